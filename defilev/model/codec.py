@@ -1,0 +1,67 @@
+"""Flow values as JSON documents and back: integers become strings, so that no reader turns money into a float."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from defilev.errors import UsageError
+
+__all__ = ["canonical_hash", "canonical_json", "from_document", "to_document"]
+
+T = TypeVar("T")
+
+
+def to_document(value: Any) -> Any:
+    """Return `value`, a frozen dataclass or a part of one, as plain JSON data; integers and decimals as strings."""
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, int | Decimal):
+        return str(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_document(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): to_document(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_document(item) for item in value]
+    raise TypeError(f"{type(value).__name__} is not a flow value")
+
+
+def from_document(kind: type[T], document: Any) -> T:
+    """Return the `kind` that `document` describes.
+
+    Raises:
+        UsageError: a field is missing, or of another type.
+    """
+    from pydantic import ValidationError
+
+    key: Any = kind
+    try:
+        validated: T = _adapter(key).validate_python(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the document"
+        raise UsageError(f"not a {kind.__name__}: {where}: {first['msg']}", fix="make the file again") from None
+    return validated
+
+
+def canonical_json(document: Any) -> str:
+    """Return the one spelling of `document`: sorted keys, no spaces, ASCII."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def canonical_hash(document: Any) -> str:
+    """Return the sha256 of the canonical JSON as 64 hex digits."""
+    return hashlib.sha256(canonical_json(document).encode()).hexdigest()
+
+
+@lru_cache
+def _adapter(kind: Any) -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)

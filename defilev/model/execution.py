@@ -1,0 +1,54 @@
+"""What was signed, sent and seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from defilev.model.request import Address, Block
+from defilev.units import Wad
+
+__all__ = ["Execution", "SentStep", "SignedStep"]
+
+
+@dataclass(frozen=True, slots=True)
+class SignedStep:
+    """A signed transaction: `raw` is what a node accepts, `hash` what it will be called; fees in wei per gas."""
+
+    index: int
+    nonce: int
+    gas_limit: int
+    max_fee_per_gas: int
+    max_priority_fee_per_gas: int
+    hash: str
+    raw: str
+
+
+@dataclass(frozen=True, slots=True)
+class SentStep:
+    """A transaction and its receipt; `fee_paid` in wei."""
+
+    index: int
+    hash: str
+    nonce: int
+    status: Literal["included", "reverted"]
+    block_number: int
+    block_hash: str
+    gas_used: int
+    fee_paid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """A plan that was sent, and the account as read at the last receipt's block.
+
+    `promised` and `got` are health factors, `None` when nothing is owed.
+    """
+
+    plan_hash: str
+    owner: Address
+    steps: tuple[SentStep, ...]
+    block: Block
+    promised: Wad | None
+    got: Wad | None
+    fee_paid: int

@@ -1,0 +1,53 @@
+"""An account as linear forms of its price drivers: what risk is computed from, whatever the protocol."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from defilev.model.request import Address
+
+__all__ = ["Driver", "Exposure", "Term"]
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """A feed that prices move with; `price` is its quote value now, `stable` whether it is meant to stay at one."""
+
+    feed: Address
+    symbol: str
+    price: float
+    stable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """What one asset contributes when its driver is multiplied by a factor f: each figure times f, in quote units.
+
+    `capacity` is the threshold-weighted collateral, `requirement` the debt, `equity` collateral minus debt;
+    `idle` supply is in none of them.
+    """
+
+    asset: Address
+    symbol: str
+    driver: Address
+    price: float
+    capacity: float
+    requirement: float
+    equity: float
+    supply_rate: float
+    borrow_rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """`capacity`, `requirement` and `equity` of an account as sums over `terms`, linear in the drivers' factors.
+
+    `liquidated_at_equality` says whether capacity equal to requirement is already liquidatable.
+    """
+
+    protocol: str
+    market: str
+    owner: Address
+    drivers: tuple[Driver, ...]
+    terms: tuple[Term, ...]
+    liquidated_at_equality: bool = False

@@ -1,0 +1,215 @@
+"""A plan: ordered transactions with static calldata, what they promise, and how to tell that they kept it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from defilev.model.account import Notice
+from defilev.model.request import Address, Block
+from defilev.model.token import Token
+from defilev.units import Wad
+
+__all__ = [
+    "Action",
+    "Approve",
+    "Borrow",
+    "Goal",
+    "Hop",
+    "Plan",
+    "PlanCost",
+    "PostCondition",
+    "Promise",
+    "Repay",
+    "Step",
+    "Supply",
+    "Swap",
+    "Withdraw",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """Supply `amount` base units."""
+
+    asset: Token
+    amount: int
+    kind: Literal["supply"] = "supply"
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Withdraw `amount` base units; `None` is everything there is when it runs."""
+
+    asset: Token
+    amount: int | None
+    kind: Literal["withdraw"] = "withdraw"
+
+
+@dataclass(frozen=True, slots=True)
+class Borrow:
+    """Borrow `amount` base units at the variable rate."""
+
+    asset: Token
+    amount: int
+    kind: Literal["borrow"] = "borrow"
+
+
+@dataclass(frozen=True, slots=True)
+class Repay:
+    """Repay `amount` base units; `None` is everything owed when it runs."""
+
+    asset: Token
+    amount: int | None
+    kind: Literal["repay"] = "repay"
+
+
+@dataclass(frozen=True, slots=True)
+class Approve:
+    """Let `spender` take exactly `amount` base units."""
+
+    asset: Token
+    spender: Address
+    spender_name: str
+    amount: int
+    kind: Literal["approve"] = "approve"
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One pool on a route; `fee` in hundredths of a basis point, as Uniswap v3 names its tiers."""
+
+    token_in: Token
+    token_out: Token
+    fee: int
+    pool: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """Sell exactly `amount_in` along `route` for at least `minimum_out`; `quoted_out` is what the venue offered."""
+
+    route: tuple[Hop, ...]
+    amount_in: int
+    minimum_out: int
+    quoted_out: int
+    kind: Literal["swap"] = "swap"
+
+
+Action = Supply | Withdraw | Borrow | Repay | Approve | Swap
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One transaction of a plan.
+
+    `data` is the calldata as hex, `function` and `arguments` its decoded form. `health_factor` is the one predicted
+    right after it, for the worst allowed fills, at the time `at`; `None` when nothing is owed then.
+    """
+
+    index: int
+    action: Action
+    to: Address
+    contract: str
+    value: int
+    data: str
+    function: str
+    arguments: tuple[tuple[str, str], ...]
+    health_factor: Wad | None
+    at: int
+    gas_limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What was asked for; `value` is the health factor or leverage, `None` for `close`."""
+
+    kind: Literal["health-factor", "leverage", "close"]
+    value: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class PostCondition:
+    """Something that must hold after the last step.
+
+    kinds: `health-factor-at-least` (wad), `debt-at-most` and `collateral-at-least` (base units of `token`),
+    `no-debt`, `no-collateral`, `allowance-zero` (of `token` to `spender`), `balance-at-least` (of `token`, in wallet).
+    """
+
+    kind: Literal[
+        "health-factor-at-least",
+        "debt-at-most",
+        "collateral-at-least",
+        "no-debt",
+        "no-collateral",
+        "allowance-zero",
+        "balance-at-least",
+    ]
+    limit: int | None = None
+    token: Token | None = None
+    spender: Address | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """The state after the last step for the worst allowed fills, at the latest time the plan may end.
+
+    Values are in quote base units. `health_factor` and `leverage` are `None` when nothing is owed.
+    """
+
+    health_factor: Wad | None
+    leverage: Decimal | None
+    collateral_value: int
+    debt_value: int
+    lowest_health_factor: Wad | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanCost:
+    """What the plan costs in quote base units: at the quoted prices, at the worst allowed ones, and its gas.
+
+    `gas` is the sum of the gas limits, `gas_price` in wei; `gas_value` is `None` when the market has no price for the
+    native asset. `minutes` is how long the transactions take one after another.
+    """
+
+    expected: int
+    worst: int
+    gas: int
+    gas_price: int
+    gas_value: int | None
+    transactions: int
+    signatures: int
+    minutes: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An executable, hashable description of what to do; data, never authority.
+
+    `label` is empty, or says in words that the plan does less than the goal (`PARTIAL …`). `floor` is the lowest
+    health factor allowed on the way. `expires_at_block` binds the first signature. `nonce` is the owner's at `block`.
+    `hash` is the sha256 of the canonical JSON of everything else.
+    """
+
+    chain_id: int
+    block: Block
+    protocol: str
+    market: str
+    owner: Address
+    goal: Goal
+    label: str
+    health_factor_before: Wad | None
+    leverage_before: Decimal | None
+    floor: Wad
+    max_slippage: Decimal
+    steps: tuple[Step, ...]
+    promise: Promise
+    post_conditions: tuple[PostCondition, ...]
+    cost: PlanCost
+    quote_decimals: int
+    expires_at_block: int
+    expires_at: int
+    nonce: int
+    warnings: tuple[Notice, ...]
+    hash: str = ""

@@ -1,0 +1,1 @@
+"""Look: drives the reads of protocols and venues over a chain, at one block."""

@@ -1,0 +1,51 @@
+"""Drives reads: answers their batches, several reads side by side, each distinct call once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias, TypeVar
+
+from defilev.model.request import Batch, Call, CallResult, Read, Results
+
+__all__ = ["Fetch", "drive", "drive_all"]
+
+T = TypeVar("T")
+Fetch: TypeAlias = Callable[[Batch], Results]
+"""Answers a batch at one pinned block: one result per call, in order; may take several round trips for a long one."""
+
+
+def drive(read: Read[T], fetch: Fetch) -> T:
+    """Return what `read` returns, its batches answered by `fetch`."""
+    return drive_all([read], fetch)[0]
+
+
+def drive_all(reads: Sequence[Read[T]], fetch: Fetch) -> list[T]:
+    """Return what each of `reads` returns; they advance together, so that their batches share round trips."""
+    returned: dict[int, T] = {}
+    waiting: dict[int, tuple[Read[T], Any]] = {index: (read, None) for index, read in enumerate(reads)}
+    while waiting:
+        asked = _advance(waiting, returned)
+        answers = _answers(list(asked.values()), fetch)
+        waiting = {index: (reads[index], results) for index, results in zip(asked, answers, strict=True)}
+    return [returned[index] for index in range(len(reads))]
+
+
+def _advance(waiting: dict[int, tuple[Read[T], Any]], returned: dict[int, T]) -> dict[int, Batch]:
+    asked: dict[int, Batch] = {}
+    for index, (read, results) in waiting.items():
+        try:
+            asked[index] = read.send(results)
+        except StopIteration as finished:
+            returned[index] = finished.value
+    return asked
+
+
+def _answers(batches: Sequence[Batch], fetch: Fetch) -> list[Results]:
+    if len(batches) == 1:
+        return [fetch(batches[0])] if batches[0] else [()]
+    positions: dict[Call, int] = {}
+    for batch in batches:
+        for call in batch:
+            positions.setdefault(call, len(positions))
+    answers: Sequence[CallResult] = fetch(list(positions)) if positions else ()
+    return [[answers[positions[call]] for call in batch] for batch in batches]

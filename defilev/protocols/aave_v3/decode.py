@@ -1,0 +1,228 @@
+"""Answers of Aave v3 contracts as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from defilev.abi import Function, interface
+from defilev.abi.address import ZERO_ADDRESS
+from defilev.errors import CallReverted, RpcMalformed
+from defilev.model.request import Address, CallResult, Results
+from defilev.model.token import Token
+from defilev.protocols.aave_v3 import bitmap
+from defilev.protocols.aave_v3.calls import RESERVE_CALLS, USER_CALLS
+from defilev.protocols.aave_v3.feeds import Feed, decode_optional
+from defilev.protocols.aave_v3.math import AccountData
+from defilev.protocols.aave_v3.state import EMode, Position, Reserve
+from defilev.units import UINT256_MAX
+
+__all__ = [
+    "EModeRead",
+    "ReserveRead",
+    "UserRead",
+    "decode_balances",
+    "decode_e_modes",
+    "decode_one",
+    "decode_reserves",
+    "decode_users",
+    "reserves_with_prices",
+]
+
+E_MODE_CALLS = 5
+LONGEST_SYMBOL = 24
+
+
+@dataclass(frozen=True, slots=True)
+class UserRead:
+    """An owner's flags, e-mode category (0 for none) and the contract's own figures."""
+
+    owner: Address
+    configuration: int
+    e_mode: int
+    data: AccountData
+
+
+@dataclass(frozen=True, slots=True)
+class ReserveRead:
+    """A reserve whose price is not described yet; `price` is `None` when the oracle gives none.
+
+    `income` and `debt_index` are the contract's own indices at the block, which ours must equal.
+    """
+
+    reserve: Reserve
+    price: int | None
+    source: Address | None
+    income: int
+    debt_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class EModeRead:
+    """A category, and the asset whose price replaces its members' (before 3.2; `None` for none)."""
+
+    e_mode: EMode
+    price_source: Address | None
+
+    def with_price(self, price: int) -> EModeRead:
+        """Return the category with the price of its source."""
+        return replace(self, e_mode=replace(self.e_mode, price=price))
+
+
+def decode_one(function: Function, result: CallResult, *, what: str) -> Any:
+    """Return the first value of an answer that must be there.
+
+    Raises:
+        CallReverted: the contract reverted, or has no such function.
+        RpcMalformed: the answer does not have the function's shape.
+    """
+    return _must(function, result, what=what)[0]
+
+
+def _must(function: Function, result: CallResult, *, what: str) -> tuple[Any, ...]:
+    if not result.success:
+        raise CallReverted(f"the {what} does not answer {function.name}()", revert_data="0x" + result.data.hex())
+    try:
+        return function.decode(result.data)
+    except ValueError as error:
+        raise RpcMalformed(f"the {what}'s answer to {function.name}() is malformed: {error}") from None
+
+
+def decode_users(owners: Sequence[Address], results: Results) -> tuple[UserRead, ...]:
+    """Return the users that `calls.user_calls` asked for."""
+    functions = interface("aave_v3_pool")
+    users = []
+    for place, owner in enumerate(owners):
+        flags, category, figures = results[place * USER_CALLS : (place + 1) * USER_CALLS]
+        data = _must(functions["getUserAccountData"], figures, what="pool")
+        contract_data = AccountData(*(None if word == UINT256_MAX else word for word in data))
+        users.append(
+            UserRead(
+                owner,
+                decode_one(functions["getUserConfiguration"], flags, what="pool"),
+                decode_one(functions["getUserEMode"], category, what="pool"),
+                contract_data,
+            )
+        )
+    return tuple(users)
+
+
+def decode_reserves(
+    assets: Sequence[Address], results: Results, *, symbols: Mapping[Address, str]
+) -> tuple[ReserveRead, ...]:
+    """Return the reserves that `calls.reserve_calls` asked for, ascending by id."""
+    reads = [
+        _reserve(asset, results[place * RESERVE_CALLS : (place + 1) * RESERVE_CALLS], symbols.get(asset))
+        for place, asset in enumerate(assets)
+    ]
+    return tuple(sorted(reads, key=lambda read: read.reserve.id))
+
+
+def _reserve(asset: Address, results: Results, known_symbol: str | None) -> ReserveRead:
+    functions = interface("aave_v3_pool")
+    of_oracle = interface("aave_v3_oracle")
+    data = _must(functions["getReserveData"], results[0], what="pool")
+    virtual = decode_optional(functions["getVirtualUnderlyingBalance"], results[3])
+    price = decode_optional(of_oracle["getAssetPrice"], results[4])
+    source = decode_optional(of_oracle["getSourceOfAsset"], results[5])
+    reserve = Reserve(
+        asset=Token(asset, known_symbol or _symbol(asset, results[6]), bitmap.decimals(data[0])),
+        id=data[7],
+        configuration=data[0],
+        liquidity_index=data[1],
+        liquidity_rate=data[2],
+        variable_borrow_index=data[3],
+        variable_borrow_rate=data[4],
+        last_update=data[6],
+        a_token=data[8],
+        stable_debt_token=data[9],
+        variable_debt_token=data[10],
+        price=None,
+        available_liquidity=virtual[0] if virtual else UINT256_MAX,
+    )
+    return ReserveRead(
+        reserve=reserve,
+        price=price[0] if price and price[0] > 0 else None,
+        source=source[0] if source and source[0] != ZERO_ADDRESS else None,
+        income=decode_one(functions["getReserveNormalizedIncome"], results[1], what="pool"),
+        debt_index=decode_one(functions["getReserveNormalizedVariableDebt"], results[2], what="pool"),
+    )
+
+
+def _symbol(asset: Address, result: CallResult) -> str:
+    """Return a printable symbol: old tokens return bytes32, and what a token says must not steer a terminal."""
+    decoded = decode_optional(interface("erc20")["symbol"], result)
+    text = decoded[0] if decoded else result.data[:32].rstrip(b"\0").decode("ascii", "replace")
+    printable = "".join(character for character in text if character.isprintable() and not character.isspace())
+    return printable[:LONGEST_SYMBOL] or f"{asset[:6]}…{asset[-4:]}"
+
+
+def decode_e_modes(categories: Sequence[int], results: Results) -> dict[int, EModeRead]:
+    """Return the categories that `calls.e_mode_calls` asked for, by id."""
+    return {
+        category: _e_mode(category, results[place * E_MODE_CALLS : (place + 1) * E_MODE_CALLS])
+        for place, category in enumerate(categories)
+    }
+
+
+def _e_mode(category: int, results: Results) -> EModeRead:
+    functions = interface("aave_v3_pool")
+    ltv, threshold, bonus, price_source, label = decode_one(functions["getEModeCategoryData"], results[0], what="pool")
+    collateral = decode_optional(functions["getEModeCategoryCollateralBitmap"], results[1])
+    borrowable = decode_optional(functions["getEModeCategoryBorrowableBitmap"], results[2])
+    zero_ltv = decode_optional(functions["getEModeCategoryLtvzeroBitmap"], results[3])
+    isolated = decode_optional(functions["getIsEModeCategoryIsolated"], results[4])
+    e_mode = EMode(
+        id=category,
+        loan_to_value=ltv,
+        liquidation_threshold=threshold,
+        liquidation_bonus=bonus,
+        label=label,
+        collateral_bitmap=collateral[0] if collateral else None,
+        borrowable_bitmap=borrowable[0] if borrowable else None,
+        ltv_zero_bitmap=zero_ltv[0] if zero_ltv else 0,
+        isolated=bool(isolated and isolated[0]),
+    )
+    return EModeRead(e_mode, None if price_source == ZERO_ADDRESS else price_source)
+
+
+def decode_balances(
+    users: Sequence[UserRead], reserves: Sequence[Reserve], results: Results, *, stable_debt: bool
+) -> tuple[tuple[Position, ...], ...]:
+    """Return each user's positions, parallel to `reserves`, from the answers to `calls.balance_calls`."""
+    cursor = 0
+    everyone = []
+    for user in users:
+        positions = []
+        for reserve in reserves:
+            asked = 1
+            if bitmap.is_borrowing(user.configuration, reserve.id):
+                asked = 3 if stable_debt else 2
+            positions.append(Position(*(_word(result) for result in results[cursor : cursor + asked])))
+            cursor += asked
+        everyone.append(tuple(positions))
+    return tuple(everyone)
+
+
+def _word(result: CallResult) -> int:
+    if not result.success or len(result.data) != 32:
+        raise RpcMalformed("a token of the market does not say a balance", answer="0x" + result.data.hex())
+    return int.from_bytes(result.data, "big")
+
+
+def reserves_with_prices(
+    reads: Sequence[ReserveRead], feeds: Mapping[Address, Feed], *, base_unit: int
+) -> tuple[ReserveRead, ...]:
+    """Return the reserves with their prices described; a price whose source is unknown has the asset as its driver."""
+    decimals = len(str(base_unit)) - 1
+    return tuple(_with_price(read, feeds, decimals) for read in reads)
+
+
+def _with_price(read: ReserveRead, feeds: Mapping[Address, Feed], decimals: int) -> ReserveRead:
+    if read.price is None:
+        return read
+    asset = read.reserve.asset.address
+    feed = feeds.get(read.source) if read.source else None
+    feed = feed or Feed(source=read.source or asset, driver=asset, description=None, ratio_decimals=None)
+    return replace(read, reserve=replace(read.reserve, price=feed.price(read.price, decimals=decimals)))

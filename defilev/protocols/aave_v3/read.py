@@ -1,0 +1,243 @@
+"""Reading Aave v3 accounts without input or output: yields calls, is sent their results.
+
+Four batches when nothing is known of the market, two when its metadata is; one more for the few price adapters whose
+driver no asset of the market shares, and for old e-mode categories with a price source of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from defilev.abi import interface
+from defilev.errors import NotDeployed
+from defilev.model.book import MarketEntry
+from defilev.model.request import Address, Batch, Block, Call, Read, Results
+from defilev.protocols.aave_v3 import bitmap, calls
+from defilev.protocols.aave_v3.check import checked_accounts
+from defilev.protocols.aave_v3.decode import (
+    EModeRead,
+    ReserveRead,
+    UserRead,
+    decode_balances,
+    decode_e_modes,
+    decode_one,
+    decode_reserves,
+    decode_users,
+    reserves_with_prices,
+)
+from defilev.protocols.aave_v3.feeds import Feed, feed_from_metadata, probed_feeds, with_round, without_round
+from defilev.protocols.aave_v3.regimes import REGIMES
+from defilev.protocols.aave_v3.releases import candidates
+from defilev.protocols.aave_v3.state import AaveMarket, Position
+from defilev.protocols.contract import AccountsRead
+
+__all__ = ["read_accounts"]
+
+T = TypeVar("T")
+Part = Generator[Batch, Results, T]
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """A market and its users before any balance is known; `regimes` are the releases that the market may be."""
+
+    pool: Address
+    oracle: Address
+    revision: int
+    regimes: tuple[str, ...]
+    base_unit: int
+    users: tuple[UserRead, ...]
+    assets: tuple[Address, ...]
+
+
+def read_accounts(
+    market: MarketEntry,
+    owners: Sequence[Address],
+    *,
+    chain_id: int,
+    block: Block,
+    metadata: Mapping[str, Any] | None = None,
+) -> Read[AccountsRead]:
+    """Read the complete accounts of `owners` in one market.
+
+    Args:
+        market: its `pool_addresses_provider` is the only entry point that is used.
+        owners: whose accounts; they share batches.
+        chain_id: the chain, written into the accounts.
+        block: the block that every batch is answered at.
+        metadata: what an earlier read returned; verified, and read again when the market has changed.
+
+    Raises:
+        NotDeployed: no pool behind the entry point.
+        SelfCheckFailed: a figure differs from the contract's, under every release that the market may be.
+        PriceMissing: no price for an asset that somebody holds or owes.
+    """
+    provider = market.entry_points["pool_addresses_provider"]
+    known = yield from _known_head(provider, owners, metadata) if metadata else _nothing()
+    if known is None:
+        head = yield from _cold_head(provider, owners)
+        reserves, e_modes = yield from _cold_reserves(head)
+        feeds: dict[Address, Feed] = {}
+    else:
+        head, reserves, feeds = known
+        e_modes = {}
+    positions, e_modes, feeds = yield from _positions(head, reserves, e_modes, feeds)
+    if asked := without_round(feeds):
+        feeds = with_round(feeds, (yield asked))
+    e_modes = yield from _category_prices(head.oracle, e_modes)
+    priced = reserves_with_prices(reserves, feeds, base_unit=head.base_unit)
+    described = AaveMarket(
+        market.market, provider, head.pool, head.oracle, head.revision, head.regimes[0], head.base_unit
+    )
+    accounts = checked_accounts(
+        described,
+        head.regimes,
+        head.users,
+        reserves=priced,
+        positions=positions,
+        e_modes=e_modes,
+        chain_id=chain_id,
+        block=block,
+    )
+    return AccountsRead(accounts, _metadata(head, reserves, feeds))
+
+
+def _nothing() -> Part[None]:
+    return None
+    yield
+
+
+def _known_head(
+    provider: Address, owners: Sequence[Address], metadata: Mapping[str, Any]
+) -> Part[tuple[_Head, tuple[ReserveRead, ...], dict[Address, Feed]] | None]:
+    """Ask everything of a known market at once; `None` when it is no longer the one that was known."""
+    pool, oracle = metadata["pool"], metadata["oracle"]
+    assets = tuple(metadata["symbols"])
+    sources = tuple(metadata["sources"])
+    batch: list[Call] = [
+        *calls.provider_calls(provider),
+        *_head_calls(pool, oracle, owners),
+        *calls.reserve_calls(pool, oracle, assets),
+    ]
+    for source in sources:
+        batch += calls.feed_refresh_calls(source, metadata["sources"][source]["driver"])
+    results = yield batch
+    functions = interface("aave_v3_addresses_provider")
+    now = tuple(
+        decode_one(functions[name], result, what="address provider")
+        for name, result in zip(("getPool", "getPriceOracle"), results, strict=False)
+    )
+    if now != (pool, oracle):
+        return None
+    cursor = 2 + _head_size(owners)
+    head = _decode_head(pool, oracle, owners, results[2:cursor])
+    if head.assets != assets or head.revision != metadata["revision"]:
+        return None
+    end = cursor + len(assets) * calls.RESERVE_CALLS
+    reserves = decode_reserves(assets, results[cursor:end], symbols=metadata["symbols"])
+    refreshed = {
+        source: feed_from_metadata(source, metadata["sources"][source], results[end + 3 * i : end + 3 * i + 3])
+        for i, source in enumerate(sources)
+    }
+    return head, reserves, refreshed
+
+
+def _cold_head(provider: Address, owners: Sequence[Address]) -> Part[_Head]:
+    results = yield calls.provider_calls(provider)
+    functions = interface("aave_v3_addresses_provider")
+    if not results[0].success:
+        raise NotDeployed(f"no Aave v3 PoolAddressesProvider at {provider}")
+    pool = decode_one(functions["getPool"], results[0], what="address provider")
+    oracle = decode_one(functions["getPriceOracle"], results[1], what="address provider")
+    return _decode_head(pool, oracle, owners, (yield _head_calls(pool, oracle, owners)))
+
+
+def _head_calls(pool: Address, oracle: Address, owners: Sequence[Address]) -> list[Call]:
+    return [*calls.market_calls(pool, oracle), *calls.probe_calls(pool), *calls.user_calls(pool, owners)]
+
+
+def _head_size(owners: Sequence[Address]) -> int:
+    return calls.MARKET_CALLS + len(calls.PROBES) + calls.USER_CALLS * len(owners)
+
+
+def _decode_head(pool: Address, oracle: Address, owners: Sequence[Address], results: Results) -> _Head:
+    functions = interface("aave_v3_pool")
+    revision = decode_one(functions["POOL_REVISION"], results[0], what="pool")
+    assets = decode_one(functions["getReservesList"], results[1], what="pool")
+    base_unit = decode_one(interface("aave_v3_oracle")["BASE_CURRENCY_UNIT"], results[2], what="oracle")
+    probes_end = calls.MARKET_CALLS + len(calls.PROBES)
+    present = {
+        probe[0]
+        for probe, result in zip(calls.PROBES, results[calls.MARKET_CALLS : probes_end], strict=True)
+        if result.success
+    }
+    users = decode_users(owners, results[probes_end:])
+    return _Head(pool, oracle, revision, candidates(revision, present), base_unit, users, assets)
+
+
+def _cold_reserves(head: _Head) -> Part[tuple[tuple[ReserveRead, ...], dict[int, EModeRead]]]:
+    categories = sorted({user.e_mode for user in head.users if user.e_mode})
+    batch = calls.reserve_calls(head.pool, head.oracle, head.assets)
+    cursor = len(batch)
+    for category in categories:
+        batch += calls.e_mode_calls(head.pool, category)
+    results = yield batch
+    reserves = decode_reserves(head.assets, results[:cursor], symbols={})
+    return reserves, decode_e_modes(categories, results[cursor:])
+
+
+def _positions(
+    head: _Head,
+    reserves: Sequence[ReserveRead],
+    e_modes: dict[int, EModeRead],
+    feeds: dict[Address, Feed],
+) -> Part[tuple[tuple[tuple[Position, ...], ...], dict[int, EModeRead], dict[Address, Feed]]]:
+    """Ask for every balance, for e-modes and price sources not known yet, in one batch."""
+    stable = any(REGIMES[name].stable_debt for name in head.regimes)
+    batch: list[Call] = []
+    for user in head.users:
+        for read in reserves:
+            borrowing = bitmap.is_borrowing(user.configuration, read.reserve.id)
+            batch += calls.balance_calls(user.owner, read.reserve, borrowing=borrowing, stable_debt=stable)
+    balances_end = len(batch)
+    categories = sorted({user.e_mode for user in head.users if user.e_mode} - set(e_modes))
+    for category in categories:
+        batch += calls.e_mode_calls(head.pool, category)
+    e_modes_end = len(batch)
+    sources = sorted({read.source for read in reserves if read.source is not None} - set(feeds))
+    for source in sources:
+        batch += calls.feed_probe_calls(source)
+    results = yield batch
+    positions = decode_balances(head.users, [read.reserve for read in reserves], results, stable_debt=stable)
+    found = decode_e_modes(categories, results[balances_end:e_modes_end])
+    return positions, e_modes | found, feeds | probed_feeds(sources, results[e_modes_end:])
+
+
+def _category_prices(oracle: Address, e_modes: dict[int, EModeRead]) -> Part[dict[int, EModeRead]]:
+    """Ask for the prices of old categories that have a source of their own."""
+    priced = [category for category, read in e_modes.items() if read.price_source is not None]
+    if not priced:
+        return e_modes
+    function = interface("aave_v3_oracle")["getAssetPrice"]
+    results = yield [function.call(oracle, e_modes[category].price_source) for category in priced]
+    answers = zip(priced, results, strict=True)
+    return e_modes | {
+        category: e_modes[category].with_price(decode_one(function, result, what="oracle"))
+        for category, result in answers
+    }
+
+
+def _metadata(head: _Head, reserves: Sequence[ReserveRead], feeds: Mapping[Address, Feed]) -> dict[str, Any]:
+    return {
+        "pool": head.pool,
+        "oracle": head.oracle,
+        "revision": head.revision,
+        "symbols": {asset: _symbol(reserves, asset) for asset in head.assets},
+        "sources": {source: feed.to_metadata() for source, feed in feeds.items()},
+    }
+
+
+def _symbol(reserves: Sequence[ReserveRead], asset: Address) -> str:
+    return next(read.reserve.asset.symbol for read in reserves if read.reserve.asset.address == asset)

@@ -1,0 +1,98 @@
+"""What a lending protocol must offer, so that nobody else needs to know its rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from defilev.abi import Interface, Transaction
+from defilev.model.account import LendingAccount
+from defilev.model.book import MarketEntry
+from defilev.model.exposure import Exposure
+from defilev.model.plan import Action
+from defilev.model.request import Address, Block, Read
+from defilev.model.token import Token
+
+__all__ = ["AccountsRead", "LendingProtocol"]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountsRead:
+    """Accounts of one market in the order of the owners asked for, and what may be remembered about the market.
+
+    `metadata` is plain JSON data that never changes for a revision of the market (symbols, decimals, token addresses);
+    handed to the next read, it saves round trips and is verified by it.
+    """
+
+    accounts: tuple[LendingAccount, ...]
+    metadata: Mapping[str, Any]
+
+
+class LendingProtocol(Protocol):
+    """The rules of one lending protocol: pure functions."""
+
+    @property
+    def name(self) -> str:
+        """The name in address books and on the command line."""
+        ...
+
+    def read_accounts(
+        self,
+        market: MarketEntry,
+        owners: Sequence[Address],
+        *,
+        chain_id: int,
+        block: Block,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Read[AccountsRead]:
+        """Read the complete accounts of `owners`, each checked against the contract; see `errors.DataError`."""
+        ...
+
+    def apply(self, account: LendingAccount, action: Action, *, at: int) -> LendingAccount:
+        """Return the account right after `action` is included in a block with timestamp `at`, as the contract would.
+
+        Amounts, indices and rounding are the contract's. Actions outside the market (`Approve`, `Swap`) only let time
+        pass. Raises `Infeasible` with the contract's own reason when it would revert.
+        """
+        ...
+
+    def project(self, account: LendingAccount, *, at: int) -> LendingAccount:
+        """Return the account when nothing but time passes until the Unix time `at`."""
+        ...
+
+    def transaction(self, account: LendingAccount, action: Action) -> Transaction:
+        """Return the call that performs a market action (`Supply`, `Withdraw`, `Borrow`, `Repay`) for the owner."""
+        ...
+
+    def spender(self, account: LendingAccount) -> Address:
+        """Return the contract that takes tokens from the wallet on supply and repay."""
+        ...
+
+    def tokens(self, account: LendingAccount) -> tuple[Token, ...]:
+        """Return the tokens of the market, held or not."""
+        ...
+
+    def value_down(self, account: LendingAccount, asset: Address, amount: int) -> int:
+        """Return the value of `amount` base units at the oracle's price, in quote base units, rounded down."""
+        ...
+
+    def liquidity(self, account: LendingAccount, asset: Address) -> int:
+        """Return the base units of `asset` that can leave the market now."""
+        ...
+
+    def gas(self, action: Action) -> int:
+        """Return a gas limit that suffices for `action`."""
+        ...
+
+    def exposure(self, account: LendingAccount, *, stable: frozenset[Address]) -> Exposure:
+        """Return the account as linear forms of its drivers; assets in `stable` are meant to stay at one."""
+        ...
+
+    def interfaces(self) -> tuple[Interface, ...]:
+        """Return the interfaces whose custom errors the market raises."""
+        ...
+
+    def error_codes(self) -> Mapping[str, str]:
+        """Return the meanings of the short codes that the market raises as messages."""
+        ...

@@ -1,0 +1,100 @@
+"""Compare the shipped address books with the addresses that published npm packages name; needs network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import subprocess
+import sys
+import tarfile
+import tempfile
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from eth_utils.address import is_checksum_address
+
+HERE = Path(__file__).resolve().parent
+BOOKS = HERE.parents[1] / "defilev" / "config" / "addresses"
+MARKETS = {"main": "Main", "prime": "Lido", "etherfi": "EtherFi"}  # ours: the package's
+PACKAGES = {
+    "@aave-dao/aave-address-book@4.68.1": (
+        "sha512-Tw1j/0OGN90m6cpaiNwpizxkBq4XzVgJqhz/fWdq9wF7yc2MAghVrsRWrCICBUiG+P7GKYd84mwULH0XVW3QTA=="
+    ),
+    "@uniswap/sdk-core@7.19.4": (
+        "sha512-jV9qVMMD6qvEATgfFnZ3QgrhIMv5lullzeGPWjyC4+sUctatft+1M+OtAZxxjbFm8NQfJA73hqIeFPOg4cUyoA=="
+    ),
+    "@uniswap/smart-order-router@4.31.10": (
+        "sha512-Bmg46KXDSfE1AAf1tPg+vDzMngVoGfzdohekhjJ1hIQG13tXcjEykqapQy+CrJUqXLL3lQvZj2uVEKfzCNH74Q=="
+    ),
+    "viem@2.57.20": "sha512-LSvREzKT7xFXpmxW2YFJ/OtcZRkSGLp5zywSgadBf0qQCeqh2+FxHHWyrS2zEG7ZfBWQQvk8HI1i4HPzSMD14g==",
+}
+
+
+def unpack(spec: str, integrity: str, folder: Path) -> None:
+    """Fetch one package, check its sha512 and unpack it under its short name."""
+    packed = subprocess.run(
+        ["npm", "pack", spec, "--silent"], cwd=folder, check=True, capture_output=True, text=True
+    ).stdout.split()[-1]
+    archive = folder / packed
+    found = "sha512-" + base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
+    if found != integrity:
+        sys.exit(f"error: {spec} has {found}, expected {integrity}\nfix: review the package before pinning it again")
+    with tarfile.open(archive) as tar:
+        tar.extractall(folder / "unpacking", filter="data")
+    name = spec.rpartition("@")[0].rpartition("/")[2]
+    (folder / "unpacking" / "package").rename(folder / name)
+
+
+def published() -> dict[str, Any]:
+    """Return what the packages say, by chain id."""
+    with tempfile.TemporaryDirectory() as scratch:
+        for spec, integrity in PACKAGES.items():
+            unpack(spec, integrity, Path(scratch))
+        answer = subprocess.run(
+            ["node", HERE / "published.cjs", scratch], check=True, capture_output=True, text=True
+        ).stdout
+    found: dict[str, Any] = json.loads(answer)
+    return found
+
+
+def expected(section: str, market: str, key: str, chain: dict[str, Any]) -> str | None:
+    """Return the published address of one entry of a book, None when no package names it."""
+    table = chain.get(section, {})
+    if section == "aave-v3":
+        table = {"pool_addresses_provider": table.get(MARKETS.get(market, ""))}
+    found: str | None = table.get(key)
+    return found
+
+
+def entries(book: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    """Return section, market ("" if none), key and address of every address in a book."""
+    found = []
+    for section, table in book.items():
+        for name, value in table.items():
+            if isinstance(value, dict):
+                found += [(section, name, key, address) for key, address in value.items()]
+            elif re.match("0x", str(value)):
+                found.append((section, "", name, value))
+    return found
+
+
+def main() -> int:
+    """Print one line an address; return 1 when one differs or is in no package."""
+    wrong = 0
+    packages = published()
+    for path in sorted(BOOKS.glob("*.toml")):
+        book = tomllib.loads(path.read_text())
+        for section, market, key, address in entries(book):
+            answer = expected(section, market, key, packages[str(book["chain"]["id"])])
+            same = answer is not None and answer.lower() == address.lower() and is_checksum_address(address)
+            wrong += not same
+            where = ".".join(part for part in (path.stem, section, market, key) if part)
+            print("ok   " if same else "WRONG", where, address, "" if same else f"(published: {answer})")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

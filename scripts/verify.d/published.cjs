@@ -1,0 +1,49 @@
+// Prints, as JSON, the addresses that the published packages unpacked in the folder argv[2] name for our chains.
+// Only their address tables are run: whatever those import from other packages is replaced by `anything`.
+"use strict";
+const { readdirSync } = require("node:fs");
+const Module = require("node:module");
+const path = require("node:path");
+
+const root = path.resolve(process.argv[2]);
+const at = (...parts) => path.join(root, ...parts);
+const anything = new Proxy(function () {}, {
+  apply: () => anything,
+  construct: () => anything,
+  get: (_, key) => (key === Symbol.toPrimitive ? () => "" : key === Symbol.iterator ? [][Symbol.iterator] : anything),
+});
+
+const load = Module._load;
+let sdkCore = anything;
+Module._load = (name, ...rest) => {
+  if (name === "@uniswap/sdk-core") return sdkCore;
+  return name.startsWith(".") || path.isAbsolute(name) ? load(name, ...rest) : anything;
+};
+
+const chains = require(at("sdk-core/dist/cjs/src/chains.js"));
+const uniswap = require(at("sdk-core/dist/cjs/src/addresses.js"));
+const known = { ...chains, ...uniswap };
+sdkCore = new Proxy(known, { get: (target, key) => target[key] ?? anything });
+const quoters = require(at("smart-order-router/build/main/util/addresses.js")).QUOTER_V2_ADDRESSES;
+
+const published = {};
+for (const name of ["mainnet", "arbitrum", "base", "optimism"]) {
+  const chain = require(at("viem/_cjs/chains/definitions", `${name}.js`))[name];
+  const tables = uniswap.CHAIN_TO_ADDRESSES_MAP[chain.id];
+  published[chain.id] = {
+    chain: { id: chain.id, multicall3: chain.contracts.multicall3.address },
+    "uniswap-v3": {
+      factory: tables.v3CoreFactoryAddress,
+      quoter_v2: quoters[chain.id],
+      swap_router_02: uniswap.SWAP_ROUTER_02_ADDRESSES(chain.id),
+    },
+    "aave-v3": {},
+  };
+}
+for (const file of readdirSync(at("aave-address-book/dist"))) {
+  const market = /^AaveV3[A-Za-z]+\.js$/.test(file) ? require(at("aave-address-book/dist", file)) : {};
+  if (!published[market.CHAIN_ID]) continue;
+  const [, name] = /^AaveV3(?:Ethereum|Arbitrum|Base|Optimism)(.*)\.js$/.exec(file);
+  published[market.CHAIN_ID]["aave-v3"][name || "Main"] = market.POOL_ADDRESSES_PROVIDER;
+}
+console.log(JSON.stringify(published, null, 1));

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import event, given, settings, strategies as st
+
+from defilev.errors import Infeasible
+from defilev.model.account import LendingAccount
+from defilev.model.plan import Action, Borrow, Repay, Supply, Withdraw
+from defilev.protocols import PROTOCOLS
+from tests.support.positions import Recipe, approve, give, open_position, recipes
+from tests.support.world import MARKETS, World
+
+pytestmark = pytest.mark.world
+
+EXAMPLES = 1000 if os.environ.get("DEFILEV_FULL") else 40
+AAVE = PROTOCOLS["aave-v3"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An action by its kind, the place of its leg, and a share of the leg in basis points; above 10,000 is all."""
+
+    kind: str
+    place: int
+    share: int
+
+
+choices = st.builds(
+    Choice,
+    kind=st.sampled_from(("withdraw", "withdraw", "repay", "supply", "borrow")),
+    place=st.integers(0, 5),
+    share=st.integers(1, 9_999) | st.just(10_000) | st.just(10_001),
+)
+
+
+def action_of(account: LendingAccount, choice: Choice) -> Action | None:
+    """Return the action that `choice` means for the account, or `None` when it has no such leg."""
+    side = "borrow" if choice.kind in ("repay", "borrow") else "supply"
+    legs = [leg for leg in account.legs if leg.side == side]
+    if not legs:
+        return None
+    leg = legs[choice.place % len(legs)]
+    amount = max(leg.amount * min(choice.share, 10_000) // 10_000, 1)
+    match choice.kind:
+        case "withdraw":
+            return Withdraw(leg.asset, None if choice.share > 10_000 else amount)
+        case "repay":
+            return Repay(leg.asset, None if choice.share > 10_000 else amount)
+        case "supply":
+            return Supply(leg.asset, amount)
+        case _:
+            return Borrow(leg.asset, max(amount // 20, 1))
+
+
+@pytest.mark.parametrize("market", MARKETS)
+def test_an_action_does_what_the_contract_does(market: str, world_session: World) -> None:
+    """After any action the predicted account equals the contract's to the wei; what we refuse, the contract refuses."""
+
+    @settings(max_examples=EXAMPLES)
+    @given(recipe=recipes(market, least_debts=1), chosen=choices)
+    def check(recipe: Recipe, chosen: Choice) -> None:
+        snapshot = world_session.rpc("evm_snapshot")
+        try:
+            compare(world_session, market, recipe, chosen)
+        finally:
+            world_session.rpc("evm_revert", snapshot)
+
+    check()
+
+
+def compare(world: World, market: str, recipe: Recipe, chosen: Choice) -> None:
+    """Do the action on the contract and in our arithmetic, and compare the outcomes."""
+    open_position(world, market, recipe)
+    (opened,) = world.read(market, [recipe.owner])
+    action = action_of(opened, chosen)
+    if action is None:
+        return
+    fund(world, market, recipe, action)
+    (before,) = world.read(market, [recipe.owner])
+    transaction = AAVE.transaction(before, action)
+    receipt = world.send(recipe.owner, transaction.to, transaction.data)
+    (after,) = world.read(market, [recipe.owner])
+    event(f"{action.kind} {'accepted' if receipt['status'] == '0x1' else 'refused'}")
+
+    if receipt["status"] == "0x1":
+        predicted = AAVE.apply(before, action, at=after.block.timestamp)
+        assert figures(after) == figures(predicted)
+    else:
+        with pytest.raises(Infeasible):
+            AAVE.apply(before, action, at=after.block.timestamp)
+
+
+def fund(world: World, market: str, recipe: Recipe, action: Action) -> None:
+    """Give the owner what the action takes from the wallet."""
+    if isinstance(action, Supply | Repay):
+        symbol = action.asset.symbol
+        (account,) = world.read(market, [recipe.owner])
+        owed = next((leg.amount for leg in account.legs if leg.asset == action.asset and leg.side == "borrow"), 0)
+        give(world, symbol, recipe.owner, (action.amount or owed) * 2)
+        approve(world, symbol, recipe.owner, world.pool(market))
+
+
+def figures(account: LendingAccount) -> tuple[object, ...]:
+    """Return what must be equal: values, averages, health and every amount."""
+    legs = tuple((leg.side, leg.asset.symbol, leg.amount, leg.value, leg.used_as_collateral) for leg in account.legs)
+    return (
+        account.collateral_value,
+        account.debt_value,
+        account.available_borrows,
+        account.liquidation_threshold,
+        account.loan_to_value,
+        account.health_factor,
+        legs,
+    )
