@@ -83,7 +83,7 @@ def smallest_units(case: dict[str, Any]) -> Decimal:
 
 @pytest.mark.parametrize("case", DOCUMENT["cases"], ids=lambda case: case["name"])
 def test_figures_agree_with_the_official_library(case: dict[str, Any]) -> None:
-    """Debt, health factor and averages equal those of Aave's own library to the satoshi that it rounds the other way."""
+    """Debt, health factor and averages equal those of Aave's own library to the unit that it rounds the other way."""
     expected = case["expected"]
     data = account_data(state(case))
     debt = Decimal(expected["total_debt_usd"])

@@ -11,7 +11,7 @@ from defilev.model.request import Address
 from defilev.units import BPS, UINT256_MAX
 from tests.support.world import World
 
-__all__ = ["Opened", "Recipe", "SYMBOLS", "open_position", "recipes"]
+__all__ = ["SYMBOLS", "Opened", "Recipe", "open_position", "recipes"]
 
 SYMBOLS = {
     "main": ("WETH", "wstETH", "WBTC", "USDC", "DAI", "LUSD"),

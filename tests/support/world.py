@@ -92,9 +92,9 @@ class World:
         """Return the newest block."""
         return self.node.block("latest")
 
-    def reader(self, block: Block) -> PinnedReader:
+    def reader(self, block: Block, *, node: Node | None = None) -> PinnedReader:
         """Return a reader pinned to `block`."""
-        return PinnedReader(self.node, multicall3=Address(self.description["multicall3"]), block=block)
+        return PinnedReader(node or self.node, multicall3=Address(self.description["multicall3"]), block=block)
 
     def read(self, market: str, owners: Sequence[Address], *, block: Block | None = None) -> list[LendingAccount]:
         """Read accounts as production does."""
@@ -137,7 +137,7 @@ class World:
 def start_world(folder: Path, *, chain_id: int | None = None) -> World:
     """Start a local chain in `folder`, built when it was not built before."""
     chain = [] if chain_id is None else ["--chain-id", str(chain_id)]
-    command = [ROOT / "scripts" / "world", "up", "--dir", folder, *chain]
+    command: list[str | Path] = [ROOT / "scripts" / "world", "up", "--dir", folder, *chain]
     subprocess.run(command, check=True, capture_output=True)
     description = json.loads((folder / "world.json").read_text())
     return World(description, httpx.Client(), HttpTransport(description["rpc_url"], timeout=30))

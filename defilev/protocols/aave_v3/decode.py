@@ -96,7 +96,9 @@ def decode_users(owners: Sequence[Address], results: Results) -> tuple[UserRead,
     for place, owner in enumerate(owners):
         flags, category, figures = results[place * USER_CALLS : (place + 1) * USER_CALLS]
         data = _must(functions["getUserAccountData"], figures, what="pool")
-        contract_data = AccountData(*(None if word == UINT256_MAX else word for word in data))
+        collateral, debt, available, threshold, ltv, health = data
+        health_factor = None if health == UINT256_MAX else health
+        contract_data = AccountData(collateral, debt, available, threshold, ltv, health_factor)
         users.append(
             UserRead(
                 owner,

@@ -49,7 +49,8 @@ class Regime:
     `mint_debt` and `burn_debt` turn base units into scaled ones. `exact_health` says that the health factor comes from
     the unrounded weighted thresholds (3.5) instead of their average in whole bps. `counts_zero_threshold` says that
     enabled collateral with threshold zero is part of the collateral value (3.6). `stable_debt` says that debt at a
-    stable rate may exist (until 3.1), `e_mode_decides_ltv` that a zero-LTV reserve has the category's LTV in e-mode (3.6).
+    stable rate may exist (until 3.1). `e_mode_decides_ltv` says that a zero-LTV reserve has the category's LTV inside
+    e-mode (3.6).
     """
 
     name: str

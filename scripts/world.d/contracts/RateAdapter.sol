@@ -12,6 +12,7 @@ interface IFeed {
 /// The price of a wrapped token: its exchange rate, capped, times the feed of what it wraps. The shape of
 /// Aave's capped adapters, with the rate and the cap set by the owner. The feed's age is the adapter's.
 contract RateAdapter {
+    uint8 public constant RATIO_DECIMALS = 18;
     IFeed private immutable _feed;
     address public owner;
     int256 private _ratio;

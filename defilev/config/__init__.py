@@ -1,0 +1,1 @@
+"""Settings, address books and the metadata cache: files in, frozen values out. Holds no private key, asks no node."""

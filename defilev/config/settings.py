@@ -1,0 +1,128 @@
+"""What can be set, with its defaults and limits. Reads nothing; see `loading` for where values come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from platformdirs import user_cache_path, user_config_path
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from defilev.config.values import At, parse_block, parse_duration, parse_floor, parse_slippage
+from defilev.errors import InvalidNumber
+from defilev.units import parse_decimal
+
+__all__ = ["SECRET", "STEERING", "PriceSettings", "Settings", "StatusSettings"]
+
+SECRET = frozenset({"rpc_url"})
+"""Settings that are shown masked."""
+
+STEERING = frozenset(
+    {"address_book", "anvil", "cache_dir", "expires", "floor", "keystore_dir", "max_slippage", "prices", "rpc_url"}
+)
+"""What decides where money goes, on whose word and at which price: not for the working directory to say."""
+
+_STABLECOINS = (
+    *("USDC", "USDC.e", "USDbC", "USDT", "USDT0", "USD₮0", "DAI", "USDS", "GHO", "PYUSD", "RLUSD", "LUSD", "FRAX"),
+    *("crvUSD", "USDe"),
+)
+
+
+def _by(parse: Callable[[str], Any]) -> BeforeValidator:
+    """Return a validator that parses what a person wrote, and says why it cannot."""
+
+    def parsed(value: Any) -> Any:
+        if isinstance(value, bool | list | dict):
+            raise ValueError("it is not a single value")  # noqa: TRY004 - pydantic takes a ValueError
+        try:
+            return parse(str(value))
+        except InvalidNumber as error:
+            raise ValueError(f"{error.fact}; {error.fix}") from None
+
+    return BeforeValidator(parsed)
+
+
+def _list(value: Any) -> Any:
+    items = value.split(",") if isinstance(value, str) else value
+    return tuple(item.strip() if isinstance(item, str) else item for item in items) if items else ()
+
+
+_Seconds = Annotated[int, _by(lambda text: parse_duration(text, what="duration"))]
+_Number = Annotated[Decimal, _by(lambda text: parse_decimal(text, what="number"))]
+_Slippage = Annotated[Decimal, _by(lambda text: parse_slippage(text, what="slippage"))]
+_Floor = Annotated[Decimal, _by(lambda text: parse_floor(text, what="health factor"))]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class StatusSettings(_Frozen):
+    """Health factors below which an account is LOW, and in DANGER; LIQUIDATABLE is for the protocol to say."""
+
+    low: _Number = Field(default=Decimal("1.5"), description="An account with a lower health factor is LOW.")
+    danger: _Number = Field(default=Decimal("1.1"), description="An account with a lower health factor is in DANGER.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not 1 <= self.danger <= self.low:
+            raise ValueError("danger must be at least 1 and at most low")
+        return self
+
+
+class PriceSettings(_Frozen):
+    """Seconds after which a price is stale: `by_asset` by symbol, `stale_after` for all others."""
+
+    stale_after: _Seconds = Field(
+        default=25 * 3600,
+        description="A price older than this is stale: a warning, and a refusal where risk is raised.",
+    )
+    by_asset: Mapping[str, _Seconds] = Field(
+        default_factory=dict, description="The same for single assets, by symbol.", examples=[{"WETH": "2h"}]
+    )
+
+
+class Settings(_Frozen):
+    """Everything that flags, variables and files can set.
+
+    `rpc_url` and `chain` are `None` when nobody said; `anvil` is `None` to look for it. `max_slippage` is a fraction;
+    `expires`, `stale_after` and `timeout` are in seconds.
+    """
+
+    rpc_url: str | None = Field(
+        default=None, repr=False, description="The node to read from.", examples=["http://127.0.0.1:8545"]
+    )
+    chain: str | None = Field(
+        default=None, description="The chain you expect, by name or id; another is refused.", examples=["ethereum"]
+    )
+    block: Annotated[At, _by(parse_block)] = Field(
+        default="latest", description="The block to read at: a number, latest, finalized or safe."
+    )
+    address_book: tuple[Path, ...] = Field(
+        default=(),
+        description="Address books laid over the shipped ones, later ones winning.",
+        examples=[["book.toml"]],
+    )
+    anvil: Path | None = Field(
+        default=None, description="The anvil binary; looked for on the PATH when left out.", examples=["~/bin/anvil"]
+    )
+    cache_dir: Path = Field(
+        default_factory=lambda: user_cache_path("defilev"), description="Where symbols and decimals are remembered."
+    )
+    keystore_dir: Path = Field(
+        default_factory=lambda: user_config_path("defilev") / "keystores", description="Where your keystores are."
+    )
+    timeout: float = Field(default=20.0, gt=0, le=600, description="Seconds to wait for each answer of the node.")
+    color: Literal["auto", "always", "never"] = Field(default="auto", description="Colour; auto heeds NO_COLOR.")
+    max_slippage: _Slippage = Field(
+        default=Decimal("0.005"), description="The worst price a swap may get, against the oracle, fees included."
+    )
+    floor: _Floor = Field(default=Decimal("1.02"), description="The lowest health factor allowed between two steps.")
+    expires: _Seconds = Field(default=600, description="How long after it was made a plan may begin.")
+    stablecoins: Annotated[tuple[str, ...], BeforeValidator(_list)] = Field(
+        default=_STABLECOINS, description="Symbols of assets that --stress leaves at their price."
+    )
+    status: StatusSettings = StatusSettings()
+    prices: PriceSettings = PriceSettings()

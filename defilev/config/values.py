@@ -1,0 +1,63 @@
+"""Values as people write them in flags and files: durations, slippage, blocks, paths."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Literal, TypeAlias, cast
+
+from defilev.errors import InvalidNumber
+from defilev.units import parse_decimal, parse_percentage
+
+__all__ = ["LARGEST_SLIPPAGE", "At", "parse_block", "parse_duration", "parse_floor", "parse_slippage"]
+
+At: TypeAlias = int | Literal["latest", "finalized", "safe"]
+"""A block as settings name it: a number, or a name that the node resolves."""
+
+LARGEST_SLIPPAGE = Decimal("0.5")
+"""Beyond one half, a swap is no longer a trade at a price."""
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w)?")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_TAGS = ("latest", "finalized", "safe")
+
+
+def parse_duration(value: str | int | Decimal, *, what: str) -> int:
+    """Return the whole seconds that `value` says: `"10m"` is 600, a bare number is seconds.
+
+    Raises:
+        InvalidNumber: not a duration, not whole seconds, or zero.
+    """
+    found = _DURATION.fullmatch(str(value).strip())
+    seconds = Decimal(found[1]) * _SECONDS[found[2] or "s"] if found else Decimal(0)
+    if seconds <= 0 or seconds != int(seconds):
+        raise InvalidNumber(f"{what} {str(value)!r} is not a duration", fix="write it as 90s, 10m, 24h or 7d")
+    return int(seconds)
+
+
+def parse_slippage(text: str, *, what: str = "--max-slippage") -> Decimal:
+    """Return the fraction that `text` says, above 0 and at most `LARGEST_SLIPPAGE`; raises `InvalidNumber`."""
+    slippage = parse_percentage(text, what=what)
+    if not 0 < slippage <= LARGEST_SLIPPAGE:
+        raise InvalidNumber(f"{what} {text.strip()} is not above 0% and at most 50%", fix="0.5% suits deep markets")
+    return slippage
+
+
+def parse_floor(text: str, *, what: str = "--floor") -> Decimal:
+    """Return the health factor that no step of a plan may go below, between 1 and 2; raises `InvalidNumber`."""
+    floor = parse_decimal(text, what=what)
+    if not 1 < floor < 2:
+        raise InvalidNumber(f"{what} {text} is not between 1 and 2", fix="1.02 is the usual floor")
+    return floor
+
+
+def parse_block(value: str | int) -> At:
+    """Return the block that `value` names; raises `InvalidNumber`."""
+    text = str(value).strip().replace("_", "")
+    if text in _TAGS:
+        return cast("Literal['latest', 'finalized', 'safe']", text)
+    if not text.isascii() or not text.isdigit():
+        raise InvalidNumber(
+            f"--block {str(value)!r} is not a block", fix="give a number, or one of latest, finalized, safe"
+        )
+    return int(text)
