@@ -1,0 +1,142 @@
+"""Many calls at one pinned block, in few round trips, each answered as if it had been made alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from defilev.abi import interface
+from defilev.chain.aggregate3 import call_size, decode_results, encode_calls
+from defilev.chain.node import Node
+from defilev.errors import BlockUnavailable, NotDeployed, RpcMalformed, RpcRejected
+from defilev.model.request import Address, Block, Call, CallResult
+
+__all__ = ["PinnedReader"]
+
+_LARGEST_CHUNK = 500
+_LARGEST_CALLDATA = 200_000
+_SMALLEST_CHUNK = 50
+"""What a node that finds chunks too much is asked next; a single expensive call does not make it less."""
+_PASSING = frozenset({401, 403, 408, 429, 500, 502, 503, 504, -32005})
+"""Refusals that a smaller chunk does not cure: wrong keys, and a node that is busy or broken."""
+
+_GAS_PROBE = Call(Address("0x" + "0" * 39 + "8"), b"")
+"""The pairing precompile without input: 45,000 gas and next to no work.
+
+A call inside `aggregate3` that runs out of gas looks like a revert without a reason, and leaves a 64th of the gas that
+it had to those after it. Last in a chunk, this probe then fails too, unless a call wanted more than 2.8 million gas.
+"""
+
+
+class PinnedReader:
+    """Reads at one block through Multicall3.
+
+    The contract's clock is compared with the block's once; `verify` tells whether the block is still part of the chain.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        *,
+        multicall3: Address,
+        block: Block,
+        largest_chunk: int = _LARGEST_CHUNK,
+        largest_calldata: int = _LARGEST_CALLDATA,
+    ) -> None:
+        self.node = node
+        self.block = block
+        self._multicall3 = multicall3
+        self._largest_chunk = largest_chunk
+        self._largest_calldata = largest_calldata
+        self._clock: Call | None = interface("multicall3")["getCurrentBlockTimestamp"].call(multicall3)
+
+    def fetch(self, batch: Sequence[Call]) -> list[CallResult]:
+        """Return one result per call of `batch`, in order.
+
+        A call that succeeds and returns nothing has found no contract: its result is a failure without data.
+
+        Raises:
+            NotDeployed: there is no Multicall3 at its address.
+            BlockUnavailable: the node lacks the block's state, or computed with another block's clock.
+            RpcError: see `Rpc.request`.
+        """
+        results: list[CallResult] = []
+        for chunk in self._chunks(batch):
+            results += self._chunk(chunk)
+        return results
+
+    def verify(self) -> None:
+        """Check that the block is still the one that the chain has at its height.
+
+        Raises:
+            BlockUnavailable: it was replaced while it was read.
+        """
+        now = self.node.block(self.block.number)
+        if now.hash != self.block.hash:
+            raise BlockUnavailable(
+                f"block {self.block.number} was replaced while it was read",
+                fix="run it again, or read an older block with --block finalized",
+                was=self.block.hash,
+                now=now.hash,
+            )
+
+    def _chunks(self, batch: Sequence[Call]) -> Iterator[Sequence[Call]]:
+        start = size = 0
+        for index, call in enumerate(batch):
+            added = call_size(call)
+            if index > start and (index - start == self._largest_chunk or size + added > self._largest_calldata):
+                yield batch[start:index]
+                start, size = index, 0
+            size += added
+        if start < len(batch):
+            yield batch[start:]
+
+    def _chunk(self, calls: Sequence[Call]) -> list[CallResult]:
+        """Answer `calls` in one round trip, or in two halves when the node finds them too much for one."""
+        try:
+            results, is_complete = self._ask(calls)
+            if is_complete or len(calls) == 1:
+                return results
+        except RpcRejected as rejected:
+            if len(calls) == 1 or rejected.facts.get("code") in _PASSING:
+                raise
+        middle = len(calls) // 2
+        self._largest_chunk = min(self._largest_chunk, max(middle, _SMALLEST_CHUNK))
+        return self._chunk(calls[:middle]) + self._chunk(calls[middle:])
+
+    def _ask(self, calls: Sequence[Call]) -> tuple[list[CallResult], bool]:
+        """Return the results, and whether there was gas enough to believe the failures among them."""
+        clock = (self._clock,) if self._clock else ()
+        asked = (*clock, *calls, _GAS_PROBE)
+        answer = self.node.call(Call(self._multicall3, encode_calls(asked)), block=self.block)
+        results = self._decoded(answer, len(asked))
+        if clock:
+            self._check_clock(results.pop(0))
+        gas_probe = results.pop()
+        return [_found(result) for result in results], gas_probe.success
+
+    def _decoded(self, answer: CallResult, count: int) -> list[CallResult]:
+        try:
+            if answer.success:
+                return decode_results(answer.data, count=count)
+        except ValueError:
+            pass
+        if not self.node.code(self._multicall3, block=self.block):
+            raise NotDeployed(
+                f"there is no Multicall3 at {self._multicall3} at block {self.block.number}", address=self._multicall3
+            )
+        raise RpcMalformed("the node's answer to a multicall is not one", bytes=len(answer.data))
+
+    def _check_clock(self, result: CallResult) -> None:
+        seen = int.from_bytes(result.data, "big") if result.success and len(result.data) == 32 else None
+        if seen != self.block.timestamp:
+            raise BlockUnavailable(
+                f"the node computes calls at block {self.block.number} with another block's clock",
+                fix="check the node with `defilev doctor`, or set another --rpc-url",
+                block=self.block.timestamp,
+                calls=seen,
+            )
+        self._clock = None
+
+
+def _found(result: CallResult) -> CallResult:
+    return CallResult(success=False, data=b"") if result.success and not result.data else result

@@ -1,0 +1,6 @@
+"""Try it: runs a plan on a fork of the chain it is meant for, or through `eth_simulateV1`, and says what came of it."""
+
+from defilev.simulate.run import simulate
+from defilev.simulate.trial import EngineChoice, ForkSource
+
+__all__ = ["EngineChoice", "ForkSource", "simulate"]
