@@ -1,0 +1,68 @@
+"""Asking before money moves."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from defilev.errors import Declined, Refused
+
+if TYPE_CHECKING:
+    from defilev.config.loading import LoadedSettings
+    from defilev.model.plan import Plan
+
+__all__ = ["ask", "require_confirmed_hash", "require_own_settings"]
+
+LAST = 4
+
+
+def require_own_settings(loaded: LoadedSettings) -> None:
+    """Raise `Refused` when the working directory says which node, contracts or keys are used.
+
+    Whoever wrote the directory's files is not the one who signs.
+    """
+    found = loaded.steering_from_cwd
+    if found:
+        key, where = found[0]
+        flag = "--" + key.partition(".")[0].replace("_", "-")
+        raise Refused(
+            f"{key} comes from the working directory, which must not steer money",
+            fix=f"give {flag} on the command line, or set it in your own config file",
+            found=[f"{name} in {place}" for name, place in found],
+            first=where,
+        )
+
+
+def require_confirmed_hash(plan: Plan, confirmed: str | None) -> None:
+    """Raise `Refused` when a hash was given that is not the plan's."""
+    if confirmed is not None and confirmed != plan.hash:
+        raise Refused(
+            "--confirm-plan is not the hash of this plan",
+            fix="review this plan, then confirm its own hash",
+            confirmed=confirmed,
+            plan=plan.hash,
+        )
+
+
+def ask(plan: Plan, *, chain_name: str, yes: bool, confirmed: str | None, may_ask: bool) -> None:
+    """Return when the user agrees to send the plan's transactions.
+
+    A terminal is asked for the last characters of the account; anyone else needs --yes and the plan's hash.
+
+    Raises:
+        Declined: the user answered something else.
+        Refused: nobody can be asked, and --yes or the hash is missing.
+    """
+    if yes and confirmed is not None:
+        return
+    if not (may_ask and sys.stdin.isatty()):
+        raise Refused(
+            "there is no terminal to ask, and the plan was not confirmed on the command line",
+            fix=f"review the plan, then add --yes --confirm-plan {plan.hash}",
+        )
+    count = len(plan.steps)
+    what = f"This sends {count} transaction{'s' if count > 1 else ''} on {chain_name.upper()} from {plan.owner}."
+    sys.stderr.write(f"{what} Type the last {LAST} characters of the account to go on: ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() != plan.owner[-LAST:].lower():
+        raise Declined("nothing was signed")

@@ -1,0 +1,216 @@
+"""What this machine signs: decided from the bytes, call by call, and denied unless a rule allows it; pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, fields as fields_of
+from decimal import Decimal
+from typing import NoReturn
+
+from defilev.errors import PlanForAnotherChain, PolicyViolation
+from defilev.execute.allowances import allowance_checks
+from defilev.execute.public_keys import assert_key_allowed
+from defilev.execute.rules import ADAPTERS, Bounds, Check, DecodedCall, checks, decode_call, same_action
+from defilev.execute.transaction import TransactionFields, decode_signed
+from defilev.model.account import LendingAccount
+from defilev.model.book import AddressBook
+from defilev.model.plan import Plan, Step
+from defilev.model.request import Address
+from defilev.model.token import Token
+
+__all__ = ["Limits", "Policy", "check_plan", "check_signed", "check_transaction", "policy_for"]
+
+_CALLDATA = re.compile(r"0x(?:[0-9a-f]{2})+")
+_HALF_CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141 // 2
+GWEI = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds that no plan loosens.
+
+    `slippage` is the most a plan may allow, `price_drift` what the oracle may have moved since the plan: fractions.
+    `fee_per_gas` and `transaction_cost` in wei, the second for the whole gas limit at the highest fee.
+    """
+
+    slippage: Decimal = Decimal("0.10")
+    price_drift: Decimal = Decimal("0.01")
+    fee_per_gas: int = 2000 * GWEI
+    gas: int = 10_000_000
+    transaction_cost: int = 10**18 // 2
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What may be signed for the owner of `account`, as it was read at the newest block.
+
+    `pool` and `tokens` are the market's; `router` is `None` where nothing can be swapped. `public_keys` says whether
+    keys that everybody knows may sign: only on a loopback anvil.
+    """
+
+    account: LendingAccount
+    pool: Address
+    router: Address | None
+    tokens: tuple[Token, ...]
+    limits: Limits = Limits()
+    public_keys: bool = False
+
+
+def policy_for(
+    account: LendingAccount,
+    *,
+    pool: Address,
+    tokens: Iterable[Token],
+    book: AddressBook,
+    node_is_loopback_anvil: bool,
+    limits: Limits | None = None,
+) -> Policy:
+    """Return the policy for acting on `account`.
+
+    Args:
+        account: read at the newest block.
+        pool: the market's contract that is called and that takes tokens from the wallet (`LendingProtocol.spender`).
+        tokens: the market's (`LendingProtocol.tokens`).
+        book: the address book of the chain.
+        limits: of this machine; the default ones if left out.
+
+    Raises:
+        PlanForAnotherChain: the book is of another chain than the account.
+    """
+    if book.chain_id != account.chain_id:
+        raise PlanForAnotherChain(
+            "the address book is of another chain than the account", book=book.chain_id, account=account.chain_id
+        )
+    router = book.uniswap_v3.swap_router_02 if book.uniswap_v3 else None
+    return Policy(account, pool, router, tuple(tokens), limits or Limits(), node_is_loopback_anvil)
+
+
+def check_plan(plan: Plan, *, policy: Policy) -> None:
+    """Decode every call of `plan` from its bytes and hold it against the rules.
+
+    Raises:
+        PolicyViolation: names the step, the rule, what was found and what is allowed.
+        PlanForAnotherChain: the plan is for another chain than the account was read on.
+    """
+    account = policy.account
+    if plan.chain_id != account.chain_id:
+        raise PlanForAnotherChain(
+            f"the plan is for chain {plan.chain_id}, not {account.chain_id}", plan=plan.chain_id, node=account.chain_id
+        )
+    for check in _head_checks(plan, policy):
+        _require(check)
+    bounds = _bounds(plan, policy)
+    calls = [_checked_call(step, bounds) for step in plan.steps]
+    debts = {leg.asset.address: leg.amount for leg in account.legs if leg.side == "borrow"}
+    for position, check in allowance_checks(calls, debts=debts):
+        _require(check, plan.steps[position])
+
+
+def check_transaction(fields: TransactionFields, step: Step, *, policy: Policy) -> None:
+    """Hold the transaction that is about to be signed against its step and the limits.
+
+    Raises:
+        PolicyViolation: names the field.
+    """
+    limits = policy.limits
+    assert_key_allowed(policy.account.owner, node_is_loopback_anvil=policy.public_keys)
+    outcomes = (
+        _equal("chainId", fields.chain_id, policy.account.chain_id),
+        _equal("to", fields.to, step.to),
+        _equal("value", fields.value, 0),
+        _equal("data", "0x" + fields.data.hex(), step.data),
+        _at_most("gas limit", fields.gas_limit, limits.gas),
+        _at_most("max fee per gas in wei", fields.max_fee_per_gas, limits.fee_per_gas),
+        _at_most(
+            "max fee minus tip in wei per gas",
+            fields.max_fee_per_gas - fields.max_priority_fee_per_gas,
+            fields.max_fee_per_gas,
+        ),
+        _at_most("wei that the transaction can cost", fields.most_it_can_cost, limits.transaction_cost),
+    )
+    for check in outcomes:
+        _require(check, step)
+
+
+def check_signed(raw: bytes, step: Step, *, expected: TransactionFields, owner: Address) -> str:
+    """Decode what was signed and compare every field; return the transaction's hash.
+
+    Raises:
+        PolicyViolation: the bytes are not `expected`, or not signed by `owner`.
+    """
+    try:
+        signed = decode_signed(raw)
+        sender = signed.sender()
+    except ValueError as error:
+        _deny(step, "signed transaction", str(error), "the transaction that was to be signed")
+    for field in fields_of(TransactionFields):
+        found, wanted = getattr(signed.fields, field.name), getattr(expected, field.name)
+        _require(Check(f"signed {field.name}", found == wanted, found, wanted), step)
+    _require(Check("signature", signed.s <= _HALF_CURVE_ORDER, "a high s", "the lower of the two s"), step)
+    _require(Check("signer", sender == owner, sender, owner), step)
+    return signed.hash
+
+
+def _head_checks(plan: Plan, policy: Policy) -> tuple[Check, ...]:
+    account, limits = policy.account, policy.limits
+    first = plan.steps[0].index if plan.steps else 0
+    numbered = [step.index for step in plan.steps] == list(range(first, first + len(plan.steps)))
+    return (
+        Check("protocol", plan.protocol in ADAPTERS, plan.protocol, " or ".join(ADAPTERS)),
+        _equal("protocol", plan.protocol, account.protocol),
+        _equal("market", plan.market, account.market),
+        _equal("owner", plan.owner, account.owner),
+        Check("steps", bool(plan.steps) and numbered, len(plan.steps), "at least one, numbered one after another"),
+        Check("max slippage", 0 < plan.max_slippage <= limits.slippage, plan.max_slippage, f"up to {limits.slippage}"),
+    )
+
+
+def _bounds(plan: Plan, policy: Policy) -> Bounds:
+    account = policy.account
+    return Bounds(
+        owner=account.owner,
+        protocol=account.protocol,
+        pool=policy.pool,
+        router=policy.router,
+        tokens={token.address: token for token in policy.tokens},
+        prices={leg.asset.address: leg.price for leg in account.legs},
+        minimum_fill=1 - plan.max_slippage - policy.limits.price_drift,
+    )
+
+
+def _checked_call(step: Step, bounds: Bounds) -> DecodedCall:
+    _require(_equal("value", step.value, 0), step)
+    if not _CALLDATA.fullmatch(step.data):
+        _deny(step, "calldata", step.data[:80], "0x and lower-case hex digits, two for each byte")
+    try:
+        call = decode_call(step.to, bytes.fromhex(step.data[2:]), bounds)
+        outcomes = list(checks(call, bounds))
+    except ValueError as error:
+        _deny(step, "call", str(error), "a call of the policy's table")
+    for check in outcomes:
+        _require(check, step)
+    said = tuple((name, str(value)) for name, value in call.arguments.items())
+    _require(_equal("function", step.function, call.function), step)
+    _require(Check("arguments", step.arguments == said, step.arguments, said), step)
+    matches = same_action(call, step.action, bounds)
+    _require(Check("declared action", matches, step.action.kind, f"what the bytes do: {call.function}{said}"), step)
+    return call
+
+
+def _equal(rule: str, found: object, wanted: object) -> Check:
+    return Check(rule, found == wanted, found, wanted)
+
+
+def _at_most(rule: str, found: int, limit: int) -> Check:
+    return Check(rule, 0 <= found <= limit, found, f"up to {limit}")
+
+
+def _require(check: Check, step: Step | None = None) -> None:
+    if not check.holds:
+        _deny(step, check.rule, check.found, check.allowed)
+
+
+def _deny(step: Step | None, rule: str, found: object, allowed: object) -> NoReturn:
+    where = "the plan" if step is None else f"step {step.index} ({step.action.kind})"
+    raise PolicyViolation(f"{where} is not allowed: {rule}", found=found, allowed=allowed)
