@@ -224,5 +224,7 @@ def _refuse_invalid(error: ValidationError, entries: Mapping[str, Entry]) -> NoR
     path = [str(part) for part in first["loc"]]
     key = next((k for n in range(len(path), 0, -1) if (k := ".".join(path[:n])) in entries), ".".join(path))
     reason, _, advice = str(first["msg"]).removeprefix("Value error, ").partition("; ")
-    where = entries[key].origin.where if key in entries else "the settings"
+    where = next(
+        (entry.origin.where for name, entry in entries.items() if f"{name}.".startswith(f"{key}.")), "settings"
+    )
     raise ConfigurationError(f"{where}: {key} cannot be used: {reason}", fix=advice or f"correct {key} in {where}")

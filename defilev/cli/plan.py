@@ -1,0 +1,125 @@
+"""`defilev plan`: what would take a position where it should be, transaction by transaction. Signs nothing."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from defilev.cli.context import load, output
+
+if TYPE_CHECKING:
+    from defilev.config.settings import Settings
+    from defilev.model.plan import Plan
+    from defilev.pipeline.planning import PlanQuestion
+
+__all__ = ["plan"]
+
+Who = Annotated[str, typer.Argument(metavar="WHO", help="An address or ENS name.", show_default=False)]
+Protocol = Annotated[str, typer.Option("-p", "--protocol", metavar="PROTOCOL", help="The protocol of the position.")]
+Market = Annotated[str | None, typer.Option("--market", metavar="NAME", help="The market, where there are several.")]
+ToHealthFactor = Annotated[
+    str | None, typer.Option("--to-health-factor", metavar="X", help="Raise the health factor to at least this.")
+]
+ToLeverage = Annotated[
+    str | None, typer.Option("--to-leverage", metavar="X", help="Bring collateral over equity down to this.")
+]
+Close = Annotated[bool, typer.Option("--close", help="Repay everything and withdraw everything.")]
+MaxSlippage = Annotated[
+    str | None, typer.Option("--max-slippage", metavar="0.5%", help="The most a sale may lose against the oracle.")
+]
+Floor = Annotated[
+    str | None, typer.Option("--floor", metavar="1.02", help="The health factor that no step may go below.")
+]
+Debt = Annotated[str | None, typer.Option("--debt", metavar="ASSET", help="The debt to repay; else the largest.")]
+Collateral = Annotated[
+    str | None, typer.Option("--collateral", metavar="ASSET", help="The supply to sell; else the cheapest to sell.")
+]
+Expires = Annotated[
+    str | None, typer.Option("--expires", metavar="10m", help="How long after its block the plan may be begun.")
+]
+Out = Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write the plan to this file.")]
+
+
+def plan(
+    ctx: typer.Context,
+    *,
+    who: Who,
+    protocol: Protocol,
+    market: Market = None,
+    to_health_factor: ToHealthFactor = None,
+    to_leverage: ToLeverage = None,
+    close: Close = False,
+    max_slippage: MaxSlippage = None,
+    floor: Floor = None,
+    debt: Debt = None,
+    collateral: Collateral = None,
+    expires: Expires = None,
+    out: Out = None,
+) -> None:
+    """Plan a deleverage: the transactions, what they promise, what they cost.
+
+    Example: defilev plan 0xADDRESS -p aave-v3 --to-health-factor 1.6 -o plan.json
+    """
+    from defilev.cli.plan_question import plan_question
+
+    question = plan_question(
+        load(ctx).values,
+        to_health_factor=to_health_factor,
+        to_leverage=to_leverage,
+        close=close,
+        max_slippage=max_slippage,
+        floor=floor,
+        debt=debt,
+        collateral=collateral,
+        expires=expires,
+    )
+    made = _made(ctx, who, protocol, market, question)
+    _print(ctx, made)
+    if out is not None:
+        _write(ctx, made, out)
+
+
+def _made(ctx: typer.Context, who: str, protocol: str, market: str | None, question: PlanQuestion) -> Plan:
+    from defilev.cli.health_report import require_well_formed
+    from defilev.pipeline.look import read_account
+    from defilev.pipeline.names import resolve
+    from defilev.pipeline.planning import make_plan
+    from defilev.pipeline.session import connect
+
+    require_well_formed([who])
+    out = output(ctx)
+    settings: Settings = load(ctx).values
+    session = connect(settings)
+    try:
+        with out.stage("observe"):
+            account = read_account(session, resolve(session, who), protocol=protocol, market=market)
+        with out.stage("plan"):
+            return make_plan(session, account, question)
+    finally:
+        session.close()
+
+
+def _print(ctx: typer.Context, made: Plan) -> None:
+    from defilev.plan import plan_document
+    from defilev.report.ink import ink
+    from defilev.report.plan_text import plan_text
+
+    out = output(ctx)
+    if out.json:
+        out.document(plan_document(made))
+    else:
+        out.result(plan_text(made, width=out.width, ink=ink(color=out.has_color(sys.stdout))))
+
+
+def _write(ctx: typer.Context, made: Plan, path: Path) -> None:
+    from defilev.cli.plan_file import write_document
+    from defilev.plan import plan_document
+
+    write_document(path, plan_document(made))
+    out = output(ctx)
+    out.note(f"wrote {path}")
+    market = "" if made.market == "main" else f" --market {made.market}"
+    out.next(f"defilev rebalance {made.owner} -p {made.protocol}{market} --plan {path}")

@@ -1,0 +1,101 @@
+"""`defilev protocols ls`: what can be read on a chain, and through which contracts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from defilev.cli.context import load, output
+from defilev.cli.output import Output
+
+if TYPE_CHECKING:
+    from defilev.config.settings import Settings
+    from defilev.model.book import AddressBook
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Protocols and markets that the address book of a chain names.")
+
+
+@app.callback()
+def protocols() -> None:
+    """Protocols and markets that the address book of a chain names."""
+
+
+@app.command()
+def ls(ctx: typer.Context) -> None:
+    """List protocols, markets and their entry points; with --chain, or one --address-book, no node is asked."""
+    book = _book(load(ctx).values)
+    out = output(ctx)
+    if out.json:
+        out.document(_document(book))
+        return
+    for line in _lines(book, out):
+        out.result(line)
+    if book.markets:
+        out.next(f"defilev health WHO -p {book.markets[0].protocol} --chain {book.chain_name}")
+
+
+def _book(settings: Settings) -> AddressBook:
+    from defilev.config.address_book import load_address_book
+
+    if settings.chain or settings.rpc_url is None:
+        return load_address_book(settings.chain, extra=settings.address_book)
+    from defilev.chain.node import Node
+    from defilev.chain.rpc import Rpc
+    from defilev.chain.transport import HttpTransport
+
+    with Rpc(HttpTransport(settings.rpc_url, timeout=settings.timeout)) as rpc:
+        return load_address_book(Node(rpc).chain_id(), extra=settings.address_book)
+
+
+def _lines(book: AddressBook, out: Output) -> list[str]:
+    from defilev.protocols import PROTOCOLS
+    from defilev.report.table import Cell, Column, table
+
+    rows = [
+        [_protocol(entry.protocol, PROTOCOLS), Cell(entry.market), Cell(name), Cell(address)]
+        for entry in book.markets
+        for name, address in entry.entry_points.items()
+    ]
+    venue = book.uniswap_v3
+    names = ("factory", "quoter_v2", "swap_router_02")
+    rows += [[Cell("uniswap-v3"), Cell("venue"), Cell(name), Cell(getattr(venue, name))] for name in names if venue]
+    rows.append([Cell("multicall3"), Cell(""), Cell("multicall3"), Cell(book.multicall3)])
+    columns = [Column("protocol"), Column("market"), Column("entry point"), Column("address")]
+    sources = ", ".join(book.sources)
+    head = f"{out.ink(book.chain_name, 'strong')} · chain {book.chain_id} · {sources}"
+    return [head, "", *table(columns, rows, width=out.width, ink=out.ink)]
+
+
+def _protocol(name: str, known: Any) -> Any:
+    from defilev.report.table import Cell
+
+    return Cell(name) if name in known else Cell(f"{name} (not read yet)", "dim")
+
+
+def _document(book: AddressBook) -> dict[str, Any]:
+    from defilev.protocols import PROTOCOLS
+
+    venue = book.uniswap_v3
+    return {
+        "schema": "defilev/protocols@1",
+        "chain_id": book.chain_id,
+        "chain": book.chain_name,
+        "sources": list(book.sources),
+        "multicall3": book.multicall3,
+        "ens_registry": book.ens_registry,
+        "markets": [
+            {
+                "protocol": entry.protocol,
+                "market": entry.market,
+                "readable": entry.protocol in PROTOCOLS,
+                "entry_points": dict(entry.entry_points),
+            }
+            for entry in book.markets
+        ],
+        "uniswap_v3": None
+        if venue is None
+        else {"factory": venue.factory, "quoter_v2": venue.quoter_v2, "swap_router_02": venue.swap_router_02},
+    }

@@ -1,0 +1,113 @@
+"""`defilev rebalance`: a plan, tried on a fork, and only when asked for by name signed or sent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from defilev.cli.context import run_of
+from defilev.cli.plan import (
+    Close,
+    Collateral,
+    Debt,
+    Expires,
+    Floor,
+    Market,
+    MaxSlippage,
+    Protocol,
+    ToHealthFactor,
+    ToLeverage,
+    Who,
+)
+from defilev.errors import UsageError
+
+__all__ = ["rebalance"]
+
+PlanFile = Annotated[
+    Path | None, typer.Option("--plan", metavar="FILE", help="A plan made before, in place of a goal.")
+]
+SignOnly = Annotated[bool, typer.Option("--sign-only", help="Sign the next transaction, print it, send nothing.")]
+Broadcast = Annotated[bool, typer.Option("--broadcast", help="Sign and send every transaction.")]
+Unsigned = Annotated[
+    Path | None, typer.Option("--unsigned", metavar="FILE", help="Write the transactions for another signer.")
+]
+Account = Annotated[str | None, typer.Option("--account", metavar="NAME", help="The keystore that signs, by name.")]
+Keystore = Annotated[Path | None, typer.Option("--keystore", metavar="FILE", help="The keystore that signs.")]
+PasswordFile = Annotated[
+    Path | None, typer.Option("--password-file", metavar="FILE", help="A file of mode 0600, in place of a prompt.")
+]
+ConfirmPlan = Annotated[
+    str | None, typer.Option("--confirm-plan", metavar="HASH", help="The hash of the plan that you reviewed.")
+]
+Yes = Annotated[bool, typer.Option("--yes", help="With --confirm-plan: do not ask before sending.")]
+Engine = Annotated[str, typer.Option("--engine", metavar="NAME", help="auto, anvil or simulate-v1.")]
+
+
+def rebalance(
+    ctx: typer.Context,
+    *,
+    who: Who,
+    protocol: Protocol,
+    market: Market = None,
+    to_health_factor: ToHealthFactor = None,
+    to_leverage: ToLeverage = None,
+    close: Close = False,
+    plan: PlanFile = None,
+    max_slippage: MaxSlippage = None,
+    floor: Floor = None,
+    debt: Debt = None,
+    collateral: Collateral = None,
+    expires: Expires = None,
+    engine: Engine = "auto",
+    sign_only: SignOnly = False,
+    broadcast: Broadcast = False,
+    unsigned: Unsigned = None,
+    account: Account = None,
+    keystore: Keystore = None,
+    password_file: PasswordFile = None,
+    confirm_plan: ConfirmPlan = None,
+    yes: Yes = False,
+) -> None:
+    """Plan a deleverage and try it on a fork; sign or send it only with --sign-only or --broadcast.
+
+    Example: defilev rebalance 0xADDRESS -p aave-v3 --to-health-factor 1.6
+    """
+    from defilev.cli.plan_question import plan_question
+    from defilev.cli.rebalancing import Authority, Rebalancing, Wanted
+
+    wanted = _mode(sign_only=sign_only, broadcast=broadcast, unsigned=unsigned)
+    run = run_of(ctx)
+    goal = {"to_health_factor": to_health_factor, "to_leverage": to_leverage, "close": close}
+    limits = {"max_slippage": max_slippage, "floor": floor, "debt": debt, "collateral": collateral, "expires": expires}
+    question = None
+    if plan is None:
+        question = plan_question(run.load().values, **goal, **limits)  # type: ignore[arg-type]
+    elif any([*goal.values(), *limits.values()]):
+        raise UsageError("--plan and the options that make a plan contradict each other", fix="give one or the other")
+    _require_engine(engine)
+    Rebalancing(
+        run=run,
+        who=who,
+        protocol=protocol,
+        market=market,
+        wanted=Wanted(mode=wanted, question=question, plan_file=plan, unsigned_file=unsigned, engine=engine),  # type: ignore[arg-type]
+        authority=Authority(
+            account=account, keystore=keystore, password_file=password_file, confirm_plan=confirm_plan, yes=yes
+        ),
+    ).run_all()
+
+
+def _mode(*, sign_only: bool, broadcast: bool, unsigned: Path | None) -> str:
+    chosen = [
+        name for name, given in (("sign-only", sign_only), ("broadcast", broadcast), ("unsigned", unsigned)) if given
+    ]
+    if len(chosen) > 1:
+        raise UsageError(f"--{chosen[0]} and --{chosen[1]} contradict each other", fix="give one of them")
+    return chosen[0] if chosen else "dry-run"
+
+
+def _require_engine(engine: str) -> None:
+    if engine not in ("auto", "anvil", "simulate-v1"):
+        raise UsageError(f"no engine is called {engine!r}", fix="choose auto, anvil or simulate-v1")

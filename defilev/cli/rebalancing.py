@@ -1,0 +1,212 @@
+"""The stages of `defilev rebalance`, in their one order: plan, try, ask, unlock, try again, act, read again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from defilev.cli.consent import ask, require_confirmed_hash, require_own_settings
+from defilev.cli.health_report import require_well_formed
+from defilev.cli.keys import keystore_path, unlock
+from defilev.cli.plan_file import read_plan, write_document
+from defilev.errors import PlanUnreadable
+from defilev.execute.policy import check_plan
+from defilev.execute.public_keys import assert_key_allowed
+from defilev.model.execution import SentStep, SignedStep
+from defilev.pipeline.acting import (
+    Outcome,
+    broadcast,
+    policy_of,
+    require_promise,
+    sign_first,
+    try_again,
+    unsigned,
+)
+from defilev.pipeline.look import read_account
+from defilev.pipeline.names import resolve
+from defilev.pipeline.planning import PlanQuestion, make_plan
+from defilev.pipeline.session import Session, connect
+from defilev.pipeline.trying import account_of, require_kept, require_unexpired, try_plan
+from defilev.plan import plan_document
+from defilev.report.execution_text import execution_text, included_text, sent_text, signed_text
+from defilev.report.plan_text import plan_text
+from defilev.report.rebalance_json import rebalance_document
+from defilev.report.simulation_text import simulation_text
+
+if TYPE_CHECKING:
+    from defilev.cli.context import Run
+    from defilev.execute.broadcast import Event
+    from defilev.execute.signer import Signer
+    from defilev.model.plan import Plan, Step
+    from defilev.model.simulation import SimulationReport
+    from defilev.simulate import EngineChoice
+
+__all__ = ["Authority", "Rebalancing", "Wanted"]
+
+Mode = Literal["dry-run", "sign-only", "broadcast", "unsigned"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to do, and with which plan: one made for `question`, or the one in `plan_file`."""
+
+    mode: Mode
+    question: PlanQuestion | None
+    plan_file: Path | None
+    unsigned_file: Path | None
+    engine: EngineChoice
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """Who signs, and what the user has confirmed beforehand."""
+
+    account: str | None
+    keystore: Path | None
+    password_file: Path | None
+    confirm_plan: str | None
+    yes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rebalancing:
+    """One run of the command."""
+
+    run: Run
+    who: str
+    protocol: str
+    market: str | None
+    wanted: Wanted
+    authority: Authority
+
+    def run_all(self) -> None:
+        """Do what was wanted; raises a `DefilevError` at the first thing that forbids going on."""
+        loaded = self.run.load()
+        require_well_formed([self.who])
+        if self.wanted.mode != "dry-run":
+            require_own_settings(loaded)
+        session = connect(loaded.values)
+        try:
+            self._with(session)
+        finally:
+            session.close()
+
+    def _with(self, session: Session) -> None:
+        plan = self._plan(session)
+        require_confirmed_hash(plan, self.authority.confirm_plan)
+        self._say(lambda: plan_text(plan, width=self.run.output.width, ink=self.run.output.ink))
+        report = self._tried(session, plan)
+        check_plan(plan, policy=policy_of(session, account_of(session, plan)))
+        match self.wanted.mode:
+            case "dry-run":
+                self._say(lambda: "DRY RUN: nothing was signed.")
+                self._document(plan, report)
+            case "unsigned":
+                self._export(session, plan, report)
+            case "sign-only":
+                self._sign(session, plan, report)
+            case "broadcast":
+                self._send(session, plan, report)
+
+    def _plan(self, session: Session) -> Plan:
+        out = self.run.output
+        owner = resolve(session, self.who)
+        if self.wanted.plan_file is not None:
+            plan = read_plan(self.wanted.plan_file)
+            asked = (owner, self.protocol, self.market or plan.market)
+            if (plan.owner, plan.protocol, plan.market) != asked:
+                raise PlanUnreadable(
+                    "the plan is for another position than the one named on the command line",
+                    fix="name the plan's own position, or make a new plan",
+                    plan=f"{plan.owner} {plan.protocol} {plan.market}",
+                    named=" ".join(asked),
+                )
+            account_of(session, plan)
+            require_unexpired(session, plan)
+            return plan
+        with out.stage("observe"):
+            account = read_account(session, owner, protocol=self.protocol, market=self.market)
+        assert self.wanted.question is not None  # noqa: S101 - the command gives a file or a question
+        with out.stage("plan"):
+            return make_plan(session, account, self.wanted.question)
+
+    def _tried(self, session: Session, plan: Plan) -> SimulationReport:
+        out = self.run.output
+        with out.stage("simulate"):
+            report = try_plan(session, plan, engine=self.wanted.engine)
+        self._say(lambda: "\n" + simulation_text(plan, report, width=out.width, ink=out.ink))
+        require_kept(report)
+        return report
+
+    def _export(self, session: Session, plan: Plan, report: SimulationReport) -> None:
+        path = self.wanted.unsigned_file
+        assert path is not None  # noqa: S101 - the mode comes from the file's flag
+        document = unsigned(try_again(session, plan, engine=self.wanted.engine), plan)
+        write_document(path, document)
+        self._say(lambda: f"wrote {len(plan.steps)} unsigned transactions to {path}; nothing was signed")
+        if len(plan.steps) > 1:
+            self.run.output.note("sign and send them one at a time, each after the one before it is included")
+        self._document(plan, report, unsigned=document)
+
+    def _sign(self, session: Session, plan: Plan, report: SimulationReport) -> None:
+        signer = self._signer(session, plan)
+        signed = sign_first(try_again(session, plan, engine=self.wanted.engine), plan, signer)
+        self._say(lambda: signed_text(plan, signed))
+        self._document(plan, report, signed=signed)
+
+    def _send(self, session: Session, plan: Plan, report: SimulationReport) -> None:
+        out, authority = self.run.output, self.authority
+        if not (session.is_anvil and session.is_loopback):
+            ask(
+                plan,
+                chain_name=session.book.chain_name,
+                yes=authority.yes,
+                confirmed=authority.confirm_plan,
+                may_ask=not self.run.options.no_input,
+            )
+        signer = self._signer(session, plan)
+        with out.stage("simulate again"):
+            retried = try_again(session, plan, engine=self.wanted.engine)
+        out.note(f"simulated again at block {retried.session.block.number}: the plan still keeps its promise")
+        outcome = broadcast(retried, plan, signer, record=_forget, on_progress=self._progress(plan))
+        self._say(lambda: self._got(plan, outcome))
+        self._document(plan, report, execution=outcome.execution)
+        require_promise(outcome)
+
+    def _signer(self, session: Session, plan: Plan) -> Signer:
+        assert_key_allowed(plan.owner, node_is_loopback_anvil=session.is_anvil and session.is_loopback)
+        authority = self.authority
+        path = keystore_path(session.settings, owner=plan.owner, account=authority.account, keystore=authority.keystore)
+        may_ask = not self.run.options.no_input
+        with self.run.output.stage("unlock"):
+            return unlock(path, owner=plan.owner, password_file=authority.password_file, may_ask=may_ask)
+
+    def _progress(self, plan: Plan) -> Any:
+        def tell(step: Step, event: Event) -> None:
+            match event:
+                case SignedStep():
+                    self.run.output.note(sent_text(plan, step, event))
+                case SentStep():
+                    self.run.output.note(included_text(event))
+
+        return tell
+
+    def _got(self, plan: Plan, outcome: Outcome) -> str:
+        out = self.run.output
+        return "\n" + execution_text(
+            plan, outcome.execution, before=outcome.before, after=outcome.after, width=out.width, ink=out.ink
+        )
+
+    def _say(self, text: Any) -> None:
+        if not self.run.output.json:
+            self.run.output.result(text())
+
+    def _document(self, plan: Plan, report: SimulationReport, **done: Any) -> None:
+        if self.run.output.json:
+            self.run.output.document(rebalance_document(self.wanted.mode, plan_document(plan), replace(report), **done))
+
+
+def _forget(event: Event) -> None:
+    """Keep no record of an event; a journal takes this place."""
+    del event

@@ -1,0 +1,143 @@
+"""From a plan that was tried to transactions: what may be signed, by whom, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from defilev.errors import SimulationFailed
+from defilev.execute.broadcast import Event, Progress, execute
+from defilev.execute.policy import Policy, policy_for
+from defilev.execute.preparing import Sending, sign_next
+from defilev.execute.signer import Signer
+from defilev.execute.unsigned import unsigned_document
+from defilev.model.account import LendingAccount
+from defilev.model.execution import Execution, SignedStep
+from defilev.model.plan import Plan
+from defilev.model.request import Block
+from defilev.model.simulation import SimulationReport
+from defilev.pipeline.session import Session
+from defilev.pipeline.trying import account_of, require_kept, require_unexpired, try_plan
+from defilev.protocols import PROTOCOLS
+from defilev.simulate import EngineChoice
+from defilev.units import WAD, Wad
+
+__all__ = ["Outcome", "Retried", "broadcast", "policy_of", "require_promise", "sign_first", "try_again", "unsigned"]
+
+TOLERANCE = WAD // 1000
+"""How far below its promise a health factor may be found before the promise counts as broken: interest of the wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """An execution, and the account before it and at the last receipt's block."""
+
+    execution: Execution
+    before: LendingAccount
+    after: LendingAccount
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the health factor that was got is not below the promised one."""
+        got, promised = self.execution.got, self.execution.promised
+        return got is None or (promised is not None and got >= promised - TOLERANCE)
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """The newest block, the account at it, and the plan tried on it."""
+
+    session: Session
+    account: LendingAccount
+    report: SimulationReport
+
+
+def policy_of(session: Session, account: LendingAccount) -> Policy:
+    """Return what may be signed for the owner of `account`."""
+    protocol = PROTOCOLS[account.protocol]
+    return policy_for(
+        account,
+        pool=protocol.spender(account),
+        tokens=protocol.tokens(account),
+        book=session.book,
+        node_is_loopback_anvil=session.is_anvil and session.is_loopback,
+    )
+
+
+def try_again(session: Session, plan: Plan, *, engine: EngineChoice = "auto") -> Retried:
+    """Try the plan once more, at the newest block.
+
+    Raises:
+        PlanExpired, PlanForAnotherChain: it may not be begun any more.
+        SimulationFailed: it no longer does what it promises.
+    """
+    newest = session.at("latest")
+    require_unexpired(newest, plan)
+    account = account_of(newest, plan)
+    report = try_plan(newest, plan, engine=engine)
+    require_kept(report)
+    return Retried(newest, account, report)
+
+
+def sign_first(retried: Retried, plan: Plan, signer: Signer) -> SignedStep:
+    """Sign the plan's next transaction; send nothing. Raises as `execute.preparing.sign_next` does."""
+    policy = policy_of(retried.session, retried.account)
+    return sign_next(plan, node=retried.session.node, signer=signer, policy=policy)
+
+
+def unsigned(retried: Retried, plan: Plan) -> dict[str, Any]:
+    """Return the document of the plan's transactions for another signer; raises as `unsigned_document` does."""
+    policy = policy_of(retried.session, retried.account)
+    return unsigned_document(plan, node=retried.session.node, policy=policy)
+
+
+def broadcast(
+    retried: Retried,
+    plan: Plan,
+    signer: Signer,
+    *,
+    record: Callable[[Event], None],
+    on_progress: Progress,
+    sending: Sending | None = None,
+) -> Outcome:
+    """Sign and send every transaction, one after another, and read the account at the last receipt's block.
+
+    Args:
+        record: writes each event down before and after it happens; raising stops everything.
+        on_progress: tells a person.
+
+    Raises:
+        NotConfirmed: something was sent, and not everything was seen to succeed.
+        Refused, KeyFailure, DataError: before anything was sent.
+    """
+    session = retried.session
+    seen: list[LendingAccount] = []
+
+    def verify(block: Block) -> Wad | None:
+        seen.append(account_of(session.at(block), plan))
+        return seen[-1].health_factor
+
+    execution = execute(
+        plan,
+        node=session.node,
+        signer=signer,
+        policy=policy_of(session, retried.account),
+        verify=verify,
+        record=record,
+        on_progress=on_progress,
+        sending=sending,
+    )
+    return Outcome(execution, retried.account, seen[-1])
+
+
+def require_promise(outcome: Outcome) -> None:
+    """Raise `SimulationFailed` when less was got than promised."""
+    execution = outcome.execution
+    if not outcome.is_kept:
+        raise SimulationFailed(
+            "every transaction succeeded, and the health factor is below the promised one",
+            fix="look at the account with `defilev health`, and make a new plan",
+            promised=execution.promised,
+            got=execution.got,
+        )

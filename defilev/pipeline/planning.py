@@ -1,0 +1,127 @@
+"""Making plans: reads the wallet, then lets the pure planner ask for its quotes, all at the session's block."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from defilev.abi import Function, interface
+from defilev.errors import CallReverted
+from defilev.model.account import LendingAccount
+from defilev.model.plan import Goal, Plan
+from defilev.model.request import Address, CallResult, Read
+from defilev.model.token import Allowance, Token, TokenBalance, Wallet
+from defilev.observe.drive import drive
+from defilev.pipeline.session import Session
+from defilev.plan import PlanInputs, plan_deleverage
+from defilev.protocols import PROTOCOLS
+from defilev.risk.prices import PriceLimits, price_notices
+from defilev.units import WAD, Wad
+from defilev.venues import venue_of
+
+__all__ = ["PlanQuestion", "make_plan", "read_wallet"]
+
+BLOCK_SECONDS: Mapping[int, Decimal] = {10: Decimal(2), 8453: Decimal(2), 42161: Decimal("0.25")}
+"""Seconds per block of the chains that are not as slow as Ethereum, by chain id."""
+
+ETHEREUM_BLOCK_SECONDS = Decimal(12)
+
+NATIVE_SYMBOL = "WETH"
+"""The token that stands for the native asset on every chain of the shipped address books."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanQuestion:
+    """What a plan is asked for.
+
+    `max_slippage` is a fraction, `floor` a health factor, `window` the seconds until the first signature at the latest;
+    `collateral` and `debt` are symbols or addresses, `None` to let the plan choose.
+    """
+
+    goal: Goal
+    max_slippage: Decimal
+    floor: Decimal
+    window: int
+    collateral: str | None = None
+    debt: str | None = None
+
+
+def make_plan(session: Session, account: LendingAccount, question: PlanQuestion) -> Plan:
+    """Return the plan for `account`, which was read at the session's block.
+
+    Raises:
+        Infeasible: no plan reaches the goal.
+        UnknownName: a chosen asset is not in the position.
+        DataError: the wallet or a quote cannot be read.
+    """
+    protocol = PROTOCOLS[account.protocol]
+    venue = venue_of(session.book)
+    tokens = protocol.tokens(account)
+    spenders = [protocol.spender(account), *([venue.spender] if venue else [])]
+    limits = PriceLimits(session.settings.prices.stale_after, session.settings.prices.by_asset)
+    inputs = PlanInputs(
+        protocol=protocol,
+        account=replace(account, warnings=(*account.warnings, *price_notices(account, limits=limits))),
+        wallet=read_wallet(session, account.owner, tokens=tokens, spenders=spenders),
+        venue=venue,
+        goal=question.goal,
+        max_slippage=question.max_slippage,
+        floor=Wad(int(question.floor * WAD)),
+        window=question.window,
+        block_seconds=BLOCK_SECONDS.get(session.chain_id, ETHEREUM_BLOCK_SECONDS),
+        gas_price=_gas_price(session),
+        native=next((token for token in tokens if token.symbol == NATIVE_SYMBOL), None),
+        collateral=question.collateral,
+        debt=question.debt,
+    )
+    plan = drive(plan_deleverage(inputs), session.fetch)
+    session.reader.verify()
+    return plan
+
+
+def read_wallet(session: Session, owner: Address, *, tokens: Sequence[Token], spenders: Sequence[Address]) -> Wallet:
+    """Return what `owner` holds at the session's block, and what each of `spenders` may take of each of `tokens`.
+
+    Raises:
+        CallReverted: a token does not tell a balance or an allowance.
+    """
+    node, block = session.node, session.block
+    balances, allowances = drive(_read_tokens(owner, tokens, spenders), session.fetch)
+    return Wallet(
+        owner=owner,
+        native=node.balance(owner, block=block),
+        nonce=node.nonce(owner, block=block),
+        has_code=bool(node.code(owner, block=block)),
+        balances=balances,
+        allowances=allowances,
+    )
+
+
+def _read_tokens(
+    owner: Address, tokens: Sequence[Token], spenders: Sequence[Address]
+) -> Read[tuple[tuple[TokenBalance, ...], tuple[Allowance, ...]]]:
+    functions = interface("erc20")
+    balance_of, allowance = functions["balanceOf"], functions["allowance"]
+    pairs = [(token, spender) for token in tokens for spender in spenders]
+    asked = [balance_of.call(token.address, owner) for token in tokens]
+    asked += [allowance.call(token.address, owner, spender) for token, spender in pairs]
+    answers = yield asked
+    held = [_number(balance_of, token, result) for token, result in zip(tokens, answers, strict=False)]
+    granted = [
+        _number(allowance, token, result) for (token, _), result in zip(pairs, answers[len(tokens) :], strict=True)
+    ]
+    balances = tuple(TokenBalance(token, amount) for token, amount in zip(tokens, held, strict=True))
+    allowances = tuple(Allowance(*pair, amount) for pair, amount in zip(pairs, granted, strict=True))
+    return balances, allowances
+
+
+def _number(function: Function, token: Token, result: CallResult) -> int:
+    if not result.success:
+        raise CallReverted(f"{token.symbol} does not answer {function.name}()", token=token.address)
+    return int(function.decode_one(result.data))
+
+
+def _gas_price(session: Session) -> int:
+    """Return wei per gas: the block's own base fee, so that the same block gives the same plan."""
+    return session.node.gas_price() if session.block.base_fee is None else session.block.base_fee

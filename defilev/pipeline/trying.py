@@ -1,0 +1,84 @@
+"""Trying a plan on the chain that it is meant for, before anyone is asked for a key."""
+
+from __future__ import annotations
+
+from defilev.abi import interface, revert_reason
+from defilev.errors import PlanExpired, PlanForAnotherChain, SimulationFailed
+from defilev.model.account import LendingAccount
+from defilev.model.plan import Plan
+from defilev.model.simulation import SimulationReport
+from defilev.pipeline.look import read_account
+from defilev.pipeline.session import Session
+from defilev.protocols import PROTOCOLS
+from defilev.simulate import EngineChoice, ForkSource, simulate
+
+__all__ = ["account_of", "require_kept", "require_unexpired", "try_plan"]
+
+VENUE_INTERFACES = ("erc20", "uniswap_v3_swap_router_02")
+
+
+def account_of(session: Session, plan: Plan) -> LendingAccount:
+    """Return the account that a plan is about, at the session's block; raises `PlanForAnotherChain`."""
+    if plan.chain_id != session.chain_id:
+        raise PlanForAnotherChain(
+            f"the plan is for chain {plan.chain_id}, and the node is of chain {session.chain_id}",
+            plan=plan.chain_id,
+            node=session.chain_id,
+        )
+    return read_account(session, plan.owner, protocol=plan.protocol, market=plan.market)
+
+
+def try_plan(session: Session, plan: Plan, *, engine: EngineChoice = "auto") -> SimulationReport:
+    """Run every step of `plan` on a fork at the session's block, and check its post-conditions.
+
+    Raises:
+        PlanForAnotherChain: the node is of another chain.
+        AnvilMissing, AnvilFailed, DataError: it could not be tried.
+    """
+    account = account_of(session, plan)
+    protocol = PROTOCOLS[plan.protocol]
+    interfaces = [*protocol.interfaces(), *(interface(name) for name in VENUE_INTERFACES)]
+    anvil = session.settings.anvil
+    source = ForkSource(
+        node=session.node,
+        url=session.settings.rpc_url or "",
+        multicall3=session.book.multicall3,
+        block=session.block,
+        anvil=str(anvil) if anvil else None,
+    )
+    return simulate(
+        plan,
+        source=source,
+        probe=protocol.probe(account, plan),
+        explain=lambda data: revert_reason(data, interfaces, protocol.error_codes()),
+        engine=engine,
+    )
+
+
+def require_unexpired(session: Session, plan: Plan) -> None:
+    """Raise `PlanExpired` when the session's block is past the plan's expiry."""
+    if session.block.number > plan.expires_at_block or session.block.timestamp > plan.expires_at:
+        raise PlanExpired(
+            f"the plan expired at block {plan.expires_at_block}; the newest is {session.block.number}", hash=plan.hash
+        )
+
+
+def require_kept(report: SimulationReport) -> None:
+    """Raise `SimulationFailed` when a step reverted or a post-condition does not hold."""
+    for step in report.steps:
+        if step.status == "reverted":
+            raise SimulationFailed(
+                f"step {step.index} reverts on a fork of block {report.block.number}: {step.revert_reason}",
+                plan=report.plan_hash,
+            )
+    broken = [check for check in report.conditions if not check.holds]
+    if broken:
+        first = broken[0]
+        token = f" {first.condition.token.symbol}" if first.condition.token else ""
+        raise SimulationFailed(
+            f"the plan does not keep its promise on a fork of block {report.block.number}: "
+            f"{first.condition.kind}{token}",
+            promised=first.condition.limit,
+            found=first.found,
+            broken=len(broken),
+        )

@@ -1,0 +1,1 @@
+"""Show: view models, tables and JSON documents. Computes no figure that a plan or a decision rests on."""

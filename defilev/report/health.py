@@ -1,0 +1,104 @@
+"""The view of an account's health: every figure that the table and the JSON document show, ready to be written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from defilev.model.account import LendingAccount, Notice
+from defilev.model.exposure import Exposure
+from defilev.model.request import Address, Block
+from defilev.report.balance import Balance, balance_of
+from defilev.report.liquidation import (
+    LiquidationView,
+    RatioView,
+    decimal_figure,
+    liquidations_by_asset,
+    liquidations_by_driver,
+    liquidations_by_ratio,
+    move_of_all_volatile,
+)
+from defilev.report.scenario import NamedShock, ShockView, StressView, shocked, stressed, volatile_assets
+from defilev.risk.interest import days_to_liquidation_by_interest
+from defilev.risk.prices import PriceLimits, price_notices
+from defilev.risk.status import HealthLimits, Status, status_of
+from defilev.units import to_decimal
+
+__all__ = ["HealthQuestion", "HealthReport", "HealthView", "health_view"]
+
+
+@dataclass(frozen=True, slots=True)
+class HealthQuestion:
+    """What is asked beside the account itself: limits for words and warnings, common changes, shocks at once."""
+
+    health_limits: HealthLimits
+    price_limits: PriceLimits
+    changes: tuple[Decimal, ...] = ()
+    shocks: tuple[NamedShock, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HealthView:
+    """An account with its figures.
+
+    `health_factor` is `None` when nothing is owed; `days_by_interest` also when interest alone never liquidates.
+    `volatile` are the symbols that move with everything but stablecoins; `common_move` is such a move that liquidates,
+    `None` when none does. `shock` is `None` when none was asked for.
+    """
+
+    account: LendingAccount
+    name: str | None
+    status: Status
+    health_factor: Decimal | None
+    balance: Balance
+    by_asset: tuple[LiquidationView, ...]
+    by_driver: tuple[LiquidationView, ...]
+    by_ratio: tuple[RatioView, ...]
+    common_move: Decimal | None
+    days_by_interest: Decimal | None
+    volatile: tuple[str, ...]
+    stress: tuple[StressView, ...]
+    shock: ShockView | None
+    warnings: tuple[Notice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HealthReport:
+    """The accounts of one `health`, all at one block.
+
+    `block_name` is what the block was asked for as (`latest`), `None` for a number; `age` is the seconds since it by
+    the clock of this machine. `without_position` lists owners that have none in any of several markets; of a single
+    market an empty view is shown.
+    """
+
+    chain_name: str
+    block: Block
+    block_name: str | None
+    age: int
+    views: tuple[HealthView, ...]
+    without_position: tuple[Address, ...] = ()
+
+
+def health_view(
+    account: LendingAccount, *, exposure: Exposure, question: HealthQuestion, name: str | None = None
+) -> HealthView:
+    """Return the view of `account`, whose linear forms are `exposure`; `name` is the owner's, when it has one."""
+    health_factor = None if account.health_factor is None else to_decimal(account.health_factor, 18)
+    limits = question.health_limits
+    days = days_to_liquidation_by_interest(exposure)
+    return HealthView(
+        account=account,
+        name=name,
+        status=status_of(health_factor, limits=limits, liquidated_at_equality=exposure.liquidated_at_equality),
+        health_factor=health_factor,
+        balance=balance_of(account),
+        by_asset=liquidations_by_asset(account, exposure=exposure),
+        by_driver=liquidations_by_driver(account, exposure=exposure),
+        by_ratio=liquidations_by_ratio(exposure),
+        common_move=move_of_all_volatile(exposure),
+        days_by_interest=None if days is None else decimal_figure(days),
+        volatile=volatile_assets(exposure),
+        stress=stressed(exposure, question.changes, limits=limits),
+        shock=shocked(exposure, question.shocks, limits=limits) if question.shocks else None,
+        warnings=tuple(dict.fromkeys((*account.warnings, *price_notices(account, limits=question.price_limits)))),
+    )

@@ -1,0 +1,208 @@
+"""Health as a person reads it: one block for each account, a summary before many of them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from defilev.model.account import Leg
+from defilev.report import figures
+from defilev.report.health import HealthReport, HealthView
+from defilev.report.ink import Ink
+from defilev.report.liquidation_text import liquidation_lines, nearest_liquidation
+from defilev.report.table import LABEL_WIDTH, Cell, Column, flow, labelled, table
+from defilev.risk.prices import price_age
+from defilev.risk.status import Status
+from defilev.units import BPS, EXACT, RAY, to_decimal
+
+__all__ = ["health_text"]
+
+SUMMARY_FROM = 6
+_WIDE = 100
+_CHECKS = {"exact": "matches the contract", "consistent": "agrees with the contract"}
+
+
+def health_text(report: HealthReport, *, width: int, ink: Ink) -> str:
+    """Return the report for a terminal of `width` columns, at least 80, without a newline at its end."""
+    blocks = [_block(report, view, width=width, ink=ink) for view in report.views]
+    if len(report.views) >= SUMMARY_FROM:
+        blocks.insert(0, _summary(report, width=width, ink=ink))
+    blocks.extend([f"{owner}: no position in the markets asked for"] for owner in report.without_position)
+    return "\n\n".join("\n".join(block) for block in blocks)
+
+
+def _block(report: HealthReport, view: HealthView, *, width: int, ink: Ink) -> list[str]:
+    head = _head(report, view, width=width, ink=ink)
+    if view.account.is_empty:
+        return [*head, "  no position"]
+    facts = _facts(view, width=width, ink=ink)
+    legs = _legs(view, width=width, ink=ink)
+    after = _after(view, width=width, ink=ink)
+    return [*head, "", *facts, "", *legs, *([""] if after else []), *after]
+
+
+def _head(report: HealthReport, view: HealthView, *, width: int, ink: Ink) -> list[str]:
+    account = view.account
+    check = _CHECKS.get(account.self_check.result, f"not checked: {account.self_check.compared}")
+    owner = f"{figures.clean(view.name)} {account.owner}" if view.name else account.owner
+    parts = [f"{account.protocol} {account.market}", figures.clean(report.chain_name), _block_named(report)]
+    cells = [Cell(part) for part in (*parts, owner, check)]
+    return flow([Cell(cells[0].text, "strong"), *cells[1:]], separator=" · ", width=width, ink=ink)
+
+
+def _block_named(report: HealthReport) -> str:
+    when = f"{figures.duration(report.age)} ago" if 0 <= report.age < 86_400 else figures.utc(report.block.timestamp)
+    named = f"{report.block_name}, {when}" if report.block_name else when
+    return f"block {figures.block_number(report.block.number)} ({named})"
+
+
+def _facts(view: HealthView, *, width: int, ink: Ink) -> list[str]:
+    balance = view.balance
+    health = f"{figures.health(view.health_factor)}  {ink(view.status, view.status)}"
+    visible = len(figures.health(view.health_factor)) + 2 + len(view.status)
+    health += " " * max(1, 22 - visible)
+    account = view.account
+    threshold = None if account.liquidation_threshold is None else _bps(account.liquidation_threshold)
+    loan = f"{figures.percent(balance.loan_to_value)}  of {figures.percent(threshold)}"
+    equity = figures.dollars(balance.equity_value)
+    if width >= _WIDE:
+        rows = [
+            *labelled(
+                "health factor", [f"{health}leverage   {figures.leverage(balance.leverage):<10} equity  {equity}"]
+            ),
+            *labelled("loan-to-value", [f"{loan:<22}net carry  {_carry(view)}"]),
+        ]
+    else:
+        rows = [
+            *labelled("health factor", [f"{health}leverage   {figures.leverage(balance.leverage)}"]),
+            *labelled("loan-to-value", [f"{loan:<22}equity     {equity}"]),
+            *labelled("net carry", [_carry(view)]),
+        ]
+    if (e_mode := dict(account.details).get("e_mode", "0")) != "0":
+        rows += labelled(
+            "e-mode", [f"{e_mode} {figures.clean(dict(account.details).get('e_mode_label', ''))}".rstrip()]
+        )
+    return [*rows, *labelled("liquidation", liquidation_lines(view, width=width - LABEL_WIDTH - 2, ink=ink))]
+
+
+def _carry(view: HealthView) -> str:
+    balance = view.balance
+    if balance.net_carry is None:
+        return figures.NOTHING
+    grows = any(leg.used_as_collateral and leg.price.ratio is not None for leg in view.account.legs)
+    earned = figures.percent(balance.supply_rate) + (" before token yield" if grows else "")
+    owed = f"  borrow {figures.percent(balance.borrow_rate)}" if balance.borrow_rate is not None else ""
+    return f"{figures.percent(balance.net_carry, signed=True)}/yr  (supply {earned}{owed})"
+
+
+def _legs(view: HealthView, *, width: int, ink: Ink) -> list[str]:
+    columns = [
+        Column("leg"),
+        Column("amount"),
+        Column("price", "right"),
+        Column("value", "right"),
+        Column("threshold", "right", drop=2),
+        Column("rate", "right", drop=1),
+    ]
+    if width >= _WIDE:
+        columns.append(Column("price updated", "right", drop=3))
+    amounts = [figures.amount(leg.amount, leg.asset.decimals) for leg in view.account.legs]
+    longest = max(len(amount) for amount in amounts)
+    rows = [
+        _leg(view, leg, amount=amount.rjust(longest))[: len(columns)]
+        for leg, amount in zip(view.account.legs, amounts, strict=True)
+    ]
+    return table(columns, rows, width=width, ink=ink)
+
+
+def _leg(view: HealthView, leg: Leg, *, amount: str) -> list[Cell]:
+    idle = leg.side == "supply" and not leg.used_as_collateral
+    rate = EXACT.divide(Decimal(leg.rate), RAY) * (-1 if leg.side == "borrow" else 1)
+    age = price_age(leg, at=view.account.block.timestamp)
+    threshold = figures.percent(None if leg.liquidation_threshold is None else _bps(leg.liquidation_threshold))
+    return [
+        Cell("idle" if idle else leg.side, "dim" if idle else None),
+        Cell(f"{amount} {figures.clean(leg.asset.symbol)}"),
+        Cell(figures.price(to_decimal(leg.price.value, leg.price.decimals))),
+        Cell(figures.dollars(to_decimal(leg.value, view.account.quote_decimals))),
+        Cell("not enabled" if idle else threshold),
+        Cell(figures.percent(rate, signed=True)),
+        Cell("unknown" if age is None else f"{figures.duration(age)} before"),
+    ]
+
+
+def _after(view: HealthView, *, width: int, ink: Ink) -> list[str]:
+    room = width - LABEL_WIDTH - 2
+    lines = labelled("stress", _stress(view, width=room, ink=ink))
+    lines += labelled("shock", _shock(view, width=room, ink=ink))
+    for notice in view.warnings:
+        words = [Cell(word) for word in figures.clean(f"{notice.name}: {notice.text}").split(" ")]
+        lines += labelled(
+            "warning", flow([Cell(words[0].text, "warning"), *words[1:]], separator=" ", width=room, ink=ink)
+        )
+    return lines
+
+
+def _stress(view: HealthView, *, width: int, ink: Ink) -> list[str]:
+    if not view.stress or view.health_factor is None:
+        return []
+    moving = view.volatile[0] if len(view.volatile) == 1 else "all but stablecoins"
+    items = [
+        _state(f"{figures.shock(row.change)}  ", row.health_factor, row.status, first=moving if place == 0 else "")
+        for place, row in enumerate(view.stress)
+    ]
+    return flow(items, separator="     ", width=width, ink=ink)
+
+
+def _shock(view: HealthView, *, width: int, ink: Ink) -> list[str]:
+    if view.shock is None or view.health_factor is None:
+        return []
+    moves = [
+        Cell(f"{figures.clean(move.name)} {figures.shock(move.change)}{_with(move.name, move.assets)}")
+        for move in view.shock.moves
+    ]
+    after = _state("→ ", view.shock.health_factor, view.shock.status)
+    return flow([*moves, after], separator="  ", width=width, ink=ink)
+
+
+def _with(name: str, assets: tuple[str, ...]) -> str:
+    if not assets:
+        return " (moves nothing held)"
+    others = [figures.clean(symbol) for symbol in assets if symbol.casefold() != name.casefold()]
+    return f" (with {', '.join(others)})" if others else ""
+
+
+def _state(prefix: str, health_factor: Decimal | None, status: Status, *, first: str = "") -> Cell:
+    start = f"{figures.clean(first)} " if first else ""
+    return Cell(f"{start}{prefix}{figures.health(health_factor)} {status}", None if status == "OK" else status)
+
+
+def _summary(report: HealthReport, *, width: int, ink: Ink) -> list[str]:
+    columns = [
+        Column("account"),
+        Column("market"),
+        Column("health", "right"),
+        Column("status"),
+        Column("leverage", "right", drop=2),
+        Column("equity", "right", drop=1),
+        Column("nearest liquidation", drop=3),
+    ]
+    held = [view for view in report.views if not view.account.is_empty]
+    ordered = sorted(held, key=lambda view: (view.health_factor is None, view.health_factor or 0))
+    return table(columns, [_summary_row(view) for view in ordered], width=width, ink=ink)
+
+
+def _summary_row(view: HealthView) -> list[Cell]:
+    account = view.account
+    return [
+        Cell(figures.clean(view.name) if view.name else figures.short_address(account.owner)),
+        Cell(f"{account.protocol} {account.market}"),
+        Cell(figures.health(view.health_factor)),
+        Cell(view.status, view.status),
+        Cell(figures.leverage(view.balance.leverage)),
+        Cell(figures.dollars(view.balance.equity_value)),
+        Cell(nearest_liquidation(view)),
+    ]
+
+
+def _bps(value: int) -> Decimal:
+    return EXACT.divide(Decimal(value), BPS)

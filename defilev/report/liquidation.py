@@ -1,0 +1,158 @@
+"""Liquidation prices and ratios as decimals: exact prices of the account times the factors that risk computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+
+from defilev.model.account import LendingAccount
+from defilev.model.exposure import Driver, Exposure, Term
+from defilev.model.request import Address
+from defilev.risk.liquidation import (
+    AssetLiquidation,
+    DriverLiquidation,
+    RatioLiquidation,
+    Side,
+    asset_liquidations,
+    driver_liquidations,
+    joint_shock,
+    ratio_liquidations,
+)
+from defilev.units import to_decimal
+
+__all__ = [
+    "LiquidationView",
+    "MovedAsset",
+    "RatioView",
+    "decimal_figure",
+    "liquidations_by_asset",
+    "liquidations_by_driver",
+    "liquidations_by_ratio",
+    "move_of_all_volatile",
+]
+
+_COMPUTED = Context(prec=12, rounding=ROUND_HALF_EVEN)
+"""What a figure computed in floating point is rounded to: far inside its precision."""
+
+
+@dataclass(frozen=True, slots=True)
+class MovedAsset:
+    """An asset that moves with a driver: its price in quote units now and at liquidation."""
+
+    symbol: str
+    address: Address
+    price_now: Decimal
+    price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class LiquidationView:
+    """A liquidation price in quote units: `distance` is the relative move to it, `side` where it liquidates.
+
+    `address` is the token's, or the feed's for a driver. `assets` are those that move: the asset alone, or all of the
+    driver's. `stable` says that the price is meant to stay at one.
+    """
+
+    name: str
+    address: Address
+    price_now: Decimal
+    price: Decimal
+    distance: Decimal
+    side: Side
+    stable: bool
+    assets: tuple[MovedAsset, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RatioView:
+    """The liquidation ratio of two assets on one driver, in debt tokens per collateral token."""
+
+    collateral: str
+    debt: str
+    ratio_now: Decimal
+    ratio: Decimal
+    distance: Decimal
+    independent: bool
+
+
+def decimal_figure(value: float) -> Decimal:
+    """Return a figure computed in floating point as a decimal of twelve significant digits."""
+    return _COMPUTED.create_decimal_from_float(value)
+
+
+def liquidations_by_asset(account: LendingAccount, *, exposure: Exposure) -> tuple[LiquidationView, ...]:
+    """Return the liquidation price of each asset whose own price can liquidate, all other prices as they are."""
+    stable = {driver.feed for driver in exposure.drivers if driver.stable}
+    return tuple(_asset_view(account, at, stable=at.term.driver in stable) for at in asset_liquidations(exposure))
+
+
+def liquidations_by_driver(account: LendingAccount, *, exposure: Exposure) -> tuple[LiquidationView, ...]:
+    """Return the liquidation price of each driver that can liquidate, the prices of all its assets moving with it."""
+    return tuple(_driver_view(account, at) for at in driver_liquidations(exposure))
+
+
+def liquidations_by_ratio(exposure: Exposure) -> tuple[RatioView, ...]:
+    """Return the liquidation ratio of each pair of collateral and debt on one driver."""
+    return tuple(_ratio_view(at) for at in ratio_liquidations(exposure))
+
+
+def move_of_all_volatile(exposure: Exposure) -> Decimal | None:
+    """Return the common relative move of all drivers but stablecoins at which health is one.
+
+    A fall when one liquidates, else a rise; of an account that is liquidatable, the move that saves it. `None` when
+    there is no such move.
+    """
+    volatile = [driver.feed for driver in exposure.drivers if not driver.stable]
+    for sign in (-1.0, 1.0):
+        step = joint_shock(exposure, dict.fromkeys(volatile, sign))
+        if step is not None:
+            return decimal_figure(sign * step)
+    return None
+
+
+def _asset_view(account: LendingAccount, at: AssetLiquidation, *, stable: bool) -> LiquidationView:
+    moved = _moved(account, at.term, at.crossing.factor)
+    return LiquidationView(
+        name=at.term.symbol,
+        address=at.term.asset,
+        price_now=moved.price_now,
+        price=moved.price,
+        distance=decimal_figure(at.distance),
+        side=at.crossing.side,
+        stable=stable,
+        assets=(moved,),
+    )
+
+
+def _driver_view(account: LendingAccount, at: DriverLiquidation) -> LiquidationView:
+    return LiquidationView(
+        name=at.driver.symbol,
+        address=at.driver.feed,
+        price_now=_price_of(at.driver),
+        price=decimal_figure(at.price),
+        distance=decimal_figure(at.distance),
+        side=at.crossing.side,
+        stable=at.driver.stable,
+        assets=tuple(_moved(account, term, at.crossing.factor) for term in at.terms),
+    )
+
+
+def _price_of(driver: Driver) -> Decimal:
+    return Decimal(repr(driver.price))
+
+
+def _moved(account: LendingAccount, term: Term, factor: float) -> MovedAsset:
+    leg = next(leg for leg in account.legs if leg.asset.address == term.asset)
+    price_now = to_decimal(leg.price.value, leg.price.decimals)
+    return MovedAsset(term.symbol, term.asset, price_now, _COMPUTED.multiply(price_now, Decimal(factor)))
+
+
+def _ratio_view(at: RatioLiquidation) -> RatioView:
+    return RatioView(
+        collateral=at.collateral.symbol,
+        debt=at.debt.symbol,
+        ratio_now=decimal_figure(at.ratio_now),
+        ratio=decimal_figure(at.ratio),
+        distance=decimal_figure(at.distance),
+        independent=at.independent,
+    )

@@ -1,0 +1,109 @@
+"""What liquidates an account, in words: prices, ratios, a common move, and time."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from defilev.report import figures
+from defilev.report.health import HealthView
+from defilev.report.ink import Ink
+from defilev.report.liquidation import LiquidationView, RatioView
+from defilev.report.table import Cell, flow
+
+__all__ = ["liquidation_lines", "nearest_liquidation"]
+
+STABLE_SHOWN_WITHIN = Decimal("0.2")
+"""The loss of its peg, as a fraction, beyond which a stablecoin's liquidation price is left to the JSON document."""
+RISE_SHOWN_WITHIN = Decimal(9)
+DAYS_SHOWN_WITHIN = 5 * 365
+
+
+def liquidation_lines(view: HealthView, *, width: int, ink: Ink) -> list[str]:
+    """Return one line or more for each way in which the account is liquidated, the nearest driver first."""
+    if view.health_factor is None:
+        return ["never: nothing is owed"]
+    ways = [*_prices(view), *_ratios(view), *_common(view), *_interest(view)]
+    lines = [line for way in ways for line in flow([Cell(part) for part in way], separator="  ", width=width, ink=ink)]
+    return lines or ["no price alone liquidates it"]
+
+
+def nearest_liquidation(view: HealthView) -> str:
+    """Return the nearest liquidation by price or ratio in a few words; a dash when there is none."""
+    near = [(abs(at.distance), f"{_mover(at)} {figures.change(at.distance)}") for at in _drivers(view)]
+    near += [(abs(at.distance), f"{_pair(at)} {figures.change(at.distance)}") for at in view.by_ratio if at.independent]
+    return min(near)[1] if near else figures.NOTHING
+
+
+def _drivers(view: HealthView) -> list[LiquidationView]:
+    """Return the drivers worth a line: all but what would take an unheard-of move, unless there is nothing else."""
+    volatile = [at for at in view.by_driver if not at.stable and at.distance <= RISE_SHOWN_WITHIN]
+    stable = [at for at in view.by_driver if at.stable and at.side == "below" and at.distance >= -STABLE_SHOWN_WITHIN]
+    shown = sorted([*volatile, *stable], key=lambda at: abs(at.distance))
+    return shown or sorted(view.by_driver, key=lambda at: abs(at.distance))[:1]
+
+
+def _prices(view: HealthView) -> list[list[str]]:
+    ways = []
+    for at in _drivers(view):
+        ways.append(_driver(at, view))
+        if len(at.assets) > 1:
+            held = {asset.address for asset in at.assets}
+            ways.extend(_price(own, f"{own.name} alone", view) for own in view.by_asset if own.address in held)
+    return ways
+
+
+def _driver(at: LiquidationView, view: HealthView) -> list[str]:
+    if len(at.assets) > 1:
+        others = ", ".join(figures.clean(asset.symbol) for asset in at.assets if asset.symbol != at.name)
+        return [*_price(at, at.name, view), f"with {others}"]
+    return _words(
+        at.assets[0].symbol, at, figures.price(at.assets[0].price), figures.price(at.assets[0].price_now), view
+    )
+
+
+def _price(at: LiquidationView, name: str, view: HealthView) -> list[str]:
+    return _words(name, at, figures.price(at.price), figures.price(at.price_now), view)
+
+
+def _words(name: str, at: LiquidationView | RatioView, price: str, now: str, view: HealthView) -> list[str]:
+    side = at.side if isinstance(at, LiquidationView) else "below"
+    where = {"below": "above", "above": "below"}[side] if view.status == "LIQUIDATABLE" else side
+    must = "must be " if view.status == "LIQUIDATABLE" else ""
+    return [f"{figures.clean(name)} {must}{where} {price}", f"({figures.change(at.distance)} from {now})"]
+
+
+def _ratios(view: HealthView) -> list[list[str]]:
+    return [
+        [
+            *_words(_pair(at), at, figures.grouped(at.ratio, 4), figures.grouped(at.ratio_now, 4), view),
+            f"at any price of {figures.clean(at.debt)}" if at.independent else "other prices as now",
+        ]
+        for at in view.by_ratio
+    ]
+
+
+def _common(view: HealthView) -> list[list[str]]:
+    alone = {at.distance for at in view.by_driver if not at.stable}
+    if view.common_move is None or view.common_move in alone or view.status == "LIQUIDATABLE":
+        return []
+    return [[f"all but stablecoins {figures.change(view.common_move)} together"]]
+
+
+def _interest(view: HealthView) -> list[list[str]]:
+    pair = any(at.independent for at in view.by_ratio)
+    days = view.days_by_interest
+    if view.status == "LIQUIDATABLE" or (days is None and not pair):
+        return []
+    if days is None:
+        return [["interest alone: never at today's rates"]]
+    if days > DAYS_SHOWN_WITHIN and not pair:
+        return []
+    return [[f"interest alone: in {figures.duration(int(days) * 86_400)} at today's rates, prices unchanged"]]
+
+
+def _mover(at: LiquidationView) -> str:
+    return figures.clean(at.assets[0].symbol if len(at.assets) == 1 else at.name)
+
+
+def _pair(at: RatioView) -> str:
+    return f"{figures.clean(at.collateral)}/{figures.clean(at.debt)}"

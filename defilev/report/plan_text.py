@@ -1,0 +1,215 @@
+"""A plan as lines for a terminal: what it does, what it promises, what it costs, until when it may be begun."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+
+from defilev.model.plan import Action, Approve, Plan, Repay, Step, Swap, Withdraw
+from defilev.model.token import Token
+from defilev.report import figures
+from defilev.report.ink import Ink
+from defilev.report.table import LABEL_WIDTH, Cell, Column, flow, labelled, table
+from defilev.units import to_decimal
+
+__all__ = ["plan_text"]
+
+LISTED = 24
+"""A plan with more steps than this is shown by its rounds."""
+
+_STEPS = (
+    Column("step"),
+    Column("", "right"),
+    Column("what"),
+    Column("health after", "right"),
+    Column("how", drop=1),
+)
+_ROUNDS = (
+    Column("round"),
+    Column("steps"),
+    Column("withdraw", "right"),
+    Column("repay", "right"),
+    Column("lowest", "right"),
+    Column("health after", "right"),
+)
+
+
+def plan_text(plan: Plan, *, width: int, ink: Ink) -> str:
+    """Return the plan for a terminal of `width` columns, at least 80, without a newline at its end."""
+    room = width - LABEL_WIDTH - 2
+    heading = ink(f"plan {plan.hash}", "strong")
+    facts = [line for label, text in _facts(plan) for line in labelled(label, _wrapped(text, width=room, ink=ink))]
+    steps = _rounds(plan, width=width, ink=ink) if len(plan.steps) > LISTED else _steps(plan, width=width, ink=ink)
+    closing = [line for label, text in _after(plan) for line in labelled(label, _wrapped(text, width=room, ink=ink))]
+    warnings = [
+        line
+        for notice in plan.warnings
+        for line in labelled("warning", _wrapped(f"{notice.name}: {notice.text}", width=room, ink=ink, style="warning"))
+    ]
+    return "\n".join([heading, *_label(plan, width=width, ink=ink), *facts, "", *steps, "", *closing, *warnings])
+
+
+def _wrapped(text: str, *, width: int, ink: Ink, style: str | None = None) -> list[str]:
+    words = [Cell(word) for word in figures.clean(text).split(" ")]
+    if style is not None:
+        words[0] = Cell(words[0].text, style)
+    return flow(words, separator=" ", width=width, ink=ink)
+
+
+def _label(plan: Plan, *, width: int, ink: Ink) -> list[str]:
+    lines = _wrapped(plan.label, width=width - 2, ink=ink, style="warning") if plan.label else []
+    return [f"  {line}" for line in lines]
+
+
+def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
+    yield "position", f"{plan.protocol} {plan.market} · {plan.owner}"
+    if plan.goal.kind == "close" and not plan.label:
+        yield "close", "repays everything that is owed, withdraws everything that is supplied"
+    else:
+        yield "leverage", f"{figures.leverage(plan.leverage_before)} → {figures.leverage(plan.promise.leverage)}"
+    if plan.health_factor_before is not None:
+        yield "health factor", f"{_health(plan.health_factor_before)} → {_promised(plan)}"
+
+
+def _promised(plan: Plan) -> str:
+    promise = plan.promise
+    after = "nothing owed" if promise.health_factor is None else f"at least {_health(promise.health_factor)}"
+    if promise.lowest_health_factor is None:
+        return after
+    return f"{after}, never below {_health(promise.lowest_health_factor)} on the way (floor {_health(plan.floor)})"
+
+
+def _steps(plan: Plan, *, width: int, ink: Ink) -> list[str]:
+    rows = [
+        [
+            Cell(str(step.index)),
+            Cell(step.action.kind),
+            Cell(_what(step.action)),
+            Cell(_health(step.health_factor)),
+            Cell(_how(plan, step)),
+        ]
+        for step in plan.steps
+    ]
+    return table(_STEPS, rows, width=width, ink=ink)
+
+
+def _what(action: Action) -> str:
+    match action:
+        case Swap(route, amount_in, minimum_out):
+            least = _amount(minimum_out, route[-1].token_out)
+            return f"{_amount(amount_in, route[0].token_in)} → at least {least}"
+        case Withdraw() | Repay():
+            return f"all {figures.clean(action.asset.symbol)}" if action.amount is None else _of(action)
+        case _:
+            return _of(action)
+
+
+def _of(action: Action) -> str:
+    if isinstance(action, Swap) or action.amount is None:
+        raise TypeError("a swap has two amounts, and everything has none")
+    return _amount(action.amount, action.asset)
+
+
+def _how(plan: Plan, step: Step) -> str:
+    match step.action:
+        case Approve(_, _, name, 0):
+            return f"takes back what the {name} may still take"
+        case Approve(_, _, name):
+            return f"to the {name}, exact amount"
+        case Swap(route, _, _, quoted):
+            tokens = " → ".join(figures.clean(hop.token_in.symbol) for hop in route[1:])
+            fees = " + ".join(f"{figures.grouped(Decimal(hop.fee) / 10_000, 2)} %" for hop in route)
+            through = f" through {tokens}" if tokens else ""
+            return f"quote {_amount(quoted, route[-1].token_out)}{through}, fee {fees}"
+        case _:
+            return f"{plan.protocol} {plan.market}"
+
+
+def _rounds(plan: Plan, *, width: int, ink: Ink) -> list[str]:
+    rows = []
+    for number, steps in enumerate(_split(plan.steps), start=1):
+        healths = [step.health_factor for step in steps if step.health_factor is not None]
+        numbers = f"{steps[0].index}–{steps[-1].index}" if len(steps) > 1 else str(steps[0].index)
+        rows.append(
+            [
+                Cell(str(number)),
+                Cell(numbers),
+                Cell(_joined(step.action for step in steps if isinstance(step.action, Withdraw))),
+                Cell(_joined(step.action for step in steps if isinstance(step.action, Repay))),
+                Cell(_health(min(healths, default=None))),
+                Cell(_health(steps[-1].health_factor)),
+            ]
+        )
+    return table(_ROUNDS, rows, width=width, ink=ink)
+
+
+def _split(steps: Sequence[Step]) -> list[list[Step]]:
+    """Return the steps by round: each begins with a withdrawal, and one before them repays from the wallet."""
+    rounds: list[list[Step]] = []
+    for step in steps:
+        if isinstance(step.action, Withdraw) or not rounds:
+            rounds.append([])
+        rounds[-1].append(step)
+    return rounds
+
+
+def _joined(actions: Iterator[Action]) -> str:
+    return ", ".join(_what(action) for action in actions) or figures.NOTHING
+
+
+def _after(plan: Plan) -> Iterator[tuple[str, str]]:
+    cost = plan.cost
+    if any(isinstance(step.action, Swap) for step in plan.steps):
+        yield "cost", _cost(plan)
+    if cost.worst > cost.expected:
+        left = _value(plan, cost.worst - cost.expected)
+        yield "left over", f"what better fills bring, about {left}, stays in the wallet"
+    for text in _wallet(plan):
+        yield "in the wallet", text
+    if cost.gas_value is not None:
+        yield (
+            "gas",
+            f"{_value(plan, cost.gas_value)} at most, if all of {figures.grouped(Decimal(cost.gas), 0)} is used",
+        )
+    yield "effort", _effort(plan)
+    begun = f"{figures.duration(plan.expires_at - plan.block.timestamp)} after block"
+    at = figures.block_number(plan.expires_at_block)
+    yield "expires", f"at block {at}, {begun} {figures.block_number(plan.block.number)}, for the first signature"
+
+
+def _cost(plan: Plan) -> str:
+    expected, worst = _value(plan, plan.cost.expected), _value(plan, plan.cost.worst)
+    slippage = figures.percent(plan.max_slippage)
+    return f"{expected} at the quotes, {worst} at worst: {slippage} below the oracle"
+
+
+def _effort(plan: Plan) -> str:
+    count = plan.cost.transactions
+    if count == 1:
+        return f"1 transaction and signature, about {plan.cost.minutes} min"
+    each = f"{count} transactions and signatures, about {plan.cost.minutes} min"
+    return f"{each}, one after another: not atomic from a plain account"
+
+
+def _wallet(plan: Plan) -> Iterator[str]:
+    if plan.goal.kind != "close" or plan.label:
+        return
+    held = [
+        _amount(condition.limit or 0, condition.token)
+        for condition in plan.post_conditions
+        if condition.kind == "balance-at-least" and condition.token is not None
+    ]
+    if held:
+        yield f"afterwards at least {', '.join(held)}"
+
+
+def _amount(raw: int, token: Token) -> str:
+    return f"{figures.amount(raw, token.decimals)} {figures.clean(token.symbol)}"
+
+
+def _value(plan: Plan, raw: int) -> str:
+    return figures.dollars(to_decimal(raw, plan.quote_decimals))
+
+
+def _health(wad: int | None) -> str:
+    return figures.health(None if wad is None else to_decimal(wad, 18))

@@ -1,0 +1,119 @@
+"""A simulated plan as lines for a terminal."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from defilev.model.plan import Plan, PostCondition
+from defilev.model.simulation import CheckedCondition, SimulationReport, StepReport, TokenMovement
+from defilev.report.figures import NOTHING, amount, block_number, clean, dollars, grouped, health
+from defilev.report.ink import Ink
+from defilev.report.table import Cell, Column, table
+from defilev.units import to_decimal
+
+__all__ = ["simulation_text"]
+
+_COLUMNS = (
+    Column("step"),
+    Column(""),
+    Column("gas", "right", drop=1),
+    Column("health after", "right"),
+    Column("what moved in the wallet"),
+)
+
+
+def simulation_text(plan: Plan, report: SimulationReport, *, width: int, ink: Ink) -> str:
+    """Return what happened step by step, the state after the last, and every post-condition."""
+    engine = "an anvil fork" if report.engine == "anvil" else "eth_simulateV1, on the state"
+    heading = ink(f"simulated on {engine} of block {block_number(report.block.number)}", "strong")
+    rows = [_row(plan, step) for step in report.steps]
+    lines = [heading, *table(_COLUMNS, rows, width=width, ink=ink), ""]
+    lines += [f"  after    {_after(report)}    gas {_gas(plan, report)}"]
+    lines += [f"           {line}" for line in _left(plan, report)]
+    lines += [f"  {_check(check, ink)}" for check in report.conditions]
+    return "\n".join(lines)
+
+
+def _row(plan: Plan, step: StepReport) -> list[Cell]:
+    action = next(each.action for each in plan.steps if each.index == step.index)
+    if step.status != "ok":
+        said = clean(step.revert_reason or "") if step.status == "reverted" else "not run"
+        return [Cell(f"{step.index} {action.kind}"), Cell("✗", "DANGER"), Cell(NOTHING), Cell(NOTHING), Cell(said)]
+    return [
+        Cell(f"{step.index} {action.kind}"),
+        Cell("✓", "OK"),
+        Cell(grouped(Decimal(step.gas_used or 0), 0)),
+        Cell(_health(step.health_factor)),
+        Cell(_moved(plan, step)),
+    ]
+
+
+def _moved(plan: Plan, step: StepReport) -> str:
+    own = [movement for movement in step.movements if movement.symbol and plan.owner in _ends(movement)]
+    return "  ".join(_signed(plan, movement) for movement in own)
+
+
+def _ends(movement: TokenMovement) -> tuple[str, str]:
+    return movement.sender, movement.recipient
+
+
+def _signed(plan: Plan, movement: TokenMovement) -> str:
+    sign = "+" if movement.recipient == plan.owner else "−"
+    return f"{sign}{amount(movement.amount, movement.decimals or 0)} {movement.symbol}"
+
+
+def _after(report: SimulationReport) -> str:
+    if report.collateral_value is None:
+        return "nothing: a step reverted"
+    return f"health factor {_health(report.health_factor)}" if report.debt_value else "nothing is owed"
+
+
+def _gas(plan: Plan, report: SimulationReport) -> str:
+    used = grouped(Decimal(report.gas_used), 0)
+    if plan.cost.gas_value is None or not plan.cost.gas * plan.cost.gas_price:
+        return used
+    paid = Decimal(report.gas_used) * report.gas_price * plan.cost.gas_value / (plan.cost.gas * plan.cost.gas_price)
+    return f"{used} ≈ {dollars(paid.scaleb(-plan.quote_decimals))}"
+
+
+def _left(plan: Plan, report: SimulationReport) -> list[str]:
+    gained = [movement for movement in report.wallet_changes if movement.recipient == plan.owner]
+    if not gained:
+        return []
+    listed = ", ".join(f"{amount(each.amount, each.decimals or 0)} {each.symbol}" for each in gained)
+    return [f"{listed} more in the wallet than before"]
+
+
+def _check(check: CheckedCondition, ink: Ink) -> str:
+    mark = ink("✓", "OK") if check.holds else ink("✗", "DANGER")
+    return f"{mark} {_condition(check.condition)}{_found(check)}"
+
+
+def _condition(condition: PostCondition) -> str:
+    token = condition.token
+    limit = condition.limit or 0
+    figure = f"{amount(limit, token.decimals)} {token.symbol}" if token else ""
+    of_token = f" of {token.symbol}" if token else ""
+    words = {
+        "health-factor-at-least": f"health factor at least {_health(condition.limit)}",
+        "debt-at-most": f"debt at most {figure}",
+        "collateral-at-least": f"collateral at least {figure}",
+        "balance-at-least": f"at least {figure} in the wallet",
+        "allowance-zero": f"no allowance{of_token} left to {condition.spender}",
+        "no-debt": f"no debt{of_token}",
+        "no-collateral": f"no collateral{of_token}",
+    }
+    return words[condition.kind]
+
+
+def _found(check: CheckedCondition) -> str:
+    if check.holds or check.found is None:
+        return ""
+    token = check.condition.token
+    if check.condition.kind == "health-factor-at-least":
+        return f": {_health(check.found)}"
+    return f": {amount(check.found, token.decimals)} {token.symbol}" if token else f": {check.found}"
+
+
+def _health(value: int | None) -> str:
+    return "no debt" if value is None else health(to_decimal(value, 18))

@@ -1,0 +1,70 @@
+"""Warnings about the prices that an account rests on; they never change a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from defilev.model.account import Leg, LendingAccount, Notice
+from defilev.model.request import Address
+
+__all__ = ["PriceLimits", "price_age", "price_notices", "stale_prices"]
+
+
+@dataclass(frozen=True, slots=True)
+class PriceLimits:
+    """Seconds after which a price counts as stale: `by_asset` by symbol, `stale_after` for all others."""
+
+    stale_after: int
+    by_asset: Mapping[str, int] = field(default_factory=dict)
+
+    def of(self, symbol: str) -> int:
+        """Return the seconds for the asset with that `symbol`."""
+        return self.by_asset.get(symbol, self.stale_after)
+
+
+def price_age(leg: Leg, *, at: int) -> int | None:
+    """Return the seconds from the price's last update to the Unix time `at`; `None` when the source does not say."""
+    return None if leg.price.updated_at is None else max(0, at - leg.price.updated_at)
+
+
+def stale_prices(account: LendingAccount, *, limits: PriceLimits) -> tuple[Notice, ...]:
+    """Return one `stale-price` for each asset held or owed whose price is older at the block than its limit."""
+    notices = []
+    for leg in _one_per_asset(account):
+        age = price_age(leg, at=account.block.timestamp)
+        limit = limits.of(leg.asset.symbol)
+        if age is not None and age > limit:
+            text = (
+                f"the price of {leg.asset.symbol} was updated {age} s before the block, more than the {limit} s allowed"
+            )
+            notices.append(Notice("stale-price", text))
+    return tuple(notices)
+
+
+def price_notices(account: LendingAccount, *, limits: PriceLimits) -> tuple[Notice, ...]:
+    """Return `stale-price`, `price-age-unknown` and `price-capped` for the assets held or owed."""
+    return (*stale_prices(account, limits=limits), *_ages_unknown(account), *_capped(account))
+
+
+def _ages_unknown(account: LendingAccount) -> tuple[Notice, ...]:
+    return tuple(
+        Notice("price-age-unknown", f"the price source of {leg.asset.symbol} does not say when it was updated")
+        for leg in _one_per_asset(account)
+        if leg.price.updated_at is None
+    )
+
+
+def _capped(account: LendingAccount) -> tuple[Notice, ...]:
+    return tuple(
+        Notice("price-capped", f"the price of {leg.asset.symbol} is held at its source's cap; its true rate is higher")
+        for leg in _one_per_asset(account)
+        if leg.price.ratio_capped
+    )
+
+
+def _one_per_asset(account: LendingAccount) -> tuple[Leg, ...]:
+    first: dict[Address, Leg] = {}
+    for leg in account.legs:
+        first.setdefault(leg.asset.address, leg)
+    return tuple(first.values())
