@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from functools import lru_cache
+from math import isfinite
 from typing import Any, TypeVar
 
 from defilev.errors import UsageError
@@ -18,8 +19,15 @@ T = TypeVar("T")
 
 
 def to_document(value: Any) -> Any:
-    """Return `value`, a frozen dataclass or a part of one, as plain JSON data; integers and decimals as strings."""
+    """Return `value`, a frozen dataclass or a part of one, as plain JSON data; integers and decimals as strings.
+
+    Floats, which only statistics are, stay numbers; raises `ValueError` for one that is not finite.
+    """
     if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, float):
+        if not isfinite(value):
+            raise ValueError(f"{value} has no place in a document")
         return value
     if isinstance(value, int | Decimal):
         return str(value)

@@ -102,7 +102,7 @@ Action = Supply | Withdraw | Borrow | Repay | Approve | Swap
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One transaction of a plan.
+    """One transaction of a plan; `index` counts from one.
 
     `data` is the calldata as hex, `function` and `arguments` its decoded form. `health_factor` is the one predicted
     right after it, for the worst allowed fills, at the time `at`; `None` when nothing is owed then.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import NewType, TypeAlias, TypeVar
+from typing import NamedTuple, NewType, TypeAlias, TypeVar
 
 __all__ = ["Address", "Batch", "Block", "Call", "CallResult", "Read", "Results"]
 
@@ -25,17 +25,15 @@ class Block:
     base_fee: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """A contract call without a transaction; `data` is selector and arguments."""
 
     to: Address
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class CallResult:
-    """What a call returned, or its revert data when `success` is false."""
+class CallResult(NamedTuple):
+    """What a call returned, or its revert data when `success` is false; reads make thousands, so it is a tuple."""
 
     success: bool
     data: bytes

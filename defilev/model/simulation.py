@@ -54,8 +54,8 @@ class CheckedCondition:
 class SimulationReport:
     """A plan tried at `block` by `engine`.
 
-    `health_factor` and the values (quote base units) are those of the account read after the last step, self-checked
-    against the contract; `None` when a step reverted, and `health_factor` also when nothing is owed. `wallet_changes`
+    `health_factor` and the values (quote base units) are what the contract itself says after the last step; `None` when
+    a step reverted, and `health_factor` also when nothing is owed. `wallet_changes`
     is what the owner's wallet gained (`recipient` is the owner) and lost. `gas_price` is in wei.
     """
 

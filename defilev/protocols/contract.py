@@ -10,7 +10,8 @@ from defilev.abi import Interface, Transaction
 from defilev.model.account import LendingAccount
 from defilev.model.book import MarketEntry
 from defilev.model.exposure import Exposure
-from defilev.model.plan import Action
+from defilev.model.plan import Action, Plan
+from defilev.model.probe import ProbeCalls
 from defilev.model.request import Address, Block, Read
 from defilev.model.token import Token
 
@@ -83,6 +84,10 @@ class LendingProtocol(Protocol):
 
     def gas(self, action: Action) -> int:
         """Return a gas limit that suffices for `action`."""
+        ...
+
+    def probe(self, account: LendingAccount, plan: Plan) -> ProbeCalls:
+        """Return what to ask of the account while `plan` is simulated."""
         ...
 
     def exposure(self, account: LendingAccount, *, stable: frozenset[Address]) -> Exposure:

@@ -10,13 +10,15 @@ from defilev.abi import Interface, Transaction, interface
 from defilev.model.account import LendingAccount
 from defilev.model.book import MarketEntry
 from defilev.model.exposure import Exposure
-from defilev.model.plan import Action
+from defilev.model.plan import Action, Plan
+from defilev.model.probe import ProbeCalls
 from defilev.model.request import Address, Block, Read
 from defilev.model.token import Token
 from defilev.protocols.aave_v3 import forms, write
 from defilev.protocols.aave_v3.account import PROTOCOL_NAME, account_from_state
 from defilev.protocols.aave_v3.apply import apply_action, project_state
 from defilev.protocols.aave_v3.math import price_of
+from defilev.protocols.aave_v3.probe import probe
 from defilev.protocols.aave_v3.read import read_accounts
 from defilev.protocols.aave_v3.reasons import CODES
 from defilev.protocols.aave_v3.state import AaveState
@@ -80,6 +82,10 @@ class AaveV3:
     def gas(self, action: Action) -> int:
         """Return a gas limit that suffices for a market action."""
         return write.GAS[action.kind]
+
+    def probe(self, account: LendingAccount, plan: Plan) -> ProbeCalls:
+        """See `probe.probe`."""
+        return probe(account, plan)
 
     def exposure(self, account: LendingAccount, *, stable: frozenset[Address]) -> Exposure:
         """See `forms.exposure`."""

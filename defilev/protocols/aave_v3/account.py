@@ -82,8 +82,10 @@ def _borrows(state: AaveState) -> list[Leg]:
     divide = mul_div_up if REGIMES[state.market.regime].exact_health else mul_div_down
     legs = []
     for index, reserve in enumerate(state.reserves):
+        if not bitmap.is_borrowing(state.user_configuration, reserve.id) or reserve.price is None:
+            continue
         amount = debt_balance(state, index)
-        if not amount or reserve.price is None:
+        if not amount:
             continue
         value = divide(amount, price_of(state, reserve), 10**reserve.asset.decimals)
         legs.append(Leg("borrow", reserve.asset, amount, reserve.price, value, Ray(reserve.variable_borrow_rate)))

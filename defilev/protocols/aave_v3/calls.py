@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 
-from defilev.abi import interface
+from defilev.abi import encode, interface
 from defilev.abi.address import ZERO_ADDRESS
 from defilev.model.request import Address, Call
+from defilev.protocols.aave_v3.bitmap import is_borrowing
 from defilev.protocols.aave_v3.state import Reserve
 
 __all__ = [
@@ -69,8 +70,9 @@ def user_calls(pool: Address, owners: Sequence[Address]) -> list[Call]:
     """Ask for flags, e-mode and the contract's own figures, three calls per owner."""
     functions = interface("aave_v3_pool")
     names = ("getUserConfiguration", "getUserEMode", "getUserAccountData")
-    asked = [functions[name] for name in names]
-    return [function.call(pool, owner) for owner in owners for function in asked]
+    selectors = [functions[name].selector for name in names]
+    words = [encode(["address"], [owner]) for owner in owners]
+    return [Call(pool, selector + word) for word in words for selector in selectors]
 
 
 def reserve_calls(pool: Address, oracle: Address, assets: Sequence[Address]) -> list[Call]:
@@ -92,14 +94,20 @@ def _reserve_calls(pool: Address, oracle: Address, asset: Address) -> list[Call]
     ]
 
 
-def balance_calls(owner: Address, reserve: Reserve, *, borrowing: bool, stable_debt: bool) -> list[Call]:
-    """Ask for one owner's balances in one reserve: scaled supply, and if `borrowing` scaled and stable debt."""
+def balance_calls(
+    owner: Address, reserves: Sequence[Reserve], *, user_configuration: int, stable_debt: bool
+) -> list[Call]:
+    """Ask for one owner's scaled supply in each reserve, and where it borrows for scaled and stable debt."""
     functions = interface("aave_v3_scaled_token")
-    calls = [functions["scaledBalanceOf"].call(reserve.a_token, owner)]
-    if borrowing:
-        calls.append(functions["scaledBalanceOf"].call(reserve.variable_debt_token, owner))
-    if borrowing and stable_debt:
-        calls.append(functions["balanceOf"].call(reserve.stable_debt_token, owner))
+    scaled, stable = (functions[name].encode(owner) for name in ("scaledBalanceOf", "balanceOf"))
+    calls = []
+    for reserve in reserves:
+        calls.append(Call(reserve.a_token, scaled))
+        if not is_borrowing(user_configuration, reserve.id):
+            continue
+        calls.append(Call(reserve.variable_debt_token, scaled))
+        if stable_debt:
+            calls.append(Call(reserve.stable_debt_token, stable))
     return calls
 
 

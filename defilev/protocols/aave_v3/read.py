@@ -14,7 +14,7 @@ from defilev.abi import interface
 from defilev.errors import NotDeployed
 from defilev.model.book import MarketEntry
 from defilev.model.request import Address, Batch, Block, Call, Read, Results
-from defilev.protocols.aave_v3 import bitmap, calls
+from defilev.protocols.aave_v3 import calls
 from defilev.protocols.aave_v3.check import checked_accounts
 from defilev.protocols.aave_v3.decode import (
     EModeRead,
@@ -197,10 +197,9 @@ def _positions(
     """Ask for every balance, for e-modes and price sources not known yet, in one batch."""
     stable = any(REGIMES[name].stable_debt for name in head.regimes)
     batch: list[Call] = []
+    listed = [read.reserve for read in reserves]
     for user in head.users:
-        for read in reserves:
-            borrowing = bitmap.is_borrowing(user.configuration, read.reserve.id)
-            batch += calls.balance_calls(user.owner, read.reserve, borrowing=borrowing, stable_debt=stable)
+        batch += calls.balance_calls(user.owner, listed, user_configuration=user.configuration, stable_debt=stable)
     balances_end = len(batch)
     categories = sorted({user.e_mode for user in head.users if user.e_mode} - set(e_modes))
     for category in categories:
@@ -210,7 +209,7 @@ def _positions(
     for source in sources:
         batch += calls.feed_probe_calls(source)
     results = yield batch
-    positions = decode_balances(head.users, [read.reserve for read in reserves], results, stable_debt=stable)
+    positions = decode_balances(head.users, listed, results, stable_debt=stable)
     found = decode_e_modes(categories, results[balances_end:e_modes_end])
     return positions, e_modes | found, feeds | probed_feeds(sources, results[e_modes_end:])
 

@@ -1,0 +1,30 @@
+"""What to do: a goal and an account as ordered transactions with limits and post-conditions; pure."""
+
+from __future__ import annotations
+
+from defilev.model.plan import Plan
+from defilev.model.request import Read
+from defilev.plan.assemble import assemble
+from defilev.plan.closing import plan_closing
+from defilev.plan.goals import parse_goal
+from defilev.plan.hashing import plan_document, plan_from
+from defilev.plan.inputs import PlanInputs
+from defilev.plan.refusals import require_possible
+from defilev.plan.staircase import plan_path
+
+__all__ = ["PlanInputs", "parse_goal", "plan_deleverage", "plan_document", "plan_from"]
+
+
+def plan_deleverage(inputs: PlanInputs) -> Read[Plan]:
+    """Return the plan that reaches the goal of `inputs`, or the labelled part of it that fits into one plan.
+
+    Yields the venue's quotes that sizing depends on; the same inputs and answers give the same plan and hash.
+
+    Raises:
+        Infeasible: no plan reaches the goal; the fact says why, the fix what would help.
+        UnknownName: a chosen collateral or debt is not in the position.
+    """
+    require_possible(inputs)
+    walk = plan_closing if inputs.goal.kind == "close" else plan_path
+    path, label = yield from walk(inputs)
+    return assemble(inputs, path, label)

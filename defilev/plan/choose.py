@@ -1,0 +1,103 @@
+"""Which debt is repaid and what is sold for it, when the user did not say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from defilev.errors import Infeasible, UnknownName
+from defilev.model.account import Leg, LendingAccount
+from defilev.model.request import Read
+from defilev.plan.inputs import PlanInputs
+from defilev.plan.path import Path
+from defilev.plan.sale import Sale, sale_of
+from defilev.units import BPS
+from defilev.venues.contract import Order, Route
+
+__all__ = ["choose_debt", "debts_of", "estimate", "rank", "read_routes", "sales_of"]
+
+
+def debts_of(inputs: PlanInputs, account: LendingAccount) -> list[Leg]:
+    """Return what is owed, the debt that the user chose first, then by value; raises `UnknownName` for one not owed."""
+    debts = sorted((leg for leg in account.legs if leg.side == "borrow"), key=lambda leg: -leg.value)
+    if inputs.debt is None:
+        return debts
+    chosen = _named(inputs.debt, debts, what="--debt")
+    return [chosen, *(leg for leg in debts if leg is not chosen)]
+
+
+def choose_debt(inputs: PlanInputs) -> Leg:
+    """Return the debt that the user chose, or the largest by value."""
+    return debts_of(inputs, inputs.account)[0]
+
+
+def sales_of(inputs: PlanInputs, account: LendingAccount, debt: Leg) -> list[Sale]:
+    """Return the sales that may repay `debt`: of the user's choice, or of each enabled collateral.
+
+    Raises:
+        UnknownName: the user chose an asset that is not supplied.
+        Infeasible: there is no collateral.
+    """
+    supplies = [leg for leg in account.legs if leg.side == "supply" and leg.amount > 0]
+    if inputs.collateral is not None:
+        return [sale_of(inputs, _named(inputs.collateral, supplies, what="--collateral"), debt)]
+    enabled = [leg for leg in supplies if leg.used_as_collateral and leg.value > 0]
+    if not enabled:
+        raise Infeasible("there is no collateral to sell", fix=f"repay {debt.asset.symbol} from the wallet")
+    return [sale_of(inputs, leg, debt) for leg in enabled]
+
+
+def _named(name: str, legs: Sequence[Leg], *, what: str) -> Leg:
+    for leg in legs:
+        if name.lower() in (leg.asset.symbol.lower(), leg.asset.address.lower()):
+            return leg
+    there = ", ".join(leg.asset.symbol for leg in legs) or "none"
+    raise UnknownName(f"{what} {name!r} is not in the position", fix=f"choose one of: {there}")
+
+
+def estimate(path: Path, inputs: PlanInputs, sale: Sale) -> int:
+    """Return about how much of the sale's collateral must be sold for the goal, at most what is supplied; at least 1.
+
+    Continuous formulas for a first ranking; the plan itself is sized in exact integers.
+    """
+    account = path.last
+    supplied = next(leg for leg in account.legs if leg.side == "supply" and leg.asset == sale.collateral)
+    if inputs.goal.value is None or not supplied.value:
+        return max(supplied.amount, 1)
+    target = Fraction(inputs.goal.value)
+    debt = Fraction(account.debt_value)
+    if inputs.goal.kind == "health-factor":
+        excess, worth = target * debt - _capacity(account), target * sale.kept - sale.threshold
+    else:
+        excess, worth = account.collateral_value - target * account.equity_value, 1 - target * (1 - sale.kept)
+    value = excess / worth if worth > 0 else Fraction(supplied.value)
+    amount = int(value / supplied.value * supplied.amount)
+    return min(max(amount, 1), supplied.amount)
+
+
+def _capacity(account: LendingAccount) -> Fraction:
+    counted = (leg for leg in account.legs if leg.used_as_collateral)
+    return sum((Fraction(leg.value * (leg.liquidation_threshold or 0), BPS) for leg in counted), Fraction(0))
+
+
+def read_routes(inputs: PlanInputs, sales: Sequence[Sale]) -> Read[dict[Sale, tuple[Route, ...]]]:
+    """Return the venue's routes for each sale that needs a swap; none without a venue."""
+    swapped = [sale for sale in sales if sale.swaps]
+    if inputs.venue is None or not swapped:
+        return dict.fromkeys(sales, ())
+    tokens = inputs.protocol.tokens(inputs.account)
+    found = yield from inputs.venue.routes([(sale.collateral, sale.debt) for sale in swapped], intermediates=tokens)
+    return dict.fromkeys(sales, ()) | dict(zip(swapped, found, strict=True))
+
+
+def rank(inputs: PlanInputs, amounts: dict[Sale, int], routes: dict[Sale, tuple[Route, ...]]) -> Read[list[Sale]]:
+    """Return the sales by what selling their amount costs against the oracle, cheapest first, unquoted ones last."""
+    orders = [(sale, Order(route, amounts[sale])) for sale in amounts for route in routes[sale]]
+    if inputs.venue is None or not orders:
+        return sorted(amounts, key=lambda sale: sale.swaps)
+    quotes = yield from inputs.venue.quotes([order for _, order in orders])
+    costs = {sale: Fraction(0) if not sale.swaps else Fraction(1) for sale in amounts}
+    for (sale, order), quote in zip(orders, quotes, strict=True):
+        if quote is not None:
+            costs[sale] = min(costs[sale], sale.loss(order.amount_in, quote.amount_out))
+    return sorted(amounts, key=lambda sale: costs[sale] * amounts[sale] * sale.price)

@@ -1,0 +1,128 @@
+"""Closing: repay everything, debt after debt, and withdraw everything that is left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from defilev.errors import Infeasible
+from defilev.model.account import Leg
+from defilev.model.plan import Goal, Withdraw
+from defilev.model.request import Read
+from defilev.model.token import Token
+from defilev.plan.choose import debts_of, estimate, rank, read_routes
+from defilev.plan.goals import Aim
+from defilev.plan.inputs import PlanInputs
+from defilev.plan.path import Path, borrow_of, start, supply_of
+from defilev.plan.quoting import Sold
+from defilev.plan.refusals import require_progress, with_outside_help
+from defilev.plan.rounds import clearing, clearing_amount, payoff, round_amount, selling
+from defilev.plan.sale import Sale, repay, repay_all, sale_of
+from defilev.plan.staircase import MAX_ROUNDS, fill_round, worth_its_gas
+from defilev.plan.words import amount_text, health_text
+from defilev.venues.contract import Route
+
+__all__ = ["plan_closing"]
+
+CLOSED = Aim(Goal("close", None))
+
+
+@dataclass(frozen=True, slots=True)
+class _Sources:
+    """What may be sold for one debt, in the order in which it is tried, and the venue's routes."""
+
+    sales: Sequence[Sale]
+    routes: Mapping[Sale, tuple[Route, ...]]
+
+
+def plan_closing(inputs: PlanInputs) -> Read[tuple[Path, str]]:
+    """Return the path that repays all debts and withdraws all supplies, and a label unless it does so to the end.
+
+    Raises:
+        Infeasible: the supplies cannot pay the debts, or cannot leave the market.
+    """
+    path = start(inputs)
+    rounds = 0
+    sold = Sold()
+    for debt in debts_of(inputs, inputs.account):
+        path = _repay_from_wallet(path, inputs, debt.asset)
+        if borrow_of(path.last, debt.asset.address) == 0:
+            continue
+        sources = yield from _sources(path, inputs, debt)
+        while borrow_of(path.last, debt.asset.address) > 0:
+            if rounds == MAX_ROUNDS:
+                return path, _partial_label(path)
+            path, sold = yield from _round(path, inputs, debt.asset, sources, sold)
+            rounds += 1
+    return _withdraw_everything(path), ""
+
+
+def _repay_from_wallet(path: Path, inputs: PlanInputs, debt: Token) -> Path:
+    held = inputs.wallet.balance(debt.address)
+    needed = payoff(path, debt)
+    if held >= needed:
+        return repay_all(path, debt, needed)
+    amount = min(held, borrow_of(path.first, debt.address))
+    return repay(path, debt, amount) if amount > 0 and worth_its_gas(inputs, debt, amount) else path
+
+
+def _sources(path: Path, inputs: PlanInputs, debt: Leg) -> Read[_Sources]:
+    """Return every supply as a source: zero-LTV collateral first (no other may leave before it), then the cheapest."""
+    supplies = [leg for leg in path.last.legs if leg.side == "supply" and leg.value > 0]
+    sales = {sale_of(inputs, leg, debt): leg for leg in supplies}
+    routes = yield from read_routes(inputs, list(sales))
+    needed = payoff(path, debt.asset)
+    amounts = {sale: min(sale.amount_for(needed), estimate(path, inputs, sale)) for sale in sales}
+    ranked = yield from rank(inputs, amounts, routes)
+
+    def order(sale: Sale) -> tuple[bool, bool]:
+        leg = sales[sale]
+        chosen = (inputs.collateral or "").lower() in (leg.asset.symbol.lower(), leg.asset.address.lower())
+        return not (leg.used_as_collateral and leg.loan_to_value == 0), not chosen
+
+    return _Sources(sorted(ranked, key=order), routes)
+
+
+def _round(path: Path, inputs: PlanInputs, debt: Token, sources: _Sources, sold: Sold) -> Read[tuple[Path, Sold]]:
+    """Return the path after one more round from the first source that gives one; raises the first source's refusal."""
+    refusals: list[Infeasible] = []
+    for sale in sources.sales:
+        if supply_of(path.first, sale.collateral.address) == 0:
+            continue
+        try:
+            return (yield from _round_of(path, inputs, sale, sources.routes[sale], sold))
+        except Infeasible as refusal:
+            refusals.append(refusal)
+    if refusals:
+        raise with_outside_help(refusals[0], path, debt, CLOSED)
+    owed = amount_text(borrow_of(path.last, debt.address), debt)
+    short = Infeasible(
+        f"everything supplied, sold at the worst allowed price, leaves {owed} owed", fix="lower --max-slippage"
+    )
+    raise with_outside_help(short, path, debt, CLOSED)
+
+
+def _round_of(
+    path: Path, inputs: PlanInputs, sale: Sale, routes: Sequence[Route], sold: Sold
+) -> Read[tuple[Path, Sold]]:
+    whole = clearing_amount(path, inputs, sale)
+    amount = round_amount(path, inputs, sale, CLOSED) if whole is None else whole
+    fill = yield from fill_round(inputs, sale, routes, sold, amount)
+    clears = whole is not None and fill.amount == amount
+    after = (clearing if clears else selling)(path, inputs, sale, fill)
+    require_progress(path, after, sale)
+    return after, sold.with_fill(sale, fill)
+
+
+def _withdraw_everything(path: Path) -> Path:
+    for leg in path.last.legs:
+        if leg.side == "supply" and leg.amount > 0:
+            path = path.then(Withdraw(leg.asset, None))
+    return path
+
+
+def _partial_label(path: Path) -> str:
+    return (
+        f"PARTIAL: {MAX_ROUNDS} rounds do not repay everything; they reach a health factor of "
+        f"{health_text(path.health_factor())}; plan again afterwards"
+    )

@@ -1,0 +1,39 @@
+"""What a plan costs against the oracle, and its gas and time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from defilev.model.plan import PlanCost, Step, Swap
+from defilev.plan.inputs import SECONDS_PER_STEP, PlanInputs
+
+__all__ = ["cost_of"]
+
+
+def cost_of(inputs: PlanInputs, steps: Sequence[Step]) -> PlanCost:
+    """Return the cost of `steps`: in quote base units at the quotes and at the worst allowed fills, and their gas."""
+    swaps = [step.action for step in steps if isinstance(step.action, Swap)]
+    gas = sum(step.gas_limit for step in steps)
+    return PlanCost(
+        expected=sum(_loss(inputs, swap, swap.quoted_out) for swap in swaps),
+        worst=sum(_loss(inputs, swap, swap.minimum_out) for swap in swaps),
+        gas=gas,
+        gas_price=inputs.gas_price,
+        gas_value=_gas_value(inputs, gas),
+        transactions=len(steps),
+        signatures=len(steps),
+        minutes=(Decimal(SECONDS_PER_STEP) * len(steps) / 60).quantize(Decimal("0.1")),
+    )
+
+
+def _loss(inputs: PlanInputs, swap: Swap, amount_out: int) -> int:
+    value = inputs.protocol.value_down
+    sold = value(inputs.account, swap.route[0].token_in.address, swap.amount_in)
+    return sold - value(inputs.account, swap.route[-1].token_out.address, amount_out)
+
+
+def _gas_value(inputs: PlanInputs, gas: int) -> int | None:
+    if inputs.native is None:
+        return None
+    return inputs.protocol.value_down(inputs.account, inputs.native.address, gas * inputs.gas_price)

@@ -1,0 +1,47 @@
+"""Everything that a plan depends on, and the two clocks that it must hold for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from defilev.model.account import LendingAccount
+from defilev.model.plan import Goal
+from defilev.model.token import Token, Wallet
+from defilev.protocols.contract import LendingProtocol
+from defilev.units import Wad
+from defilev.venues.contract import Venue
+
+__all__ = ["DEFAULT_FLOOR", "SECONDS_PER_STEP", "PlanInputs"]
+
+DEFAULT_FLOOR = Wad(1_020_000_000_000_000_000)
+"""The health factor that no step may go below, unless the user says otherwise."""
+
+SECONDS_PER_STEP = 12
+"""The time that one transaction after another takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanInputs:
+    """What to plan, and from which state.
+
+    `wallet` was read at the account's block and holds the balances of every token of the market and what the protocol's
+    and the venue's spenders may take of them. `max_slippage` is a fraction of the oracle's price, fees included.
+    `window` is how many seconds may pass until the first signature, `block_seconds` how many a block takes.
+    `gas_price` is in wei; `native` is the market's token for the native asset, `None` when it has none.
+    `collateral` and `debt` are the symbols or addresses that the user chose, `None` to let the plan choose.
+    """
+
+    protocol: LendingProtocol
+    account: LendingAccount
+    wallet: Wallet
+    venue: Venue | None
+    goal: Goal
+    max_slippage: Decimal
+    floor: Wad
+    window: int
+    block_seconds: Decimal
+    gas_price: int
+    native: Token | None = None
+    collateral: str | None = None
+    debt: str | None = None

@@ -1,0 +1,99 @@
+"""A sequence of actions, applied at the two ends of the time in which it may be included.
+
+Between any two inclusion times the health factor of an account is lowest at one of them: the logarithm of its
+collateral is concave in time (linear interest), that of its debt convex (compound interest). So whatever holds at both
+ends holds in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from defilev.model.account import Leg, LendingAccount
+from defilev.model.plan import Action, Approve
+from defilev.model.request import Address
+from defilev.model.token import Token
+from defilev.plan.inputs import SECONDS_PER_STEP, PlanInputs
+from defilev.protocols.contract import LendingProtocol
+from defilev.units import Wad
+
+__all__ = ["Path", "borrow_of", "start", "supply_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """Actions taken so far, and the account after them.
+
+    `first` is the account if all of them ran at the plan's block, `last` if each ran as late as the plan allows.
+    `lowest` is the lowest health factor met on the way at either end, `None` until something was owed after a step.
+    `granted` are allowances that stand in the wallet, which a plan sets to zero before it grants its own.
+    """
+
+    protocol: LendingProtocol
+    first: LendingAccount
+    last: LendingAccount
+    actions: tuple[Action, ...]
+    window: int
+    granted: frozenset[tuple[Address, Address]]
+    lowest: Wad | None = None
+
+    @property
+    def started_at(self) -> int:
+        """The timestamp of the plan's block."""
+        return self.first.block.timestamp
+
+    def nominal_time(self, index: int) -> int:
+        """Return when step `index` runs if the plan starts at once."""
+        return self.started_at + SECONDS_PER_STEP * (index + 1)
+
+    def then(self, *actions: Action) -> Path:
+        """Return the path with `actions` added; raises `Infeasible` when the protocol would refuse one."""
+        path = self
+        for action in actions:
+            path = path._then(action)
+        return path
+
+    def _then(self, action: Action) -> Path:
+        late = self.nominal_time(len(self.actions)) + self.window
+        first = self.protocol.apply(self.first, action, at=self.started_at)
+        last = self.protocol.apply(self.last, action, at=late)
+        healths = [health for health in (self.lowest, first.health_factor, last.health_factor) if health is not None]
+        return replace(self, first=first, last=last, actions=(*self.actions, action), lowest=min(healths, default=None))
+
+    def since(self) -> Path:
+        """Return the same path with its lowest health factor forgotten, so that what follows can be judged alone."""
+        return replace(self, lowest=None)
+
+    def approve(self, asset: Token, spender: Address, spender_name: str, amount: int) -> Path:
+        """Return the path with an allowance of exactly `amount`, after clearing one that stands already."""
+        key = (asset.address, spender)
+        path = self
+        if key in self.granted:
+            path = replace(self, granted=self.granted - {key}).then(Approve(asset, spender, spender_name, 0))
+        return path.then(Approve(asset, spender, spender_name, amount))
+
+    def health_factor(self) -> Wad | None:
+        """Return the lower health factor of the two ends; `None` when nothing is owed."""
+        healths = [account.health_factor for account in (self.first, self.last) if account.health_factor is not None]
+        return min(healths, default=None)
+
+
+def start(inputs: PlanInputs) -> Path:
+    """Return the path without any action."""
+    granted = frozenset((held.token.address, held.spender) for held in inputs.wallet.allowances if held.amount > 0)
+    return Path(inputs.protocol, inputs.account, inputs.account, (), inputs.window, granted)
+
+
+def supply_of(account: LendingAccount, asset: Address) -> int:
+    """Return the base units of `asset` supplied."""
+    return _amount(leg for leg in account.legs if leg.side == "supply" and leg.asset.address == asset)
+
+
+def borrow_of(account: LendingAccount, asset: Address) -> int:
+    """Return the base units of `asset` owed."""
+    return _amount(leg for leg in account.legs if leg.side == "borrow" and leg.asset.address == asset)
+
+
+def _amount(legs: Iterable[Leg]) -> int:
+    return sum(leg.amount for leg in legs)

@@ -1,0 +1,115 @@
+"""Which route takes a round, asked of the venue with everything that earlier rounds sold already counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+
+from defilev.errors import Infeasible
+from defilev.model.request import Read
+from defilev.plan.sale import Fill, Sale
+from defilev.plan.words import amount_text, percent_text
+from defilev.venues.contract import Order, Quote, Route, Venue
+
+__all__ = ["Sold", "find_fill"]
+
+SHARES = tuple(2**power for power in range(1, 9))
+"""A round that no route takes whole is tried in halves, quarters, and so on."""
+
+ROUTES_TO_SPLIT = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Sold:
+    """What the rounds so far sold along each route, by its value at the oracle in quote currency."""
+
+    values: tuple[tuple[Route, Fraction], ...] = ()
+
+    def with_fill(self, sale: Sale, fill: Fill) -> Sold:
+        """Return the record with one more sale; a fill without a swap changes nothing."""
+        if not fill.route:
+            return self
+        return Sold((*self.values, (fill.route, fill.amount * sale.unit_value)))
+
+    def before(self, route: Route, sale: Sale) -> int:
+        """Return how much of the sale's collateral is worth what went through pools of `route` before, rounded up.
+
+        As if all of it had gone along the whole route: exact for the same route, cautious for one that shares a pool.
+        """
+        pools = _directed(route)
+        return ceil(sum(value for used, value in self.values if pools & _directed(used)) / sale.unit_value)
+
+
+def _directed(route: Route) -> set[tuple[str, str]]:
+    return {(hop.pool, hop.token_in.address) for hop in route}
+
+
+def find_fill(venue: Venue, sale: Sale, routes: Sequence[Route], sold: Sold, amount: int) -> Read[Fill]:
+    """Return how to sell `amount`, or the largest tried part of it, for at least the minimum that the oracle allows.
+
+    Raises:
+        Infeasible: no route gives the minimum, even for a small part.
+    """
+    offers = yield from _offers(venue, sale, sold, [(route, amount) for route in routes])
+    fills = _acceptable(sale, offers)
+    if fills:
+        return _best(fills)
+    best_first = sorted(offers, key=lambda offer: -_out(offer.quote))[:ROUTES_TO_SPLIT]
+    parts = [(offer.route, amount // share) for share in SHARES for offer in best_first if amount >= share]
+    smaller = yield from _offers(venue, sale, sold, parts)
+    fills = _acceptable(sale, smaller)
+    if not fills:
+        raise _shortfall(venue, sale, amount, [*offers, *smaller])
+    return _best(fills)
+
+
+def _offers(venue: Venue, sale: Sale, sold: Sold, tries: Sequence[tuple[Route, int]]) -> Read[list[Fill]]:
+    """Return each of `tries` (route, amount) with what it brings after everything that was sold before."""
+    before = [sold.before(route, sale) for route, _ in tries]
+    bases = [Order(route, amount) for (route, _), amount in zip(tries, before, strict=True) if amount > 0]
+    totals = [Order(route, start + amount) for (route, amount), start in zip(tries, before, strict=True)]
+    quotes = yield from venue.quotes([*bases, *totals])
+    spent = dict(zip(bases, quotes, strict=False))
+    offers = []
+    for (route, amount), start, total in zip(tries, before, quotes[len(bases) :], strict=True):
+        quote = _difference(total, spent[Order(route, start)]) if start > 0 else total
+        offers.append(Fill(amount, sale.minimum_out(amount), route, quote))
+    return offers
+
+
+def _difference(total: Quote | None, base: Quote | None) -> Quote | None:
+    if total is None or base is None or total.amount_out <= base.amount_out:
+        return None
+    return Quote(total.amount_out - base.amount_out, total.gas)
+
+
+def _acceptable(sale: Sale, offers: Sequence[Fill]) -> list[Fill]:
+    return [fill for fill in offers if _out(fill.quote) >= sale.minimum_out(fill.amount) > 0]
+
+
+def _best(fills: Sequence[Fill]) -> Fill:
+    return max(fills, key=lambda fill: (fill.amount, _out(fill.quote)))
+
+
+def _out(quote: Quote | None) -> int:
+    return quote.amount_out if quote is not None else 0
+
+
+def _shortfall(venue: Venue, sale: Sale, amount: int, offers: Sequence[Fill]) -> Infeasible:
+    offered = [(offer.amount, _out(offer.quote)) for offer in offers if _out(offer.quote) > 0]
+    if not offered:
+        return Infeasible(
+            f"{venue.name} has no pools that take {amount_text(amount, sale.collateral)} for {sale.debt.symbol}",
+            fix="choose another --collateral or --debt",
+        )
+    tried, out = min(offered, key=lambda offer: sale.loss(*offer))
+    pair = f"{sale.collateral.symbol} for {sale.debt.symbol}"
+    return Infeasible(
+        f"{venue.name} gives too little: {pair} costs {percent_text(sale.loss(tried, out))} against the oracle at best",
+        fix="raise --max-slippage, or choose another --collateral",
+        sold=amount_text(tried, sale.collateral),
+        quoted=amount_text(out, sale.debt),
+        needed=amount_text(sale.minimum_out(tried), sale.debt),
+    )

@@ -1,0 +1,125 @@
+"""What no plan can do, said with the numbers and with what would help."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from defilev.errors import Infeasible
+from defilev.model.account import LendingAccount
+from defilev.model.token import Token
+from defilev.plan.goals import Aim, leverage_of
+from defilev.plan.inputs import PlanInputs
+from defilev.plan.path import Path, borrow_of
+from defilev.plan.rounds import payoff, repayment_reaches
+from defilev.plan.sale import Sale
+from defilev.plan.search import smallest
+from defilev.plan.words import amount_text, health_text, percent_text, ratio_text
+from defilev.units import WAD
+
+__all__ = ["out_of_reach", "past_no_return", "require_possible", "require_progress", "with_outside_help"]
+
+
+def require_possible(inputs: PlanInputs) -> None:
+    """Raise `Infeasible` when the account has no position, owes nothing, is there already, or the floor forbids it."""
+    account = inputs.account
+    if account.is_empty:
+        raise Infeasible(f"{account.owner} has no position on {account.protocol} {account.market}", fix="check WHO")
+    if inputs.goal.kind == "close":
+        return
+    if account.health_factor is None:
+        raise Infeasible(
+            f"{account.owner} owes nothing on {account.protocol} {account.market}",
+            fix="use --close to withdraw everything",
+        )
+    if Aim(inputs.goal).met(account):
+        raise _there_already(inputs)
+    target = inputs.goal.value
+    if inputs.goal.kind == "health-factor" and target is not None and Fraction(target) * WAD < inputs.floor:
+        raise Infeasible(
+            f"the target {target} is below the floor of {health_text(inputs.floor)}",
+            fix="aim higher, or lower --floor",
+        )
+
+
+def _there_already(inputs: PlanInputs) -> Infeasible:
+    account = inputs.account
+    if inputs.goal.kind == "health-factor":
+        now = health_text(account.health_factor)
+        return Infeasible(
+            f"the health factor is {now} already, not below the target {inputs.goal.value}",
+            fix=f"aim above {now}",
+        )
+    now = ratio_text(leverage_of(account) or Fraction(0))
+    return Infeasible(
+        f"the leverage is {now} already, not above the target {inputs.goal.value}", fix=f"aim below {now}"
+    )
+
+
+def past_no_return(path: Path, sale: Sale, aim: Aim) -> Infeasible | None:
+    """Return the refusal when selling this collateral cannot raise the health factor any more, else `None`.
+
+    A sale raises it only while the health factor is above threshold / (1 - slippage) of the asset sold.
+    """
+    health = path.health_factor()
+    if health is None or Fraction(health, WAD) * sale.kept > sale.threshold:
+        return None
+    limit = sale.threshold / sale.kept
+    return with_outside_help(
+        Infeasible(
+            f"selling {sale.collateral.symbol} cannot raise the health factor any more: "
+            f"{health_text(health)} is not above {ratio_text(limit)}, "
+            f"its threshold {percent_text(sale.threshold)} over {percent_text(sale.kept)} of the price",
+            health_factor=health_text(health),
+            threshold=percent_text(sale.threshold),
+            max_slippage=percent_text(1 - sale.kept),
+            fix="add collateral",
+        ),
+        path,
+        sale.debt,
+        aim,
+    )
+
+
+def with_outside_help(refusal: Infeasible, path: Path, debt: Token, aim: Aim) -> Infeasible:
+    """Return `refusal` with how much of `debt`, brought from outside, reaches the goal; unchanged when none does."""
+    needed = _outside_amount(path, debt, aim)
+    if needed is None:
+        return refusal
+    fix = f"bring {amount_text(needed, debt)} to the wallet and plan again, or {refusal.fix}"
+    return Infeasible(refusal.fact, fix=fix, **refusal.facts)
+
+
+def _outside_amount(path: Path, debt: Token, aim: Aim) -> int | None:
+    """Return how many base units of `debt` reach the goal when they are repaid; `None` when all of it does not."""
+    if aim.goal.kind == "close":
+        return payoff(path, debt)
+    owed = borrow_of(path.first, debt.address)
+    if not repayment_reaches(path, debt, owed, aim):
+        return None
+    return smallest(lambda amount: repayment_reaches(path, debt, amount, aim), owed)
+
+
+def require_progress(before: Path, after: Path, sale: Sale) -> None:
+    """Raise `Infeasible` when a round leaves the health factor no higher than it was."""
+    was, now = before.health_factor(), after.health_factor()
+    if was is not None and now is not None and now <= was:
+        raise Infeasible(
+            f"selling more {sale.collateral.symbol} would lower the health factor from {health_text(was)} to "
+            f"{health_text(now)}",
+            fix="add collateral, or lower --max-slippage",
+        )
+
+
+def out_of_reach(path: Path, sale: Sale, goal: str) -> Infeasible:
+    """Return the refusal when everything that can be sold for one debt does not reach the goal."""
+    return Infeasible(
+        f"selling all that {sale.debt.symbol} debt can take of {sale.collateral.symbol} does not reach {goal}",
+        fix="aim lower, choose another --collateral or --debt, or use --close",
+        health_factor_reachable=health_text(path.health_factor()),
+        leverage_reachable=_leverage(path.last),
+    )
+
+
+def _leverage(account: LendingAccount) -> str:
+    leverage = leverage_of(account)
+    return "none" if leverage is None else ratio_text(leverage)

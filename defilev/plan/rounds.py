@@ -1,0 +1,189 @@
+"""How much one round of the staircase may withdraw: sized in exact integers, against the protocol's own rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from defilev.errors import Infeasible
+from defilev.model.plan import Withdraw
+from defilev.model.token import Token
+from defilev.plan.goals import Aim
+from defilev.plan.inputs import PlanInputs
+from defilev.plan.path import Path, borrow_of, supply_of
+from defilev.plan.sale import Fill, Sale, repay, repay_all, sell
+from defilev.plan.search import largest, smallest
+from defilev.plan.words import amount_text, health_text
+from defilev.units import WAD, mul_div_up
+
+__all__ = [
+    "clearing",
+    "clearing_amount",
+    "payoff",
+    "reached",
+    "repayment_reaches",
+    "round_amount",
+    "selling",
+    "wallet_amount",
+]
+
+FLOOR_MARGIN = WAD // 100_000
+"""How far above the floor a step is sized, for rates that move while it is on its way."""
+
+PAYOFF_BUFFER = 100_000
+"""One part of the debt in this many is added to what must repay all of it, and comes back when it was not needed."""
+
+SMALLEST_SALE = 10_000
+"""Base units below which a sale is rounded away by the pools it goes through."""
+
+
+def selling(path: Path, inputs: PlanInputs, sale: Sale, fill: Fill) -> Path:
+    """Return the path after one round that repays what the sale brings at least."""
+    return repay(sell(path, inputs, sale, fill), sale.debt, fill.minimum_out)
+
+
+def clearing(path: Path, inputs: PlanInputs, sale: Sale, fill: Fill) -> Path:
+    """Return the path after one round that repays everything owed in the sale's debt."""
+    sold = sell(path, inputs, sale, fill)
+    return repay_all(sold, sale.debt, payoff(sold, sale.debt))
+
+
+def payoff(path: Path, debt: Token) -> int:
+    """Return what surely repays all of `debt`, in base units: what is owed at the latest, a buffer, and two units."""
+    owed = borrow_of(path.last, debt.address)
+    return owed + mul_div_up(owed, 1, PAYOFF_BUFFER) + 2
+
+
+def reached(path: Path, aim: Aim) -> bool:
+    """Return whether the goal is reached at both ends of the plan's time."""
+    return aim.reached(path.first) and aim.reached(path.last)
+
+
+def round_amount(path: Path, inputs: PlanInputs, sale: Sale, aim: Aim) -> int:
+    """Return what the next round withdraws: what reaches the goal, or else the most that stays above the floor.
+
+    Raises:
+        Infeasible: nothing can be withdrawn, or the goal cannot be hit closely enough.
+    """
+    owed = borrow_of(path.first, sale.debt.address)
+
+    def after(amount: int) -> Path:
+        return selling(path.since(), inputs, sale, Fill(amount, sale.minimum_out(amount)))
+
+    def allowed(amount: int) -> bool:
+        return 0 < sale.minimum_out(amount) <= owed and _stays_above(inputs, lambda: after(amount))
+
+    most = largest(allowed, min(_available(path, sale.collateral), sale.amount_for(owed)))
+    if most == 0:
+        raise _nothing_to_withdraw(path, inputs, sale)
+    if not reached(after(most), aim):
+        return most
+    return _closest(lambda amount: reached(after(amount), aim), lambda amount: _overshot(after(amount), aim), most)
+
+
+def clearing_amount(path: Path, inputs: PlanInputs, sale: Sale) -> int | None:
+    """Return the least to withdraw for a round that repays all of the sale's debt; `None` when it takes more rounds."""
+
+    def fill(amount: int) -> Fill:
+        return Fill(amount, sale.minimum_out(amount))
+
+    def allowed(amount: int) -> bool:
+        return _stays_above(inputs, lambda: sell(path.since(), inputs, sale, fill(amount)))
+
+    most = largest(allowed, _available(path, sale.collateral))
+    if most == 0:
+        return None
+    needed = payoff(sell(path, inputs, sale, fill(most)), sale.debt)
+    least = SMALLEST_SALE if sale.swaps else 1
+
+    def enough(amount: int) -> bool:
+        return amount >= least and sale.minimum_out(amount) >= max(needed, least)
+
+    if not enough(most):
+        return None
+    amount = smallest(enough, most)
+    return amount if _stays_above(inputs, lambda: clearing(path.since(), inputs, sale, fill(amount))) else None
+
+
+def wallet_amount(path: Path, debt: Token, held: int, aim: Aim) -> int:
+    """Return how much of the `held` base units of `debt` to repay: what reaches the goal, or all of it."""
+    most = min(held, borrow_of(path.first, debt.address))
+
+    def enough(amount: int) -> bool:
+        return repayment_reaches(path, debt, amount, aim)
+
+    if most == 0 or not enough(most):
+        return most
+    return _closest(enough, lambda amount: _overshot(repay(path, debt, amount), aim), most)
+
+
+def repayment_reaches(path: Path, debt: Token, amount: int, aim: Aim) -> bool:
+    """Return whether repaying `amount` base units reaches the goal; never for amounts too small for the market."""
+    try:
+        return reached(repay(path, debt, amount), aim)
+    except Infeasible:
+        return False
+
+
+def _overshot(path: Path, aim: Aim) -> bool:
+    return aim.overshot(earliest=path.first, latest=path.last)
+
+
+def _closest(holds: Callable[[int], bool], overshoots: Callable[[int], bool], most: int) -> int:
+    amount = smallest(holds, most)
+    if overshoots(amount):
+        amount = smallest(holds, amount, unit=1)
+    if overshoots(amount):
+        raise Infeasible(
+            "the goal cannot be hit: what would still be owed is so little that rounding, or interest until the plan "
+            "expires, moves the result too far",
+            fix="choose another goal, shorten --expires, or use --close",
+            smallest_amount=amount,
+        )
+    return amount
+
+
+def _available(path: Path, asset: Token) -> int:
+    return min(supply_of(path.first, asset.address), path.protocol.liquidity(path.first, asset.address))
+
+
+def _stays_above(inputs: PlanInputs, trial: Callable[[], Path]) -> bool:
+    try:
+        after = trial()
+    except Infeasible:
+        return False
+    return after.lowest is None or after.lowest >= inputs.floor + FLOOR_MARGIN
+
+
+def _nothing_to_withdraw(path: Path, inputs: PlanInputs, sale: Sale) -> Infeasible:
+    symbol = sale.collateral.symbol
+    health = path.health_factor()
+    if _available(path, sale.collateral) == 0:
+        held = supply_of(path.first, sale.collateral.address)
+        return Infeasible(
+            f"no {symbol} can leave the market: {amount_text(held, sale.collateral)} supplied, none of it liquid",
+            fix="choose another --collateral, or wait until the market has liquidity",
+        )
+    if health is not None and health < WAD:
+        return Infeasible(
+            f"the health factor of {health_text(health)} is below 1: the position can be liquidated, and no collateral "
+            "can be withdrawn",
+            fix="add collateral",
+        )
+    try:
+        path.then(Withdraw(sale.collateral, 1))
+    except Infeasible as refusal:
+        return _with_zero_ltv_first(refusal, path, sale)
+    return Infeasible(
+        f"no {symbol} can be withdrawn without going below the floor of {health_text(inputs.floor)}",
+        fix="add collateral, or lower --floor",
+        health_factor=health_text(health),
+    )
+
+
+def _with_zero_ltv_first(refusal: Infeasible, path: Path, sale: Sale) -> Infeasible:
+    """Return `refusal` with the collateral named that must leave before any other, when there is one."""
+    for leg in path.first.legs:
+        if leg.used_as_collateral and leg.loan_to_value == 0 and leg.asset != sale.collateral:
+            fix = f"sell {leg.asset.symbol}, whose loan-to-value is zero, first: --collateral {leg.asset.symbol}"
+            return Infeasible(refusal.fact, fix=fix, **refusal.facts)
+    return refusal

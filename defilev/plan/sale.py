@@ -1,0 +1,112 @@
+"""Selling one asset of the market for another to repay it: prices, and the transactions of one round."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil, floor
+
+from defilev.errors import Infeasible
+from defilev.model.account import Leg
+from defilev.model.plan import Repay, Swap, Withdraw
+from defilev.model.token import Token
+from defilev.plan.inputs import PlanInputs
+from defilev.plan.path import Path, supply_of
+from defilev.units import BPS
+from defilev.venues.contract import Quote, Route
+
+__all__ = ["Fill", "Sale", "repay", "repay_all", "sale_of", "sell"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """Selling `collateral` to repay `debt`.
+
+    `price` is the oracle's, in base units of debt per base unit of collateral; `kept` is the part of it that the worst
+    allowed fill brings. `threshold` is the collateral's liquidation threshold as a fraction, 0 when it is idle.
+    `unit_value` is the oracle's value of one base unit of collateral, in quote currency.
+    """
+
+    collateral: Token
+    debt: Token
+    price: Fraction
+    kept: Fraction
+    threshold: Fraction
+    unit_value: Fraction
+
+    @property
+    def swaps(self) -> bool:
+        """Whether collateral and debt are different tokens."""
+        return self.collateral.address != self.debt.address
+
+    def minimum_out(self, amount: int) -> int:
+        """Return what `amount` base units of collateral must bring at least, rounded down."""
+        return floor(amount * self.price * self.kept)
+
+    def amount_for(self, minimum_out: int) -> int:
+        """Return the base units of collateral that bring at least `minimum_out`, rounded up."""
+        return ceil(minimum_out / (self.price * self.kept))
+
+    def loss(self, amount: int, amount_out: int) -> Fraction:
+        """Return the part of the oracle's price that is lost when `amount` brings `amount_out`; negative for a gain."""
+        return 1 - amount_out / (amount * self.price)
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """A quoted sale: `amount` along `route` (empty without a swap), `minimum_out` allowed, `quote` offered."""
+
+    amount: int
+    minimum_out: int
+    route: Route = ()
+    quote: Quote | None = None
+
+
+def sale_of(inputs: PlanInputs, collateral: Leg, debt: Leg) -> Sale:
+    """Return the sale of a supplied leg for a borrowed one."""
+    same = collateral.asset.address == debt.asset.address
+    threshold = collateral.liquidation_threshold if collateral.used_as_collateral else None
+    return Sale(
+        collateral.asset,
+        debt.asset,
+        Fraction(1) if same else _unit_price(collateral) / _unit_price(debt),
+        Fraction(1) if same else 1 - Fraction(inputs.max_slippage),
+        Fraction(threshold or 0, BPS),
+        _unit_price(collateral),
+    )
+
+
+def _unit_price(leg: Leg) -> Fraction:
+    return Fraction(leg.price.value, 10 ** (leg.price.decimals + leg.asset.decimals))
+
+
+def sell(path: Path, inputs: PlanInputs, sale: Sale, fill: Fill) -> Path:
+    """Return the path after withdrawing `fill.amount` and swapping it, with nothing repaid yet.
+
+    All of the supply is withdrawn when `fill.amount` is all that there was at the plan's block.
+    """
+    everything = fill.amount == supply_of(path.first, sale.collateral.address)
+    path = path.then(Withdraw(sale.collateral, None if everything else fill.amount))
+    if not sale.swaps:
+        return path
+    if inputs.venue is None:
+        raise Infeasible("no venue to swap on is known on this chain", fix="add one to the address book")
+    path = path.approve(sale.collateral, inputs.venue.spender, inputs.venue.spender_name, fill.amount)
+    quoted = fill.quote.amount_out if fill.quote else fill.minimum_out
+    return path.then(Swap(fill.route, fill.amount, fill.minimum_out, quoted))
+
+
+def repay(path: Path, debt: Token, amount: int) -> Path:
+    """Return the path after repaying exactly `amount` from the wallet, which is at most what is owed."""
+    return _allow_market(path, debt, amount).then(Repay(debt, amount))
+
+
+def repay_all(path: Path, debt: Token, allowance: int) -> Path:
+    """Return the path after repaying everything owed, with `allowance` granted for it and taken back."""
+    path = _allow_market(path, debt, allowance).then(Repay(debt, None))
+    return _allow_market(path, debt, 0)
+
+
+def _allow_market(path: Path, debt: Token, amount: int) -> Path:
+    name = path.protocol.transaction(path.first, Repay(debt, amount)).contract
+    return path.approve(debt, path.protocol.spender(path.first), name, amount)

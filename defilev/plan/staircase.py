@@ -1,0 +1,145 @@
+"""The staircase: a plain account cannot borrow for one transaction, so it withdraws, swaps and repays in rounds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from defilev.errors import Infeasible
+from defilev.model.plan import Repay
+from defilev.model.request import Read
+from defilev.model.token import Token
+from defilev.plan.choose import choose_debt, estimate, rank, read_routes, sales_of
+from defilev.plan.goals import Aim
+from defilev.plan.inputs import PlanInputs
+from defilev.plan.path import Path, borrow_of, start, supply_of
+from defilev.plan.quoting import Sold, find_fill
+from defilev.plan.refusals import out_of_reach, past_no_return, require_progress, with_outside_help
+from defilev.plan.rounds import reached, round_amount, selling, wallet_amount
+from defilev.plan.sale import Fill, Sale, repay
+from defilev.plan.words import health_text
+from defilev.units import WAD
+from defilev.venues.contract import Route
+
+__all__ = ["MAX_ROUNDS", "fill_round", "plan_path", "repay_from_wallet", "worth_its_gas"]
+
+MAX_ROUNDS = 12
+"""The most rounds that one plan has."""
+
+SMALLEST_RISE = WAD // 1000
+"""A partial plan that raises the health factor by less is not worth its gas."""
+
+
+def plan_path(inputs: PlanInputs) -> Read[tuple[Path, str]]:
+    """Return the path to a health factor or leverage, and a label that is empty unless it stops short of the goal.
+
+    The wallet's own debt asset is repaid first; then the cheapest collateral that reaches the goal is sold.
+
+    Raises:
+        Infeasible: nothing reaches the goal; the facts say what could be reached.
+    """
+    aim = Aim(inputs.goal)
+    debt = choose_debt(inputs)
+    path = repay_from_wallet(start(inputs), inputs, debt.asset, aim)
+    if reached(path, aim):
+        return path, ""
+    sales = _workable(path, sales_of(inputs, inputs.account, debt), aim)
+    routes = yield from read_routes(inputs, sales)
+    ranked = yield from rank(inputs, {sale: estimate(path, inputs, sale) for sale in sales}, routes)
+    partial: list[Path] = []
+    refusals: list[Infeasible] = []
+    for sale in ranked:
+        try:
+            end = yield from _descend(path, inputs, sale, routes[sale], aim)
+        except Infeasible as refusal:
+            refusals.append(refusal)
+            continue
+        if reached(end, aim):
+            return end, ""
+        partial.append(end)
+    return _best_partial(path, inputs, partial, refusals, aim)
+
+
+def repay_from_wallet(path: Path, inputs: PlanInputs, debt: Token, aim: Aim) -> Path:
+    """Return the path after repaying from the wallet what helps; unchanged when that is not worth its gas."""
+    held = inputs.wallet.balance(debt.address)
+    amount = wallet_amount(path, debt, held, aim)
+    if amount == 0 or not worth_its_gas(inputs, debt, amount):
+        return path
+    return repay(path, debt, amount)
+
+
+def worth_its_gas(inputs: PlanInputs, debt: Token, amount: int) -> bool:
+    """Return whether `amount` is worth more than repaying it costs, where the native asset has a price."""
+    if inputs.native is None:
+        return True
+    gas = inputs.protocol.gas(Repay(debt, amount)) * inputs.gas_price
+    cost = inputs.protocol.value_down(inputs.account, inputs.native.address, gas)
+    return inputs.protocol.value_down(inputs.account, debt.address, amount) >= cost
+
+
+def fill_round(inputs: PlanInputs, sale: Sale, routes: Sequence[Route], sold: Sold, amount: int) -> Read[Fill]:
+    """Return how the venue takes `amount` or part of it; the same token is simply repaid."""
+    if not sale.swaps:
+        return Fill(amount, amount)
+    if inputs.venue is None:
+        raise Infeasible("no venue to swap on is known on this chain", fix="add one to the address book")
+    return (yield from find_fill(inputs.venue, sale, routes, sold, amount))
+
+
+def _workable(path: Path, sales: Sequence[Sale], aim: Aim) -> list[Sale]:
+    """Return the sales that raise the health factor; raises the refusal of the first when none does."""
+    refusals = [past_no_return(path, sale, aim) for sale in sales]
+    workable = [sale for sale, refusal in zip(sales, refusals, strict=True) if refusal is None]
+    for refusal in refusals:
+        if not workable and refusal is not None:
+            raise refusal
+    return workable
+
+
+def _descend(path: Path, inputs: PlanInputs, sale: Sale, routes: Sequence[Route], aim: Aim) -> Read[Path]:
+    """Return the path after as many rounds of `sale` as the goal takes, or the most that a plan has."""
+    sold = Sold()
+    for _ in range(MAX_ROUNDS):
+        if _exhausted(path, sale):
+            raise out_of_reach(path, sale, _goal_text(inputs))
+        amount = round_amount(path, inputs, sale, aim)
+        fill = yield from fill_round(inputs, sale, routes, sold, amount)
+        after = selling(path, inputs, sale, fill)
+        require_progress(path, after, sale)
+        sold = sold.with_fill(sale, fill)
+        path = after
+        if reached(path, aim):
+            return path
+    return path
+
+
+def _exhausted(path: Path, sale: Sale) -> bool:
+    supplied = supply_of(path.first, sale.collateral.address)
+    return supplied == 0 or sale.minimum_out(supplied) == 0 or borrow_of(path.first, sale.debt.address) == 0
+
+
+def _goal_text(inputs: PlanInputs) -> str:
+    name = "a health factor" if inputs.goal.kind == "health-factor" else "a leverage"
+    return f"{name} of {inputs.goal.value}"
+
+
+def _best_partial(
+    path: Path, inputs: PlanInputs, partial: Sequence[Path], refusals: Sequence[Infeasible], aim: Aim
+) -> tuple[Path, str]:
+    best = max(partial, key=lambda end: end.health_factor() or 0, default=None)
+    debt = choose_debt(inputs).asset
+    if best is None:
+        raise with_outside_help(refusals[0], path, debt, aim)
+    before, after = path.health_factor() or 0, best.health_factor() or 0
+    if after - before < SMALLEST_RISE:
+        slow = Infeasible(
+            f"{MAX_ROUNDS} rounds above the floor of {health_text(inputs.floor)} would raise the health factor "
+            f"from {health_text(before)} to {health_text(after)} only",
+            fix="lower --floor",
+        )
+        raise with_outside_help(slow, path, debt, aim)
+    label = (
+        f"PARTIAL: {MAX_ROUNDS} rounds reach a health factor of {health_text(after)}, not {_goal_text(inputs)}; "
+        "plan again afterwards"
+    )
+    return best, label

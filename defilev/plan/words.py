@@ -1,0 +1,44 @@
+"""Amounts and ratios in the words of facts and fixes."""
+
+from __future__ import annotations
+
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from fractions import Fraction
+
+from defilev.model.token import Token
+from defilev.units import WAD, to_decimal
+
+__all__ = ["amount_text", "health_text", "percent_text", "ratio_text"]
+
+PLACES = 6
+
+
+def amount_text(amount: int, token: Token) -> str:
+    """Return base units as "1234.5 USDC", with at most six places, rounded up."""
+    value = to_decimal(amount, token.decimals)
+    if -value.as_tuple().exponent > PLACES:  # type: ignore[operator]
+        value = value.quantize(Decimal(1).scaleb(-PLACES), ROUND_CEILING)
+    return f"{_trimmed(value)} {token.symbol}"
+
+
+def health_text(health_factor: int | None) -> str:
+    """Return a health factor in wad to four places, rounded down; "none" when nothing is owed."""
+    if health_factor is None:
+        return "none"
+    return str((Decimal(health_factor) / WAD).quantize(Decimal("0.0001"), ROUND_FLOOR))
+
+
+def ratio_text(ratio: Fraction, *, places: int = 4) -> str:
+    """Return a ratio rounded up to `places`."""
+    scale = 10**places
+    return str(Decimal(-(-ratio.numerator * scale // ratio.denominator)).scaleb(-places))
+
+
+def percent_text(share: Fraction) -> str:
+    """Return a share as a percentage with two places, rounded up: 0.005 is "0.50%"."""
+    return f"{ratio_text(share * 100, places=2)}%"
+
+
+def _trimmed(value: Decimal) -> str:
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
