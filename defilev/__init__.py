@@ -1,3 +1,3 @@
-"""Reads leveraged on-chain positions to the wei, says how close they are to liquidation, and plans, tries and sends the way out."""
+"""Reads leveraged on-chain positions to the wei; plans, tries and sends the way out of liquidation's reach."""
 
 __version__ = "0.1.0"

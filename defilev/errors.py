@@ -2,12 +2,13 @@
 
 DefilevError                        1   a defect of ours
 ├── UsageError                      2   change the command
-│   ├── InvalidAddress, InvalidNumber, UnknownName, ConfigurationError, PlanUnreadable
+│   ├── InvalidAddress, InvalidNumber, UnknownName, ConfigurationError, PlanUnreadable, ExtraMissing
 ├── Declined                        3   the user said no
 ├── DataError                       4   the chain's data is unavailable or inconsistent: try another node or block
 │   ├── RpcError
 │   │   ├── RpcUnreachable, RpcTimeout, RpcMalformed, RpcRejected, WrongChain, BlockUnavailable
 │   ├── CallReverted, NotDeployed, NameNotResolved, PriceMissing, SelfCheckFailed
+│   ├── HistoryUnusable
 │   └── AnvilMissing, AnvilFailed
 ├── ConditionBreached               5   a condition that was asked for does not hold
 ├── SimulationFailed                6   do not send: the plan does not do what it promised
@@ -23,47 +24,6 @@ Every error carries one sentence of fact, the numbers behind it, and one instruc
 from __future__ import annotations
 
 from typing import ClassVar
-
-__all__ = [
-    "AnvilFailed",
-    "AnvilMissing",
-    "BlockUnavailable",
-    "CallReverted",
-    "ConditionBreached",
-    "ConfigurationError",
-    "DataError",
-    "Declined",
-    "DefilevError",
-    "Infeasible",
-    "InvalidAddress",
-    "InvalidNumber",
-    "KeyFailure",
-    "KeystoreForAnotherAccount",
-    "KeystoreInsecure",
-    "KeystoreInvalid",
-    "NameNotResolved",
-    "NotConfirmed",
-    "NotDeployed",
-    "PlanExpired",
-    "PlanForAnotherChain",
-    "PlanTampered",
-    "PlanUnreadable",
-    "PolicyViolation",
-    "PriceMissing",
-    "Refused",
-    "RpcError",
-    "RpcMalformed",
-    "RpcRejected",
-    "RpcTimeout",
-    "RpcUnreachable",
-    "SelfCheckFailed",
-    "SimulationFailed",
-    "StalePrice",
-    "UnknownName",
-    "UsageError",
-    "WrongChain",
-    "WrongPassword",
-]
 
 
 class DefilevError(Exception):
@@ -116,6 +76,10 @@ class PlanUnreadable(UsageError):
     """The plan file is absent, not JSON, or not a plan of a known schema."""
 
     default_fix = "make the plan again with `defilev plan … -o plan.json`"
+
+
+class ExtraMissing(UsageError):
+    """What was asked for needs an optional package that is not installed."""
 
 
 class Declined(DefilevError):
@@ -192,6 +156,12 @@ class SelfCheckFailed(DataError):
     """The recomputed figure and the contract's differ."""
 
     default_fix = "do not act on this account; report it with both numbers and the block"
+
+
+class HistoryUnusable(DataError):
+    """A price history is malformed, too short, too old, or has gaps that cannot be passed over."""
+
+    default_fix = "give a complete history with --prices, or a figure with --volatility 65%"
 
 
 class AnvilMissing(DataError):

@@ -12,6 +12,7 @@ from typing import Any, Self
 from defilev.chain.redaction import redact_urls
 from defilev.chain.transport import Transport
 from defilev.errors import RpcError, RpcMalformed, RpcRejected, RpcTimeout, RpcUnreachable
+from defilev.model.codec import parse_json
 
 __all__ = ["REPEATABLE", "Rpc"]
 
@@ -115,8 +116,8 @@ def _may_pass(error: RpcError, attempt: int) -> bool:
 
 def _parsed(method: str, body: bytes) -> dict[str, Any]:
     try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
+        answer = parse_json(body)
+    except ValueError:
         raise RpcMalformed(f"the node's answer to {method} is not JSON") from None
     if not isinstance(answer, dict):
         raise RpcMalformed(f"the node's answer to {method} is not a JSON object")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
-from importlib import import_module
-from importlib.util import find_spec
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -15,9 +13,19 @@ from typer.main import get_command
 
 from defilev import __version__
 from defilev.cli.arguments import hoisted
+from defilev.cli.config import app as config
 from defilev.cli.context import GlobalOptions, Run
+from defilev.cli.doctor import doctor
 from defilev.cli.failure import describe, failure_document, unexpected
+from defilev.cli.health import health
+from defilev.cli.help import help as explain
 from defilev.cli.output import Color
+from defilev.cli.plan import plan
+from defilev.cli.protocols import app as protocols
+from defilev.cli.rebalance import rebalance
+from defilev.cli.simulate import simulate
+from defilev.cli.target import target
+from defilev.cli.wallet import app as wallet
 from defilev.errors import DefilevError, UsageError
 
 __all__ = ["main", "root_command"]
@@ -29,18 +37,19 @@ _READER_GONE = 141
 _COMPLETION = "_DEFILEV_COMPLETE"
 """The variable through which a shell asks for completions."""
 
-_COMMANDS = (
-    ("Look", "health", "health"),
-    ("Act", "plan", "plan"),
-    ("Act", "simulate", "simulate"),
-    ("Act", "rebalance", "rebalance"),
-    ("Set up", "doctor", "doctor"),
-    ("Set up", "wallet", "app"),
-    ("Set up", "config", "app"),
-    ("Set up", "protocols", "app"),
-    ("Set up", "help", "help"),
+_COMMANDS: tuple[tuple[str, str, Callable[..., None] | typer.Typer], ...] = (
+    ("Look", "health", health),
+    ("Look", "target", target),
+    ("Act", "plan", plan),
+    ("Act", "simulate", simulate),
+    ("Act", "rebalance", rebalance),
+    ("Set up", "doctor", doctor),
+    ("Set up", "wallet", wallet),
+    ("Set up", "config", config),
+    ("Set up", "protocols", protocols),
+    ("Set up", "help", explain),
 )
-"""Panel of --help, name, and what the file `cli/NAME.py` calls the function or the group."""
+"""Panel of --help, name, and the function or the group of commands."""
 
 
 class _Root(TyperGroup):
@@ -82,21 +91,16 @@ def root_command() -> TyperGroup:
         epilog="These options may also stand after the command. `defilev config show --origin` says what is set where.",
     )
     app.callback()(_root)
-    for panel, name, attribute in _COMMANDS:
-        if find_spec(f"defilev.cli.{name}"):
-            _register(app, panel, name, getattr(import_module(f"defilev.cli.{name}"), attribute))
+    for panel, name, found in _COMMANDS:
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=name, rich_help_panel=panel, no_args_is_help=True)
+        else:
+            app.command(name, rich_help_panel=panel)(found)
     command = get_command(app)
     if not isinstance(command, TyperGroup):
         raise TypeError("defilev has fewer than two commands")
     _without_bool(command)
     return command
-
-
-def _register(app: typer.Typer, panel: str, name: str, command: Any) -> None:
-    if isinstance(command, typer.Typer):
-        app.add_typer(command, name=name, rich_help_panel=panel, no_args_is_help=True)
-    else:
-        app.command(name, rich_help_panel=panel)(command)
 
 
 def _version(value: bool) -> None:

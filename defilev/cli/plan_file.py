@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from defilev.errors import ConfigurationError, PlanUnreadable
+from defilev.model.codec import parse_json
 
 if TYPE_CHECKING:
     from defilev.model.plan import Plan
@@ -25,10 +26,10 @@ def read_plan(path: Path) -> Plan:
     from defilev.plan import plan_from
 
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = parse_json(path.read_bytes())
     except OSError as error:
         raise PlanUnreadable(f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError):
+    except ValueError:
         raise PlanUnreadable(f"{path} is not JSON") from None
     return plan_from(document)
 

@@ -21,6 +21,7 @@ from defilev.errors import (
 )
 from defilev.execute.private_file import create_private, make_private_directory, read_private
 from defilev.execute.secret import Secret
+from defilev.model.codec import parse_json
 from defilev.model.request import Address
 
 __all__ = [
@@ -202,8 +203,8 @@ def _assert_name(name: str) -> None:
 def _document(path: Path) -> dict[str, Any]:
     content = read_private(path, what="the keystore")
     try:
-        document = _lower_keys(json.loads(content))
-    except (ValueError, RecursionError):
+        document = _lower_keys(parse_json(content))
+    except ValueError:
         raise _invalid(path, "it is not JSON") from None
     if not isinstance(document, dict) or document.get("version") != 3:
         raise _invalid(path, "it does not say version 3")

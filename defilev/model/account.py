@@ -40,8 +40,8 @@ class Leg:
 
     `amount` is in base units and `value` in the market's quote base units, both rounded as the contract rounds them.
     `rate` is the yearly simple rate in ray that the leg earns or pays. `liquidation_threshold` and `loan_to_value` are
-    what counts for this account, e-mode included, and `None` on borrows. Supply that is not `used_as_collateral` is idle:
-    it is the owner's, and the contract counts it neither as collateral nor against debt.
+    what counts for this account, e-mode included, and `None` on borrows. Supply that is not `used_as_collateral` is
+    idle: it is the owner's, and the contract counts it neither as collateral nor against debt.
     """
 
     side: Side

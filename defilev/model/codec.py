@@ -13,9 +13,20 @@ from typing import Any, TypeVar
 
 from defilev.errors import UsageError
 
-__all__ = ["canonical_hash", "canonical_json", "from_document", "to_document"]
+__all__ = ["canonical_hash", "canonical_json", "from_document", "parse_json", "to_document"]
 
 T = TypeVar("T")
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Return what JSON that somebody else wrote says; raises `ValueError` for anything else, however deep it nests.
+
+    The standard library's parser can be driven through the end of the C stack once some library has raised the
+    interpreter's recursion limit, as those for elliptic curves do.
+    """
+    from pydantic_core import from_json
+
+    return from_json(text, allow_inf_nan=False)
 
 
 def to_document(value: Any) -> Any:

@@ -17,7 +17,7 @@ from defilev.plan.path import Path, borrow_of, start, supply_of
 from defilev.plan.quoting import Sold
 from defilev.plan.refusals import require_progress, with_outside_help
 from defilev.plan.rounds import clearing, clearing_amount, payoff, round_amount, selling
-from defilev.plan.sale import Sale, repay, repay_all, sale_of
+from defilev.plan.sale import Fill, Sale, repay, repay_all, sale_of, sell
 from defilev.plan.staircase import MAX_ROUNDS, fill_round, worth_its_gas
 from defilev.plan.words import amount_text, health_text
 from defilev.venues.contract import Route
@@ -108,10 +108,16 @@ def _round_of(
     whole = clearing_amount(path, inputs, sale)
     amount = round_amount(path, inputs, sale, CLOSED) if whole is None else whole
     fill = yield from fill_round(inputs, sale, routes, sold, amount)
-    clears = whole is not None and fill.amount == amount
-    after = (clearing if clears else selling)(path, inputs, sale, fill)
+    after = _after_fill(path, inputs, sale, fill)
     require_progress(path, after, sale)
     return after, sold.with_fill(sale, fill)
+
+
+def _after_fill(path: Path, inputs: PlanInputs, sale: Sale, fill: Fill) -> Path:
+    """Return the path after the round: everything is repaid if the sale surely brings that much."""
+    if fill.minimum_out >= payoff(sell(path, inputs, sale, fill), sale.debt):
+        return clearing(path, inputs, sale, fill)
+    return selling(path, inputs, sale, fill)
 
 
 def _withdraw_everything(path: Path) -> Path:

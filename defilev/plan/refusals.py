@@ -5,15 +5,14 @@ from __future__ import annotations
 from fractions import Fraction
 
 from defilev.errors import Infeasible
-from defilev.model.account import LendingAccount
 from defilev.model.token import Token
-from defilev.plan.goals import Aim, leverage_of
+from defilev.plan.goals import Aim
 from defilev.plan.inputs import PlanInputs
 from defilev.plan.path import Path, borrow_of
 from defilev.plan.rounds import payoff, repayment_reaches
 from defilev.plan.sale import Sale
 from defilev.plan.search import smallest
-from defilev.plan.words import amount_text, health_text, percent_text, ratio_text
+from defilev.plan.words import amount_text, health_text, leverage_text, percent_text, ratio_text
 from defilev.units import WAD
 
 __all__ = ["out_of_reach", "past_no_return", "require_possible", "require_progress", "with_outside_help"]
@@ -49,7 +48,7 @@ def _there_already(inputs: PlanInputs) -> Infeasible:
             f"the health factor is {now} already, not below the target {inputs.goal.value}",
             fix=f"aim above {now}",
         )
-    now = ratio_text(leverage_of(account) or Fraction(0))
+    now = leverage_text(account)
     return Infeasible(
         f"the leverage is {now} already, not above the target {inputs.goal.value}", fix=f"aim below {now}"
     )
@@ -116,10 +115,5 @@ def out_of_reach(path: Path, sale: Sale, goal: str) -> Infeasible:
         f"selling all that {sale.debt.symbol} debt can take of {sale.collateral.symbol} does not reach {goal}",
         fix="aim lower, choose another --collateral or --debt, or use --close",
         health_factor_reachable=health_text(path.health_factor()),
-        leverage_reachable=_leverage(path.last),
+        leverage_reachable=leverage_text(path.last),
     )
-
-
-def _leverage(account: LendingAccount) -> str:
-    leverage = leverage_of(account)
-    return "none" if leverage is None else ratio_text(leverage)

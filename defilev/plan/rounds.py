@@ -37,8 +37,9 @@ SMALLEST_SALE = 10_000
 
 
 def selling(path: Path, inputs: PlanInputs, sale: Sale, fill: Fill) -> Path:
-    """Return the path after one round that repays what the sale brings at least."""
-    return repay(sell(path, inputs, sale, fill), sale.debt, fill.minimum_out)
+    """Return the path after one round that repays what the sale brings at least, and never more than is owed."""
+    amount = min(fill.minimum_out, borrow_of(path.first, sale.debt.address))
+    return repay(sell(path, inputs, sale, fill), sale.debt, amount)
 
 
 def clearing(path: Path, inputs: PlanInputs, sale: Sale, fill: Fill) -> Path:

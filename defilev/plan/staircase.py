@@ -16,7 +16,7 @@ from defilev.plan.quoting import Sold, find_fill
 from defilev.plan.refusals import out_of_reach, past_no_return, require_progress, with_outside_help
 from defilev.plan.rounds import reached, round_amount, selling, wallet_amount
 from defilev.plan.sale import Fill, Sale, repay
-from defilev.plan.words import health_text
+from defilev.plan.words import health_text, leverage_text
 from defilev.units import WAD
 from defilev.venues.contract import Route
 
@@ -138,8 +138,5 @@ def _best_partial(
             fix="lower --floor",
         )
         raise with_outside_help(slow, path, debt, aim)
-    label = (
-        f"PARTIAL: {MAX_ROUNDS} rounds reach a health factor of {health_text(after)}, not {_goal_text(inputs)}; "
-        "plan again afterwards"
-    )
-    return best, label
+    reach = f"a health factor of {health_text(after)} and a leverage of {leverage_text(best.last)}"
+    return best, f"PARTIAL: {MAX_ROUNDS} rounds reach {reach}, not {_goal_text(inputs)}; plan again afterwards"

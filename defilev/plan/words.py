@@ -5,10 +5,12 @@ from __future__ import annotations
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from fractions import Fraction
 
+from defilev.model.account import LendingAccount
 from defilev.model.token import Token
+from defilev.plan.goals import leverage_of
 from defilev.units import WAD, to_decimal
 
-__all__ = ["amount_text", "health_text", "percent_text", "ratio_text"]
+__all__ = ["amount_text", "health_text", "leverage_text", "percent_text", "ratio_text"]
 
 PLACES = 6
 
@@ -26,6 +28,12 @@ def health_text(health_factor: int | None) -> str:
     if health_factor is None:
         return "none"
     return str((Decimal(health_factor) / WAD).quantize(Decimal("0.0001"), ROUND_FLOOR))
+
+
+def leverage_text(account: LendingAccount) -> str:
+    """Return collateral over equity to four places, rounded up; "none" when no equity is left."""
+    leverage = leverage_of(account)
+    return "none" if leverage is None else ratio_text(leverage)
 
 
 def ratio_text(ratio: Fraction, *, places: int = 4) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
+from defilev.model.account import Notice
 from defilev.model.plan import Action, Approve, Plan, Repay, Step, Swap, Withdraw
 from defilev.model.token import Token
 from defilev.report import figures
@@ -44,21 +45,26 @@ def plan_text(plan: Plan, *, width: int, ink: Ink) -> str:
     warnings = [
         line
         for notice in plan.warnings
-        for line in labelled("warning", _wrapped(f"{notice.name}: {notice.text}", width=room, ink=ink, style="warning"))
+        for line in labelled("warning", _wrapped(_notice(notice), width=room, ink=ink, style="warning"))
     ]
     return "\n".join([heading, *_label(plan, width=width, ink=ink), *facts, "", *steps, "", *closing, *warnings])
 
 
 def _wrapped(text: str, *, width: int, ink: Ink, style: str | None = None) -> list[str]:
-    words = [Cell(word) for word in figures.clean(text).split(" ")]
+    words = [Cell(word) for word in text.split(" ")]
     if style is not None:
         words[0] = Cell(words[0].text, style)
     return flow(words, separator=" ", width=width, ink=ink)
 
 
 def _label(plan: Plan, *, width: int, ink: Ink) -> list[str]:
-    lines = _wrapped(plan.label, width=width - 2, ink=ink, style="warning") if plan.label else []
+    label = figures.clean(plan.label)
+    lines = _wrapped(label, width=width - 2, ink=ink, style="warning") if label else []
     return [f"  {line}" for line in lines]
+
+
+def _notice(notice: Notice) -> str:
+    return figures.clean(f"{notice.name}: {notice.text}")
 
 
 def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
@@ -98,6 +104,8 @@ def _what(action: Action) -> str:
         case Swap(route, amount_in, minimum_out):
             least = _amount(minimum_out, route[-1].token_out)
             return f"{_amount(amount_in, route[0].token_in)} → at least {least}"
+        case Approve(asset, _, _, 0):
+            return f"no {figures.clean(asset.symbol)}"
         case Withdraw() | Repay():
             return f"all {figures.clean(action.asset.symbol)}" if action.amount is None else _of(action)
         case _:
@@ -113,7 +121,7 @@ def _of(action: Action) -> str:
 def _how(plan: Plan, step: Step) -> str:
     match step.action:
         case Approve(_, _, name, 0):
-            return f"takes back what the {name} may still take"
+            return f"the {name} may take nothing more"
         case Approve(_, _, name):
             return f"to the {name}, exact amount"
         case Swap(route, _, _, quoted):
@@ -167,10 +175,7 @@ def _after(plan: Plan) -> Iterator[tuple[str, str]]:
     for text in _wallet(plan):
         yield "in the wallet", text
     if cost.gas_value is not None:
-        yield (
-            "gas",
-            f"{_value(plan, cost.gas_value)} at most, if all of {figures.grouped(Decimal(cost.gas), 0)} is used",
-        )
+        yield "gas", f"at most {_value(plan, cost.gas_value)} for {figures.grouped(Decimal(cost.gas), 0)}"
     yield "effort", _effort(plan)
     begun = f"{figures.duration(plan.expires_at - plan.block.timestamp)} after block"
     at = figures.block_number(plan.expires_at_block)

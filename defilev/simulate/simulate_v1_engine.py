@@ -24,8 +24,8 @@ _OBSERVER = Address("0x00000000000000000000000000000000deF11EF0")
 
 _OBSERVER_BALANCE = 10**24
 _OBSERVER_GAS = 15_000_000
-_REFUSED_TRANSACTION = frozenset({-32000, -32003, *range(-38025, -38009)})
-"""Refusals of a transaction in the request (no funds, fee or gas too low, …), not of the request itself."""
+_REFUSED_TRANSACTION = frozenset({-32000, -32003, *range(-38014, -38009)})
+"""Refusals of a transaction in the request (nonce, fee, gas, funds), not of the request itself."""
 
 
 def run_simulate_v1(trial: Trial) -> Run:
@@ -118,10 +118,18 @@ def _outcome(trial: Trial, position: int, answers: Sequence[dict[str, Any]]) -> 
         succeeded=succeeded,
         timestamp=trial.timestamp(position),
         gas_used=parse_quantity(done.get("gasUsed"), what="gas used"),
-        returned=b"" if succeeded else parse_data(done.get("returnData"), what="revert data"),
+        returned=b"" if succeeded else _revert_data(done),
         logs=parse_logs(done.get("logs")) if succeeded else (),
         health_factor=trial.probe.decode_health(_results(answers[1], health_calls)) if succeeded else None,
     )
+
+
+def _revert_data(answer: dict[str, Any]) -> bytes:
+    """Return the revert data, which geth has in the call's error and anvil in what it returned."""
+    error = answer.get("error")
+    attached = error.get("data") if isinstance(error, dict) else None
+    returned = parse_data(answer.get("returnData"), what="returned data")
+    return returned if attached is None else parse_data(attached, what="revert data")
 
 
 def _results(answer: dict[str, Any], calls: Sequence[Call]) -> list[CallResult]:

@@ -79,7 +79,7 @@ def heavy_modules(arguments: Sequence[str], environment: dict[str, str]) -> list
 
 
 def reads(world: dict[str, Any]) -> Figures:
-    """Count the calls of one account and of a thousand, and compare the latter with bare multicalls of the same words."""
+    """Count the calls of one account and of a thousand; compare the latter with bare multicalls of the same words."""
     transport = HttpTransport(world["rpc_url"], timeout=60)
     node = Node(Rpc(transport))
     block = node.block("latest")
@@ -117,9 +117,7 @@ def counted(
     provider = Address(world["markets"]["main"]["addresses_provider"])
     entry = MarketEntry("aave-v3", "main", {"pool_addresses_provider": provider})
     before = node.rpc.round_trips["eth_call"]
-    read = PROTOCOLS["aave-v3"].read_accounts(
-        entry, owners, chain_id=world["chain_id"], block=block, metadata=metadata
-    )
+    read = PROTOCOLS["aave-v3"].read_accounts(entry, owners, chain_id=world["chain_id"], block=block, metadata=metadata)
     result = drive(read, fetch)
     return node.rpc.round_trips["eth_call"] - before, result.metadata
 

@@ -16,8 +16,8 @@ PAGE = ROOT / "docs" / "cli.md"
 HEAD = """\
 # The command line
 
-Written by `python scripts/check.d/cli_docs.py --write` from the commands themselves; `scripts/check` fails when it is not
-what they say. What the words mean: `defilev help glossary`. What can go wrong: [errors.md](errors.md). What `--json`
+Written by `python scripts/check.d/cli_docs.py --write` from the commands themselves; `scripts/check` fails when it is
+not. What the words mean: `defilev help glossary`. What can go wrong: [errors.md](errors.md). What `--json`
 prints: [json.md](json.md).
 
 Results go to stdout, everything else to stderr. The options of `defilev` itself may stand before or after the command.

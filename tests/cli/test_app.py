@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from defilev.cli.failure import describe, failure_document
 from defilev.errors import ConditionBreached, DefilevError, RpcRejected
 
 HEAVY = ("web3", "eth_account", "numpy", "scipy", "pydantic", "httpx")
-CLASSES = [getattr(errors, name) for name in errors.__all__]
+CLASSES = [found for found in vars(errors).values() if isinstance(found, type) and issubclass(found, DefilevError)]
 
 
 def _process(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -67,18 +66,19 @@ def failing() -> Callable[[BaseException], TyperGroup]:
 
 
 def test_help_is_quick_and_imports_nothing_heavy() -> None:
-    """`defilev --help` takes less than 0.30 s and none of the big libraries."""
+    """`defilev --help` takes less than 0.30 s of processor time, whatever else runs, and none of the big libraries."""
     script = (
-        "import sys; from defilev.cli.app import main; code = main(['--help']);"
-        f"sys.stderr.write(' '.join(sorted(set(sys.modules) & {set(HEAVY)!r}))); sys.exit(code)"
+        "import sys, time; from defilev.cli.app import main; code = main(['--help']);"
+        f"heavy = ' '.join(sorted(set(sys.modules) & {set(HEAVY)!r}));"
+        "sys.stderr.write(f'{time.process_time()} {heavy}'); sys.exit(code)"
     )
     seconds = []
-    for _ in range(4):
-        started = time.perf_counter()
+    for _ in range(3):
         ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-        seconds.append(time.perf_counter() - started)
+        spent, _, heavy = ended.stderr.partition(" ")
+        seconds.append(float(spent))
 
-        assert (0, "") == (ended.returncode, ended.stderr)
+        assert (0, "") == (ended.returncode, heavy)
     assert min(seconds) < 0.30
 
 
@@ -86,7 +86,19 @@ def test_help_groups_commands_in_the_order_of_use(capsys: pytest.CaptureFixture[
     """The groups are Look, Act and Set up, and a command stands in one of them."""
     assert 0 == main(["--help"])
     text = capsys.readouterr().out.partition("─ Look ─")[2]
-    words = ["health", "Set up", "doctor", "wallet", "config", "protocols", "help"]
+    words = [
+        "health",
+        "Act",
+        "plan",
+        "simulate",
+        "rebalance",
+        "Set up",
+        "doctor",
+        "wallet",
+        "config",
+        "protocols",
+        "help",
+    ]
 
     assert sorted(words, key=lambda word: text.index(f" {word} ")) == words
 
@@ -324,4 +336,4 @@ def test_every_class_of_error_is_in_the_tree() -> None:
     """The tree at the top of errors.py names every class."""
     tree = errors.__doc__ or ""
 
-    assert [] == [name for name in errors.__all__ if name not in tree]
+    assert [] == [found.__name__ for found in CLASSES if found.__name__ not in tree]

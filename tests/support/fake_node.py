@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from defilev.chain.rpc import Rpc
+from defilev.chain.transport import Transport
 
 __all__ = ["FakeNode", "NodeError", "ScriptedTransport", "rpc_over"]
 
@@ -60,6 +61,6 @@ class ScriptedTransport:
         """Nothing is open."""
 
 
-def rpc_over(transport: FakeNode | ScriptedTransport) -> Rpc:
+def rpc_over(transport: Transport) -> Rpc:
     """Return an `Rpc` that does not wait between repeats."""
     return Rpc(transport, sleep=lambda _: None)

@@ -10,7 +10,16 @@ from defilev.chain.rpc import Rpc
 from defilev.chain.transport import HttpTransport
 from defilev.errors import RpcUnreachable
 
-__all__ = ["Fault", "FaultyTransport", "answered", "dropped_after", "forwarded_twice", "swallowed", "unreachable"]
+__all__ = [
+    "Fault",
+    "FaultyTransport",
+    "answered",
+    "dropped_after",
+    "forwarded_twice",
+    "refused",
+    "swallowed",
+    "unreachable",
+]
 
 Forward: TypeAlias = Callable[[], bytes]
 Fault: TypeAlias = Callable[[dict[str, Any], Forward], bytes]

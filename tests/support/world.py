@@ -124,8 +124,9 @@ class World:
         assert self.send(owner, feed, data)["status"] == "0x1"
 
     def advance(self, seconds: int) -> None:
-        """Let time pass, and mine a block at the end of it."""
-        self.rpc("anvil_mine", "0x2", hex(seconds))
+        """Let time pass, and mine a block at the end of it; the blocks after it are 12 s apart again."""
+        self.rpc("evm_setNextBlockTimestamp", hex(self.head().timestamp + seconds))
+        self.rpc("evm_mine")
 
     def balance(self, symbol: str, owner: Address) -> int:
         """Return the wallet balance of a token in base units."""

@@ -184,7 +184,7 @@ def test_a_private_key_in_plain_text_is_refused_and_not_repeated(load: Load, giv
 
 
 def test_what_steers_money_is_known_to_come_from_the_working_directory(load: Load, tmp_path: Path) -> None:
-    """RPC, books, keystores, limits and prices from the folder's files are listed; what only changes the display is not."""
+    """RPC, books, keystores, limits and prices from the folder's files are listed; what is only shown is not."""
     loaded = load(
         dotenv="DEFILEV_RPC_URL=http://evil\nDEFILEV_COLOR=never",
         project='max_slippage = "40%"\n[prices]\nstale_after = "7d"\n[status]\nlow = 1.2',

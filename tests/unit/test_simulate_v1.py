@@ -145,12 +145,19 @@ def test_a_refused_transaction_is_found_among_the_steps(refused: int) -> None:
     assert sum(method == "eth_simulateV1" for method, _ in fake.asked) <= 4
 
 
-def test_a_revert_ends_the_run() -> None:
-    """What comes after a reverted step is not believed, though the node simulated it."""
+REVERTS = {
+    "anvil": {"returnData": "0xdeadbeef", "error": {"code": -3200, "message": "execution failed"}},
+    "geth": {"returnData": "0x", "error": {"code": 3, "message": "execution reverted", "data": "0xdeadbeef"}},
+}
+
+
+@pytest.mark.parametrize("dialect", REVERTS)
+def test_a_revert_ends_the_run(dialect: str) -> None:
+    """A reverted step has its reason in each node's dialect; what comes after it is not believed, though simulated."""
 
     def answer(blocks: list[dict[str, Any]]) -> Any:
         answers = honest(blocks)
-        answers[2]["calls"][0] |= {"status": "0x0", "returnData": "0xdeadbeef", "error": {"code": 3, "message": "x"}}
+        answers[2]["calls"][0] |= {"status": "0x0"} | REVERTS[dialect]
         return answers
 
     report = tried(node(answer))

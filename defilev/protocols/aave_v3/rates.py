@@ -62,6 +62,11 @@ class MarketRates:
     stable_rate: int
     unbacked: int
 
+    @property
+    def total_debt(self) -> int:
+        """What everybody owes, in base units, accrued to `at`."""
+        return _variable_debt(self, borrowed=0, at=self.at) + self.stable_debt
+
     def borrow_rate(self, *, borrowed: int) -> Ray:
         """Return the yearly borrow rate in ray once `borrowed` base units more (negative: less) are owed."""
         return rates_after(self, borrowed=borrowed, at=self.at).borrow

@@ -1,0 +1,186 @@
+"""`defilev target`: the leverage that a position should have, the limits to leave it alone in, and why. Reads only."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from defilev.cli.context import load, output
+
+if TYPE_CHECKING:
+    from defilev.model.account import LendingAccount
+    from defilev.model.target import Target
+    from defilev.pipeline.targeting import TargetQuestion
+
+__all__ = ["target"]
+
+Who = Annotated[str, typer.Argument(metavar="WHO", help="An address or ENS name.", show_default=False)]
+Protocol = Annotated[str, typer.Option("-p", "--protocol", metavar="PROTOCOL", help="The protocol of the position.")]
+Market = Annotated[str | None, typer.Option("--market", metavar="NAME", help="The market, where there are several.")]
+ObjectiveName = Annotated[
+    str | None,
+    typer.Option(
+        "--objective",
+        metavar="NAME",
+        help="keep (the default), fixed, ceiling, cppi, carry or kelly.",
+    ),
+]
+Horizon = Annotated[
+    str | None, typer.Option("--horizon", metavar="7d", help="What the budget for liquidation is over.")
+]
+Budget = Annotated[
+    str | None,
+    typer.Option(
+        "--max-liquidation-probability", metavar="1%", help="The chance of liquidation allowed within the horizon."
+    ),
+]
+Volatility = Annotated[
+    str | None,
+    typer.Option(
+        "--volatility",
+        metavar="65%",
+        help="How much prices move in a year: ewma, har or garch from --prices, a figure, or implied:65%.",
+    ),
+]
+Prices = Annotated[
+    Path | None,
+    typer.Option("--prices", metavar="PATH", help="A file of candles, or a directory of them named by asset."),
+]
+RiskAversion = Annotated[
+    str | None, typer.Option("--risk-aversion", metavar="2", help="1 maximises growth; above it, the band is narrower.")
+]
+HealthFactor = Annotated[
+    str | None, typer.Option("--health-factor", metavar="X", help="Your own target, for --objective fixed.")
+]
+Leverage = Annotated[str | None, typer.Option("--leverage", metavar="X", help="The same as collateral over equity.")]
+MinHealthFactor = Annotated[
+    str | None, typer.Option("--min-health-factor", metavar="X", help="Never below this health factor.")
+]
+MaxLeverage = Annotated[str | None, typer.Option("--max-leverage", metavar="X", help="Never above this leverage.")]
+ExpectedReturn = Annotated[
+    str | None, typer.Option("--expected-return", metavar="20%", help="Your view of the asset's yearly return.")
+]
+Sharpe = Annotated[str | None, typer.Option("--sharpe", metavar="0.8", help="Your view as a Sharpe ratio.")]
+Floor = Annotated[str | None, typer.Option("--floor", metavar="60%", help="The share of today's equity to keep.")]
+Yield = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--yield", metavar="ASSET=2.8%", help="What an asset earns beside the market's rate, such as staking."
+    ),
+]
+Debt = Annotated[
+    str | None, typer.Option("--debt", metavar="ASSET", help="What would be borrowed, when nothing is owed yet.")
+]
+Compare = Annotated[bool, typer.Option("--compare", help="Show what every ceiling's leverage would mean.")]
+Explain = Annotated[bool, typer.Option("--explain", help="Show all that the answer rests on.")]
+
+
+def target(
+    ctx: typer.Context,
+    *,
+    who: Who,
+    protocol: Protocol,
+    market: Market = None,
+    objective: ObjectiveName = None,
+    horizon: Horizon = None,
+    max_liquidation_probability: Budget = None,
+    volatility: Volatility = None,
+    prices: Prices = None,
+    risk_aversion: RiskAversion = None,
+    health_factor: HealthFactor = None,
+    leverage: Leverage = None,
+    min_health_factor: MinHealthFactor = None,
+    max_leverage: MaxLeverage = None,
+    expected_return: ExpectedReturn = None,
+    sharpe: Sharpe = None,
+    floor: Floor = None,
+    extra_yield: Yield = None,
+    debt: Debt = None,
+    compare: Compare = False,
+    explain: Explain = False,
+) -> None:
+    """Say what leverage a position should have, between which limits to leave it alone, and why.
+
+    Example: defilev target 0xADDRESS -p aave-v3 --volatility 65% --explain
+    """
+    from defilev.cli.target_question import TargetFlags, target_question
+
+    question = target_question(
+        TargetFlags(
+            objective=objective,
+            horizon=horizon,
+            max_liquidation_probability=max_liquidation_probability,
+            volatility=volatility,
+            prices=prices,
+            risk_aversion=risk_aversion,
+            health_factor=health_factor,
+            leverage=leverage,
+            min_health_factor=min_health_factor,
+            max_leverage=max_leverage,
+            expected_return=expected_return,
+            sharpe=sharpe,
+            floor=floor,
+            yields=tuple(extra_yield or ()),
+            debt=debt,
+            compare=compare,
+        )
+    )
+    account, found, chain = _found(ctx, who, protocol, market, question)
+    _print(ctx, account, found, chain_name=chain, explain=explain)
+
+
+def _found(
+    ctx: typer.Context, who: str, protocol: str, market: str | None, question: TargetQuestion
+) -> tuple[LendingAccount, Target | None, str]:
+    from defilev.cli.health_report import exposure_of, require_well_formed
+    from defilev.pipeline.look import read_account
+    from defilev.pipeline.names import resolve
+    from defilev.pipeline.session import connect
+    from defilev.pipeline.targeting import make_target
+
+    require_well_formed([who])
+    out = output(ctx)
+    session = connect(load(ctx).values)
+    try:
+        with out.stage("observe"):
+            account = read_account(session, resolve(session, who), protocol=protocol, market=market)
+        if account.is_empty:
+            return account, None, session.book.chain_name
+        with out.stage("target"):
+            exposure = exposure_of(account, settings=session.settings)
+            return account, make_target(session, account, exposure, question), session.book.chain_name
+    finally:
+        session.close()
+
+
+def _print(
+    ctx: typer.Context, account: LendingAccount, found: Target | None, *, chain_name: str, explain: bool
+) -> None:
+    from defilev.report.ink import ink
+    from defilev.report.target_json import no_target_document, target_json
+    from defilev.report.target_text import target_text
+
+    out = output(ctx)
+    if out.json:
+        out.document(no_target_document(account) if found is None else target_json(found))
+    elif found is None:
+        out.result(
+            f"{account.protocol} {account.market} · {account.owner}\n  no position: nothing to set a leverage for"
+        )
+    else:
+        paint = ink(color=out.has_color(sys.stdout))
+        out.result(target_text(found, chain_name=chain_name, width=out.width, ink=paint, explain=explain))
+        _next(ctx, found)
+
+
+def _next(ctx: typer.Context, found: Target) -> None:
+    position, trade = found.position, found.trade
+    market = "" if position.market == "main" else f" --market {position.market}"
+    command = f"defilev plan {position.owner} -p {position.protocol}{market}"
+    if trade.action == "close":
+        output(ctx).next(f"{command} --close -o plan.json")
+    elif trade.action == "deleverage" and trade.health_factor is not None:
+        output(ctx).next(f"{command} --to-health-factor {trade.health_factor + 5e-5:.4f} -o plan.json")

@@ -1,0 +1,55 @@
+"""Plans as the planner makes them, tried by both engines on both markets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from defilev.config.settings import Settings
+from defilev.model.account import LendingAccount
+from defilev.model.plan import Goal, Plan
+from defilev.pipeline.planning import PlanQuestion, make_plan
+from defilev.pipeline.session import Session, connect
+from defilev.pipeline.trying import require_kept, try_plan
+from defilev.simulate import EngineChoice
+from tests.support.world import MARKETS, World
+
+pytestmark = pytest.mark.world
+
+ENGINES: tuple[EngineChoice, ...] = ("anvil", "simulate-v1")
+RAISED = Decimal("0.05")
+ACCOUNTS = ("comfortable", "mixed", "loop", "short", "not-enabled")
+CASES = [*((who, goal) for who in ACCOUNTS for goal in ("health-factor", "close")), ("dust", "close")]
+
+
+@pytest.fixture
+def session(world: World) -> Iterator[Session]:
+    """A connection to the world as production makes it."""
+    connected = connect(Settings(rpc_url=world.rpc_url, address_book=(world.address_book,)))
+    yield connected
+    connected.close()
+
+
+def planned(session: Session, account: LendingAccount, goal: str) -> Plan:
+    """Return a plan for a little more health or for closing."""
+    assert account.health_factor is not None
+    raised = round(Decimal(account.health_factor).scaleb(-18) + RAISED, 3)
+    wanted = Goal("close", None) if goal == "close" else Goal("health-factor", raised)
+    question = PlanQuestion(wanted, max_slippage=Decimal("0.01"), floor=Decimal("1.01"), window=600)
+    return make_plan(session, account, question)
+
+
+@pytest.mark.parametrize("market", MARKETS)
+@pytest.mark.parametrize(("who", "goal"), CASES)
+def test_what_is_offered_succeeds_alike_in_both_engines(
+    session: Session, world: World, market: str, who: str, goal: str
+) -> None:
+    """A plan that is offered keeps its promise on a fork and in `eth_simulateV1`, with one and the same report."""
+    account = world.read(market, [world.account(who)], block=session.block)[0]
+    plan = planned(session, account, goal)
+    forked, simulated = (try_plan(session, plan, engine=engine) for engine in ENGINES)
+    require_kept(forked)
+    assert forked == replace(simulated, engine="anvil")
