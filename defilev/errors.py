@@ -9,13 +9,15 @@ DefilevError                        1   a defect of ours
 │   │   ├── RpcUnreachable, RpcTimeout, RpcMalformed, RpcRejected, WrongChain, BlockUnavailable
 │   ├── CallReverted, NotDeployed, NameNotResolved, PriceMissing, SelfCheckFailed
 │   ├── HistoryUnusable
+│   ├── JournalUnusable, JournalDamaged
 │   └── AnvilMissing, AnvilFailed
 ├── ConditionBreached               5   a condition that was asked for does not hold
 ├── SimulationFailed                6   do not send: the plan does not do what it promised
 ├── Refused                         7   a rule of this machine, of the protocol, or of arithmetic forbids it
 │   ├── Infeasible, PolicyViolation, PlanTampered, PlanExpired, PlanForAnotherChain, StalePrice
+│   ├── AttemptOpen, ForeignTransaction
 ├── KeyFailure                      8   the key cannot be used
-│   ├── WrongPassword, KeystoreInsecure, KeystoreInvalid, KeystoreForAnotherAccount
+│   ├── WrongPassword, KeystoreInsecure, KeystoreInvalid, KeystoreForAnotherAccount, SignerUnreachable
 └── NotConfirmed                    9   something was sent: read the account before doing anything else
 
 Every error carries one sentence of fact, the numbers behind it, and one instruction.
@@ -164,6 +166,18 @@ class HistoryUnusable(DataError):
     default_fix = "give a complete history with --prices, or a figure with --volatility 65%"
 
 
+class JournalUnusable(DataError):
+    """The journal cannot be opened, read or written, so nothing may be signed."""
+
+    default_fix = "make the journal's place writable for you alone, or name another with DEFILEV_JOURNAL"
+
+
+class JournalDamaged(DataError):
+    """The journal is not what was written into it: damaged, edited, or cut short."""
+
+    default_fix = "run `defilev journal verify`, and keep the file; docs/journal.md says how to go on"
+
+
 class AnvilMissing(DataError):
     """No anvil binary was found."""
 
@@ -227,6 +241,18 @@ class StalePrice(Refused):
     default_fix = "wait for the feed to be updated"
 
 
+class AttemptOpen(Refused):
+    """A transaction of an earlier run may still land, or another process holds the account."""
+
+    default_fix = "wait until it is included; `defilev journal ls` lists what is open"
+
+
+class ForeignTransaction(Refused):
+    """A nonce that the journal had reserved was used by a transaction that it does not know."""
+
+    default_fix = "look at what the account sent and who holds its key; then run it again"
+
+
 class KeyFailure(DefilevError):
     """The key cannot be used."""
 
@@ -252,6 +278,12 @@ class KeystoreForAnotherAccount(KeyFailure):
     """The keystore's address is not the plan's owner."""
 
     default_fix = "choose the owner's keystore with --account or --keystore"
+
+
+class SignerUnreachable(KeyFailure):
+    """The signer's process does not answer, or not as a signer does."""
+
+    default_fix = "start it with `defilev-signer serve`, and give the path of its socket with --signer"
 
 
 class NotConfirmed(DefilevError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from defilev.errors import Declined, Refused
@@ -14,22 +15,26 @@ if TYPE_CHECKING:
 __all__ = ["ask", "require_confirmed_hash", "require_own_settings"]
 
 LAST = 4
+FLAGS = frozenset({"address_book", "expires", "floor", "max_slippage", "rpc_url"})
+"""Settings that a flag of the same name stands in for."""
 
 
-def require_own_settings(loaded: LoadedSettings) -> None:
-    """Raise `Refused` when the working directory says which node, contracts or keys are used.
+def require_own_settings(loaded: LoadedSettings, *, unused: Collection[str]) -> None:
+    """Raise `Refused` when the working directory says which node, contracts, limits or keys are used.
 
     Whoever wrote the directory's files is not the one who signs.
+
+    Args:
+        unused: settings that the command line or a plan file stands in for.
     """
-    found = loaded.steering_from_cwd
+    found = [(key, where) for key, where in loaded.steering_from_cwd if key not in unused]
     if found:
-        key, where = found[0]
-        flag = "--" + key.partition(".")[0].replace("_", "-")
+        key, _ = found[0]
+        flag = f"give --{key.replace('_', '-')} on the command line, or " if key in FLAGS else ""
         raise Refused(
             f"{key} comes from the working directory, which must not steer money",
-            fix=f"give {flag} on the command line, or set it in your own config file",
+            fix=f"{flag}set it in your own config file",
             found=[f"{name} in {place}" for name, place in found],
-            first=where,
         )
 
 

@@ -6,27 +6,25 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from defilev.errors import KeyFailure, UsageError
+from defilev.errors import KeyFailure
 
 if TYPE_CHECKING:
     from defilev.config.settings import Settings
+    from defilev.execute.secret import Secret
     from defilev.execute.signer import Signer
     from defilev.model.request import Address
 
-__all__ = ["keystore_path", "unlock"]
+__all__ = ["keystore_path", "password_for", "unlock"]
 
 
 def keystore_path(settings: Settings, *, owner: Address, account: str | None, keystore: Path | None) -> Path:
-    """Return the keystore that was named, or the one that says it is the owner's.
+    """Return the keystore at the path, or of the name, or the one that says it is the owner's.
 
     Raises:
-        UsageError: both a name and a path.
         KeyFailure: there is no such keystore, or none for the owner.
     """
     from defilev.execute.keystore import find_keystore, list_keystores
 
-    if account and keystore:
-        raise UsageError("--account and --keystore contradict each other", fix="give one of them")
     if keystore:
         return keystore
     folders = (settings.keystore_dir, Path.home() / ".foundry" / "keystores")
@@ -41,20 +39,27 @@ def keystore_path(settings: Settings, *, owner: Address, account: str | None, ke
     )
 
 
-def unlock(path: Path, *, owner: Address, password_file: Path | None, may_ask: bool) -> Signer:
-    """Open the owner's keystore, which takes seconds.
+def password_for(keystore: Path, *, password_file: Path | None, may_ask: bool) -> Secret:
+    """Return the password of `keystore`, once it is known that nobody else can read the keystore.
 
     Raises:
-        KeyFailure: see `execute.keystore.open_keystore`.
+        KeyFailure: see `execute.password.obtain_password`.
         UsageError: there is no password file and nobody to ask.
     """
     from defilev.execute.password import hidden_prompt, obtain_password
-    from defilev.execute.signer import KeystoreSigner
+    from defilev.execute.private_file import check_private
 
+    check_private(keystore, what="the keystore")
     credentials = os.environ.get("CREDENTIALS_DIRECTORY")
-    password = obtain_password(
+    return obtain_password(
         password_file=password_file,
         credentials_directory=Path(credentials) if credentials else None,
         prompt=hidden_prompt if may_ask else None,
     )
-    return KeystoreSigner.unlock(path, password=password, owner=owner)
+
+
+def unlock(keystore: Path, *, owner: Address, password: Secret) -> Signer:
+    """Open the owner's keystore, which takes seconds; raises as `execute.keystore.open_keystore` does."""
+    from defilev.execute.signer import KeystoreSigner
+
+    return KeystoreSigner.unlock(keystore, password=password, owner=owner)

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ __all__ = ["Color", "Output"]
 Color = Literal["auto", "always", "never"]
 _CLEAR_LINE = "\r\x1b[2K"
 _PLAIN_WIDTH = 80
+_UNBROKEN = "\u00a0"
 
 
 class Output:
@@ -95,10 +97,12 @@ class Output:
             self._stages.append((name, time.perf_counter() - started))
 
     def timings(self) -> None:
-        """Print one line with the stages since the last such line and how long they took, if there were any."""
+        """Print the stages since the last such line and how long they took, if there were any."""
         stages, self._stages = self._stages, []
         if stages:
-            self.note(self.styled(" · ".join(f"{name} {seconds:.1f} s" for name, seconds in stages), "2"))
+            timed = [f"{name} {seconds:.1f} s".replace(" ", _UNBROKEN) for name, seconds in stages]
+            for line in wrap(" · ".join(timed), self.width):
+                self.note(self.styled(line.replace(_UNBROKEN, " "), "2"))
 
     @property
     def ink(self) -> Ink:

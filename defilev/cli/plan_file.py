@@ -40,7 +40,7 @@ def write_document(path: Path, document: dict[str, Any]) -> None:
     Raises:
         ConfigurationError: it cannot be written.
     """
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    unfinished = path.parent / f".{path.name}.{os.getpid()}"
     try:
         unfinished.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
         unfinished.replace(path)

@@ -35,6 +35,9 @@ Unsigned = Annotated[
 ]
 Account = Annotated[str | None, typer.Option("--account", metavar="NAME", help="The keystore that signs, by name.")]
 Keystore = Annotated[Path | None, typer.Option("--keystore", metavar="FILE", help="The keystore that signs.")]
+Signer = Annotated[
+    Path | None, typer.Option("--signer", metavar="SOCKET", help="A running defilev-signer, in place of a keystore.")
+]
 PasswordFile = Annotated[
     Path | None, typer.Option("--password-file", metavar="FILE", help="A file of mode 0600, in place of a prompt.")
 ]
@@ -66,6 +69,7 @@ def rebalance(
     unsigned: Unsigned = None,
     account: Account = None,
     keystore: Keystore = None,
+    signer: Signer = None,
     password_file: PasswordFile = None,
     confirm_plan: ConfirmPlan = None,
     yes: Yes = False,
@@ -92,9 +96,21 @@ def rebalance(
         who=who,
         protocol=protocol,
         market=market,
-        wanted=Wanted(mode=wanted, question=question, plan_file=plan, unsigned_file=unsigned, engine=engine),  # type: ignore[arg-type]
+        wanted=Wanted(
+            mode=wanted,  # type: ignore[arg-type]
+            question=question,
+            plan_file=plan,
+            unsigned_file=unsigned,
+            limits=frozenset(name for name, given in limits.items() if given is not None or plan is not None),
+            engine=engine,  # type: ignore[arg-type]
+        ),
         authority=Authority(
-            account=account, keystore=keystore, password_file=password_file, confirm_plan=confirm_plan, yes=yes
+            account=account,
+            keystore=keystore,
+            signer=signer,
+            password_file=password_file,
+            confirm_plan=confirm_plan,
+            yes=yes,
         ),
     ).run_all()
 

@@ -1,4 +1,4 @@
-"""The stages of `defilev rebalance`, in their one order: plan, try, ask, unlock, try again, act, read again."""
+"""The stages of `defilev rebalance`, in their one order: plan, check, try, ask, unlock, try again, act, read again."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from defilev.cli.consent import ask, require_confirmed_hash, require_own_settings
 from defilev.cli.health_report import require_well_formed
-from defilev.cli.keys import keystore_path, unlock
+from defilev.cli.keys import keystore_path, password_for, unlock
 from defilev.cli.plan_file import read_plan, write_document
-from defilev.errors import PlanUnreadable
+from defilev.errors import PlanUnreadable, UsageError
 from defilev.execute.policy import check_plan
 from defilev.execute.public_keys import assert_key_allowed
 from defilev.model.execution import SentStep, SignedStep
@@ -49,12 +49,16 @@ Mode = Literal["dry-run", "sign-only", "broadcast", "unsigned"]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to do, and with which plan: one made for `question`, or the one in `plan_file`."""
+    """What to do, and with which plan: one made for `question`, or the one in `plan_file`.
+
+    `limits` are the settings that the flags or the plan file stand in for.
+    """
 
     mode: Mode
     question: PlanQuestion | None
     plan_file: Path | None
     unsigned_file: Path | None
+    limits: frozenset[str]
     engine: EngineChoice
 
 
@@ -64,6 +68,7 @@ class Authority:
 
     account: str | None
     keystore: Path | None
+    signer: Path | None
     password_file: Path | None
     confirm_plan: str | None
     yes: bool
@@ -85,7 +90,8 @@ class Rebalancing:
         loaded = self.run.load()
         require_well_formed([self.who])
         if self.wanted.mode != "dry-run":
-            require_own_settings(loaded)
+            require_own_settings(loaded, unused=self.wanted.limits)
+        require_one_signer(self.authority)
         session = connect(loaded.values)
         try:
             self._with(session)
@@ -95,9 +101,9 @@ class Rebalancing:
     def _with(self, session: Session) -> None:
         plan = self._plan(session)
         require_confirmed_hash(plan, self.authority.confirm_plan)
+        check_plan(plan, policy=policy_of(session, account_of(session, plan)))
         self._say(lambda: plan_text(plan, width=self.run.output.width, ink=self.run.output.ink))
         report = self._tried(session, plan)
-        check_plan(plan, policy=policy_of(session, account_of(session, plan)))
         match self.wanted.mode:
             case "dry-run":
                 self._say(lambda: "DRY RUN: nothing was signed.")
@@ -144,19 +150,20 @@ class Rebalancing:
         assert path is not None  # noqa: S101 - the mode comes from the file's flag
         document = unsigned(try_again(session, plan, engine=self.wanted.engine), plan)
         write_document(path, document)
-        self._say(lambda: f"wrote {len(plan.steps)} unsigned transactions to {path}; nothing was signed")
+        self._say(lambda: f"wrote {_counted(plan)} unsigned to {path}; nothing was signed")
         if len(plan.steps) > 1:
             self.run.output.note("sign and send them one at a time, each after the one before it is included")
         self._document(plan, report, unsigned=document)
 
     def _sign(self, session: Session, plan: Plan, report: SimulationReport) -> None:
-        signer = self._signer(session, plan)
+        signer = self._unlocked(self._keystore(session, plan), plan)
         signed = sign_first(try_again(session, plan, engine=self.wanted.engine), plan, signer)
         self._say(lambda: signed_text(plan, signed))
         self._document(plan, report, signed=signed)
 
     def _send(self, session: Session, plan: Plan, report: SimulationReport) -> None:
         out, authority = self.run.output, self.authority
+        keystore = self._keystore(session, plan)
         if not (session.is_anvil and session.is_loopback):
             ask(
                 plan,
@@ -165,7 +172,7 @@ class Rebalancing:
                 confirmed=authority.confirm_plan,
                 may_ask=not self.run.options.no_input,
             )
-        signer = self._signer(session, plan)
+        signer = self._unlocked(keystore, plan)
         with out.stage("simulate again"):
             retried = try_again(session, plan, engine=self.wanted.engine)
         out.note(f"simulated again at block {retried.session.block.number}: the plan still keeps its promise")
@@ -174,13 +181,18 @@ class Rebalancing:
         self._document(plan, report, execution=outcome.execution)
         require_promise(outcome)
 
-    def _signer(self, session: Session, plan: Plan) -> Signer:
+    def _keystore(self, session: Session, plan: Plan) -> Path:
+        """Return what signs, found before anybody is asked anything."""
         assert_key_allowed(plan.owner, node_is_loopback_anvil=session.is_anvil and session.is_loopback)
-        authority = self.authority
-        path = keystore_path(session.settings, owner=plan.owner, account=authority.account, keystore=authority.keystore)
-        may_ask = not self.run.options.no_input
+        chosen = self.authority
+        return keystore_path(session.settings, owner=plan.owner, account=chosen.account, keystore=chosen.keystore)
+
+    def _unlocked(self, keystore: Path, plan: Plan) -> Signer:
+        password = password_for(
+            keystore, password_file=self.authority.password_file, may_ask=not self.run.options.no_input
+        )
         with self.run.output.stage("unlock"):
-            return unlock(path, owner=plan.owner, password_file=authority.password_file, may_ask=may_ask)
+            return unlock(keystore, owner=plan.owner, password=password)
 
     def _progress(self, plan: Plan) -> Any:
         def tell(step: Step, event: Event) -> None:
@@ -205,6 +217,10 @@ class Rebalancing:
     def _document(self, plan: Plan, report: SimulationReport, **done: Any) -> None:
         if self.run.output.json:
             self.run.output.document(rebalance_document(self.wanted.mode, plan_document(plan), replace(report), **done))
+
+
+def _counted(plan: Plan) -> str:
+    return f"{len(plan.steps)} transaction{'' if len(plan.steps) == 1 else 's'}"
 
 
 def _forget(event: Event) -> None:

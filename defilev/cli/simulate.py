@@ -34,16 +34,19 @@ def simulate(
     """
     from defilev.cli.plan_file import read_plan
     from defilev.pipeline.session import connect
-    from defilev.pipeline.trying import require_kept, try_plan
+    from defilev.pipeline.trying import require_kept, require_own_block, try_plan
 
     made = read_plan(plan)
     out = output(ctx)
     settings = load(ctx).values
-    if options(ctx).block is None:
+    is_own_block = options(ctx).block is None
+    if is_own_block:
         settings = settings.model_copy(update={"block": made.block.number})
     with out.stage("simulate"):
         session = connect(settings)
         try:
+            if is_own_block:
+                require_own_block(session, made)
             report = try_plan(session, made, engine=engine)
         finally:
             session.close()

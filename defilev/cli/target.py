@@ -42,7 +42,7 @@ Volatility = Annotated[
     typer.Option(
         "--volatility",
         metavar="65%",
-        help="How much prices move in a year: ewma, har or garch from --prices, a figure, or implied:65%.",
+        help="How much prices move in a year: a figure, implied:65%, implied:FILE; from --prices ewma, har or garch.",
     ),
 ]
 Prices = Annotated[

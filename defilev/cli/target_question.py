@@ -95,7 +95,7 @@ def parse_volatility(text: str | None, *, prices: Path | None) -> VolatilityChoi
             raise UsageError(f"--volatility {said} needs a price history", fix="give price files with --prices DIR")
         return VolatilityChoice(method=_METHODS[said], prices=prices)
     if said.startswith("implied:"):
-        return VolatilityChoice(implied=_implied(said.removeprefix("implied:")), prices=prices)
+        return _implied(said.removeprefix("implied:"), prices)
     figure = _figure(said)
     if prices is not None:
         raise UsageError(
@@ -105,17 +105,15 @@ def parse_volatility(text: str | None, *, prices: Path | None) -> VolatilityChoi
     return VolatilityChoice(figure=figure)
 
 
-def _implied(said: str) -> float:
+def _implied(said: str, prices: Path | None) -> VolatilityChoice:
     if said.endswith("%"):
-        return _figure(said)
-    from defilev.config.prices import load_implied
-
+        return VolatilityChoice(implied=_figure(said), prices=prices)
     path = Path(said)
     if not path.is_file():
         raise UsageError(
             f"--volatility implied:{said} is neither a percentage nor a file", fix="write --volatility implied:65%"
         )
-    return load_implied(path)[0]
+    return VolatilityChoice(implied_file=path, prices=prices)
 
 
 def _figure(said: str) -> float:

@@ -9,13 +9,24 @@ from typing import Literal, TypeAlias, cast
 from defilev.errors import InvalidNumber
 from defilev.units import parse_decimal, parse_percentage
 
-__all__ = ["LARGEST_SLIPPAGE", "At", "parse_block", "parse_duration", "parse_floor", "parse_slippage"]
+__all__ = [
+    "LARGEST_SLIPPAGE",
+    "LONGEST_DURATION",
+    "At",
+    "parse_block",
+    "parse_duration",
+    "parse_floor",
+    "parse_slippage",
+]
 
 At: TypeAlias = int | Literal["latest", "finalized", "safe"]
 """A block as settings name it: a number, or a name that the node resolves."""
 
 LARGEST_SLIPPAGE = Decimal("0.5")
 """Beyond one half, a swap is no longer a trade at a price."""
+
+LONGEST_DURATION = 10 * 366 * 86_400
+"""Ten years, in seconds."""
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w)?")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -26,11 +37,11 @@ def parse_duration(value: str | int | Decimal, *, what: str) -> int:
     """Return the whole seconds that `value` says: `"10m"` is 600, a bare number is seconds.
 
     Raises:
-        InvalidNumber: not a duration, not whole seconds, or zero.
+        InvalidNumber: not a duration, not whole seconds, zero, or longer than `LONGEST_DURATION`.
     """
     found = _DURATION.fullmatch(str(value).strip())
     seconds = Decimal(found[1]) * _SECONDS[found[2] or "s"] if found else Decimal(0)
-    if seconds <= 0 or seconds != int(seconds):
+    if seconds <= 0 or seconds > LONGEST_DURATION or seconds != int(seconds):
         raise InvalidNumber(f"{what} {str(value)!r} is not a duration", fix="write it as 90s, 10m, 24h or 7d")
     return int(seconds)
 

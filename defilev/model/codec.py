@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -16,6 +17,8 @@ from defilev.errors import UsageError
 __all__ = ["canonical_hash", "canonical_json", "from_document", "parse_json", "to_document"]
 
 T = TypeVar("T")
+
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -66,6 +69,9 @@ def from_document(kind: type[T], document: Any) -> T:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the document"
         raise UsageError(f"not a {kind.__name__}: {where}: {first['msg']}", fix="make the file again") from None
+    for where, address in _addresses(validated):
+        if not _ADDRESS.fullmatch(address):
+            raise UsageError(f"not a {kind.__name__}: {where}: it is not an address", fix="make the file again")
     return validated
 
 
@@ -77,6 +83,20 @@ def canonical_json(document: Any) -> str:
 def canonical_hash(document: Any) -> str:
     """Return the sha256 of the canonical JSON as 64 hex digits."""
     return hashlib.sha256(canonical_json(document).encode()).hexdigest()
+
+
+def _addresses(value: Any, where: str = "") -> Iterator[tuple[str, str]]:
+    """Yield every address in a flow value, and the place where it stands."""
+    if isinstance(value, tuple):
+        for place, item in enumerate(value):
+            yield from _addresses(item, f"{where}.{place}")
+    elif is_dataclass(value):
+        for field in fields(value):
+            found, inside = getattr(value, field.name), f"{where}.{field.name}".lstrip(".")
+            if str(field.type).startswith("Address") and found is not None:
+                yield inside, found
+            else:
+                yield from _addresses(found, inside)
 
 
 @lru_cache

@@ -17,6 +17,9 @@ DAY = 86_400
 _LARGEST_STEP = 10.0
 """A price ten times the one before it is another unit, not a market."""
 
+_ROUNDING = 1e-9
+"""Candles that were computed miss each other by this much, relative."""
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -49,7 +52,8 @@ class PriceHistory:
             raise self._unusable("has columns of different lengths", "export the file again")
         self._refuse(~np.all([np.isfinite(column) for column in columns], axis=0), "a price is missing or not finite")
         self._refuse(np.min(columns, axis=0) <= 0, "a price is not above zero")
-        bottom, top = np.minimum(self.open, self.close), np.maximum(self.open, self.close)
+        bottom = np.minimum(self.open, self.close) * (1 + _ROUNDING)
+        top = np.maximum(self.open, self.close) * (1 - _ROUNDING)
         self._refuse((self.low > bottom) | (self.high < top), "low and high do not enclose open and close")
         steps = np.diff(self.opens_at, prepend=self.opens_at[0] - self.interval)
         self._refuse(steps == 0, "two candles have the same time")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
@@ -129,6 +130,17 @@ class Goal:
     value: Decimal | None
 
 
+_SPOKEN_OF: Mapping[str, tuple[str, ...]] = {
+    "health-factor-at-least": ("limit",),
+    "debt-at-most": ("limit", "token"),
+    "collateral-at-least": ("limit", "token"),
+    "no-debt": (),
+    "no-collateral": (),
+    "allowance-zero": ("token", "spender"),
+    "balance-at-least": ("limit", "token"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class PostCondition:
     """Something that must hold after the last step.
@@ -149,6 +161,12 @@ class PostCondition:
     limit: int | None = None
     token: Token | None = None
     spender: Address | None = None
+
+    def __post_init__(self) -> None:
+        """Raise `ValueError` when something that the kind speaks of is missing."""
+        missing = [name for name in _SPOKEN_OF[self.kind] if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"{self.kind} needs {' and '.join(missing)}")
 
 
 @dataclass(frozen=True, slots=True)

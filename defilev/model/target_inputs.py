@@ -39,8 +39,8 @@ class BorrowMarket:
     base: float
     slope_1: float
     slope_2: float
-    liquidity: float
-    borrowed: float
+    liquidity: Decimal
+    borrowed: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class RiskMarket:
     `volatility` is that of ln(health factor), `exposure_volatility` that of the exposure that leverage multiplies, and
     `stress_volatility` a bad week's, `None` when no history says. `drift` is that of ln(health factor) without carry:
     Itô terms only, since no mean is inferred from prices. `jumps` are part of `volatility`. `correlation` is the one
-    assumed between drivers where no history gives one, `None` where none was needed.
+    assumed between drivers where no history gives one, `None` where none was needed. `notes` are for the reader.
     """
 
     volatility: float
@@ -128,6 +128,7 @@ class RiskMarket:
     jumps: Jumps | None = None
     table: MultiplierTable | None = None
     correlation: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,5 +163,5 @@ class Preferences:
     reaction_hours: float = 1.0
     reaction_probability: float = 1e-4
     proportional_cost: float = 0.0012
-    gas_value: float = 0.0
+    gas_value: Decimal = Decimal(0)
     compare: bool = False

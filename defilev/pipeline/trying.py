@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from defilev.abi import interface, revert_reason
-from defilev.errors import PlanExpired, PlanForAnotherChain, SimulationFailed
+from defilev.errors import BlockUnavailable, PlanExpired, PlanForAnotherChain, SimulationFailed
 from defilev.model.account import LendingAccount
 from defilev.model.plan import Plan
 from defilev.model.simulation import SimulationReport
@@ -12,7 +12,7 @@ from defilev.pipeline.session import Session
 from defilev.protocols import PROTOCOLS
 from defilev.simulate import EngineChoice, ForkSource, simulate
 
-__all__ = ["account_of", "require_kept", "require_unexpired", "try_plan"]
+__all__ = ["account_of", "require_kept", "require_own_block", "require_unexpired", "try_plan"]
 
 VENUE_INTERFACES = ("erc20", "uniswap_v3_swap_router_02")
 
@@ -53,6 +53,17 @@ def try_plan(session: Session, plan: Plan, *, engine: EngineChoice = "auto") -> 
         explain=lambda data: revert_reason(data, interfaces, protocol.error_codes()),
         engine=engine,
     )
+
+
+def require_own_block(session: Session, plan: Plan) -> None:
+    """Raise `BlockUnavailable` when the session's block is not the one that the plan was made at."""
+    if session.block.hash != plan.block.hash:
+        raise BlockUnavailable(
+            f"the node has another block {session.block.number} than the one that the plan was made at",
+            fix="try the plan on the newest block with --block latest, or make a new one",
+            plan=plan.block.hash,
+            node=session.block.hash,
+        )
 
 
 def require_unexpired(session: Session, plan: Plan) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 from defilev.errors import Infeasible, UnknownName
@@ -14,7 +15,10 @@ from defilev.plan.sale import Sale, sale_of
 from defilev.units import BPS
 from defilev.venues.contract import Order, Route
 
-__all__ = ["choose_debt", "debts_of", "estimate", "rank", "read_routes", "sales_of"]
+__all__ = ["Ranked", "choose_debt", "debts_of", "estimate", "rank", "read_routes", "sales_of"]
+
+ROUTES_KEPT = 8
+"""Rounds are quoted along the best routes for the whole amount only: there may be a hundred."""
 
 
 def debts_of(inputs: PlanInputs, account: LendingAccount) -> list[Leg]:
@@ -90,14 +94,37 @@ def read_routes(inputs: PlanInputs, sales: Sequence[Sale]) -> Read[dict[Sale, tu
     return dict.fromkeys(sales, ()) | dict(zip(swapped, found, strict=True))
 
 
-def rank(inputs: PlanInputs, amounts: dict[Sale, int], routes: dict[Sale, tuple[Route, ...]]) -> Read[list[Sale]]:
-    """Return the sales by what selling their amount costs against the oracle, cheapest first, unquoted ones last."""
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A sale with its best routes, and what selling `amount` costs against the oracle, in base units of its debt.
+
+    A venue that gives nothing for it costs all of it; a venue that gives more than the oracle, less than nothing.
+    """
+
+    sale: Sale
+    amount: int
+    routes: tuple[Route, ...]
+    cost: Fraction
+
+    @property
+    def loss(self) -> Fraction:
+        """The cost as a part of what is sold."""
+        return self.cost / (self.amount * self.sale.price)
+
+
+def rank(inputs: PlanInputs, amounts: Mapping[Sale, int], routes: Mapping[Sale, Sequence[Route]]) -> Read[list[Ranked]]:
+    """Return each sale with what its amount costs, cheapest first."""
     orders = [(sale, Order(route, amounts[sale])) for sale in amounts for route in routes[sale]]
-    if inputs.venue is None or not orders:
-        return sorted(amounts, key=lambda sale: sale.swaps)
-    quotes = yield from inputs.venue.quotes([order for _, order in orders])
-    costs = {sale: Fraction(0) if not sale.swaps else Fraction(1) for sale in amounts}
-    for (sale, order), quote in zip(orders, quotes, strict=True):
-        if quote is not None:
-            costs[sale] = min(costs[sale], sale.loss(order.amount_in, quote.amount_out))
-    return sorted(amounts, key=lambda sale: costs[sale] * amounts[sale] * sale.price)
+    brought: dict[Sale, dict[Route, int]] = {sale: {} for sale in amounts}
+    if inputs.venue is not None and orders:
+        quotes = yield from inputs.venue.quotes([order for _, order in orders])
+        for (sale, order), quote in zip(orders, quotes, strict=True):
+            brought[sale][order.route] = 0 if quote is None else quote.amount_out
+    ranked = [_ranked(sale, amount, brought[sale]) for sale, amount in amounts.items()]
+    return sorted(ranked, key=lambda each: each.cost)
+
+
+def _ranked(sale: Sale, amount: int, brought: Mapping[Route, int]) -> Ranked:
+    best = max(brought.values(), default=0) if sale.swaps else amount
+    routes = sorted(brought, key=lambda route: -brought[route])[:ROUTES_KEPT]
+    return Ranked(sale, amount, tuple(routes), amount * sale.price - best)

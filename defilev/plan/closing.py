@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from fractions import Fraction
 
 from defilev.errors import Infeasible
 from defilev.model.account import Leg
 from defilev.model.plan import Goal, Withdraw
 from defilev.model.request import Read
 from defilev.model.token import Token
-from defilev.plan.choose import debts_of, estimate, rank, read_routes
+from defilev.plan.choose import Ranked, debts_of, estimate, rank, read_routes
 from defilev.plan.goals import Aim
 from defilev.plan.inputs import PlanInputs
 from defilev.plan.path import Path, borrow_of, start, supply_of
 from defilev.plan.quoting import Sold
-from defilev.plan.refusals import require_progress, with_outside_help
+from defilev.plan.refusals import require_progress, require_worthwhile, with_outside_help
 from defilev.plan.rounds import clearing, clearing_amount, payoff, round_amount, selling
 from defilev.plan.sale import Fill, Sale, repay, repay_all, sale_of, sell
 from defilev.plan.staircase import MAX_ROUNDS, fill_round, worth_its_gas
 from defilev.plan.words import amount_text, health_text
-from defilev.venues.contract import Route
 
 __all__ = ["plan_closing"]
 
 CLOSED = Aim(Goal("close", None))
-
-
-@dataclass(frozen=True, slots=True)
-class _Sources:
-    """What may be sold for one debt, in the order in which it is tried, and the venue's routes."""
-
-    sales: Sequence[Sale]
-    routes: Mapping[Sale, tuple[Route, ...]]
 
 
 def plan_closing(inputs: PlanInputs) -> Read[tuple[Path, str]]:
@@ -51,6 +42,7 @@ def plan_closing(inputs: PlanInputs) -> Read[tuple[Path, str]]:
         sources = yield from _sources(path, inputs, debt)
         while borrow_of(path.last, debt.asset.address) > 0:
             if rounds == MAX_ROUNDS:
+                require_worthwhile(start(inputs), path, MAX_ROUNDS, inputs.floor)
                 return path, _partial_label(path)
             path, sold = yield from _round(path, inputs, debt.asset, sources, sold)
             rounds += 1
@@ -66,7 +58,7 @@ def _repay_from_wallet(path: Path, inputs: PlanInputs, debt: Token) -> Path:
     return repay(path, debt, amount) if amount > 0 and worth_its_gas(inputs, debt, amount) else path
 
 
-def _sources(path: Path, inputs: PlanInputs, debt: Leg) -> Read[_Sources]:
+def _sources(path: Path, inputs: PlanInputs, debt: Leg) -> Read[list[Ranked]]:
     """Return every supply as a source: zero-LTV collateral first (no other may leave before it), then the cheapest."""
     supplies = [leg for leg in path.last.legs if leg.side == "supply" and leg.value > 0]
     sales = {sale_of(inputs, leg, debt): leg for leg in supplies}
@@ -75,22 +67,24 @@ def _sources(path: Path, inputs: PlanInputs, debt: Leg) -> Read[_Sources]:
     amounts = {sale: min(sale.amount_for(needed), estimate(path, inputs, sale)) for sale in sales}
     ranked = yield from rank(inputs, amounts, routes)
 
-    def order(sale: Sale) -> tuple[bool, bool]:
-        leg = sales[sale]
+    def order(source: Ranked) -> tuple[bool, bool, Fraction]:
+        leg = sales[source.sale]
         chosen = (inputs.collateral or "").lower() in (leg.asset.symbol.lower(), leg.asset.address.lower())
-        return not (leg.used_as_collateral and leg.loan_to_value == 0), not chosen
+        return not (leg.used_as_collateral and leg.loan_to_value == 0), not chosen, source.loss
 
-    return _Sources(sorted(ranked, key=order), routes)
+    return sorted(ranked, key=order)
 
 
-def _round(path: Path, inputs: PlanInputs, debt: Token, sources: _Sources, sold: Sold) -> Read[tuple[Path, Sold]]:
-    """Return the path after one more round from the first source that gives one; raises the first source's refusal."""
+def _round(
+    path: Path, inputs: PlanInputs, debt: Token, sources: Sequence[Ranked], sold: Sold
+) -> Read[tuple[Path, Sold]]:
+    """Return the path after one more round, from the first source that gives one; else raise the first refusal."""
     refusals: list[Infeasible] = []
-    for sale in sources.sales:
-        if supply_of(path.first, sale.collateral.address) == 0:
+    for source in sources:
+        if supply_of(path.first, source.sale.collateral.address) == 0:
             continue
         try:
-            return (yield from _round_of(path, inputs, sale, sources.routes[sale], sold))
+            return (yield from _round_of(path, inputs, source, sold))
         except Infeasible as refusal:
             refusals.append(refusal)
     if refusals:
@@ -102,12 +96,11 @@ def _round(path: Path, inputs: PlanInputs, debt: Token, sources: _Sources, sold:
     raise with_outside_help(short, path, debt, CLOSED)
 
 
-def _round_of(
-    path: Path, inputs: PlanInputs, sale: Sale, routes: Sequence[Route], sold: Sold
-) -> Read[tuple[Path, Sold]]:
+def _round_of(path: Path, inputs: PlanInputs, source: Ranked, sold: Sold) -> Read[tuple[Path, Sold]]:
+    sale = source.sale
     whole = clearing_amount(path, inputs, sale)
     amount = round_amount(path, inputs, sale, CLOSED) if whole is None else whole
-    fill = yield from fill_round(inputs, sale, routes, sold, amount)
+    fill = yield from fill_round(inputs, sale, source.routes, sold, amount)
     after = _after_fill(path, inputs, sale, fill)
     require_progress(path, after, sale)
     return after, sold.with_fill(sale, fill)

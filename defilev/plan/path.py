@@ -47,6 +47,14 @@ class Path:
         """Return when step `index` runs if the plan starts at once."""
         return self.started_at + SECONDS_PER_STEP * (index + 1)
 
+    def latest_time(self, index: int) -> int:
+        """Return when step `index` runs if it is as late as the plan allows."""
+        return self.nominal_time(index) + self.window
+
+    def at_latest(self, *, steps_ahead: int) -> LendingAccount:
+        """Return the account when nothing more happens until so many more steps would have run at their latest."""
+        return self.protocol.project(self.last, at=self.latest_time(len(self.actions) + steps_ahead - 1))
+
     def then(self, *actions: Action) -> Path:
         """Return the path with `actions` added; raises `Infeasible` when the protocol would refuse one."""
         path = self
@@ -55,7 +63,7 @@ class Path:
         return path
 
     def _then(self, action: Action) -> Path:
-        late = self.nominal_time(len(self.actions)) + self.window
+        late = self.latest_time(len(self.actions))
         first = self.protocol.apply(self.first, action, at=self.started_at)
         last = self.protocol.apply(self.last, action, at=late)
         healths = [health for health in (self.lowest, first.health_factor, last.health_factor) if health is not None]

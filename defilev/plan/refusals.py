@@ -8,14 +8,24 @@ from defilev.errors import Infeasible
 from defilev.model.token import Token
 from defilev.plan.goals import Aim
 from defilev.plan.inputs import PlanInputs
-from defilev.plan.path import Path, borrow_of
+from defilev.plan.path import Path, borrow_of, supply_of
 from defilev.plan.rounds import payoff, repayment_reaches
 from defilev.plan.sale import Sale
 from defilev.plan.search import smallest
 from defilev.plan.words import amount_text, health_text, leverage_text, percent_text, ratio_text
-from defilev.units import WAD
+from defilev.units import WAD, Wad
 
-__all__ = ["out_of_reach", "past_no_return", "require_possible", "require_progress", "with_outside_help"]
+__all__ = [
+    "out_of_reach",
+    "past_no_return",
+    "require_possible",
+    "require_progress",
+    "require_worthwhile",
+    "with_outside_help",
+]
+
+SMALLEST_RISE = WAD // 1000
+"""A partial plan that raises the health factor by less is not worth its gas."""
 
 
 def require_possible(inputs: PlanInputs) -> None:
@@ -84,7 +94,7 @@ def with_outside_help(refusal: Infeasible, path: Path, debt: Token, aim: Aim) ->
     needed = _outside_amount(path, debt, aim)
     if needed is None:
         return refusal
-    fix = f"bring {amount_text(needed, debt)} to the wallet and plan again, or {refusal.fix}"
+    fix = f"bring {amount_text(needed, debt)} more to the wallet and plan again, or {refusal.fix}"
     return Infeasible(refusal.fact, fix=fix, **refusal.facts)
 
 
@@ -109,11 +119,28 @@ def require_progress(before: Path, after: Path, sale: Sale) -> None:
         )
 
 
+def require_worthwhile(start: Path, end: Path, rounds: int, floor: Wad) -> None:
+    """Raise `Infeasible` when so many rounds raise the health factor by next to nothing."""
+    before, after = start.health_factor() or 0, end.health_factor() or 0
+    if after - before < SMALLEST_RISE:
+        raise Infeasible(
+            f"{rounds} rounds above the floor of {health_text(floor)} would raise the health factor "
+            f"from {health_text(before)} to {health_text(after)} only",
+            fix="lower --floor",
+        )
+
+
 def out_of_reach(path: Path, sale: Sale, goal: str) -> Infeasible:
-    """Return the refusal when everything that can be sold for one debt does not reach the goal."""
+    """Return the refusal when selling all of one collateral, or repaying all of one debt, does not reach the goal."""
+    collateral, debt = sale.collateral.symbol, sale.debt.symbol
+    reachable = health_text(path.health_factor())
+    is_sold = supply_of(path.first, sale.collateral.address) < borrow_of(path.first, sale.debt.address) / sale.price
+    spent = f"selling all {collateral} for {debt}" if sale.swaps else f"repaying {debt} with all that is supplied of it"
+    done = spent if is_sold else f"repaying all {debt}"
+    other = "--collateral" if is_sold else "--debt"
     return Infeasible(
-        f"selling all that {sale.debt.symbol} debt can take of {sale.collateral.symbol} does not reach {goal}",
-        fix="aim lower, choose another --collateral or --debt, or use --close",
-        health_factor_reachable=health_text(path.health_factor()),
-        leverage_reachable=leverage_text(path.last),
+        f"{done} reaches a health factor of {reachable}, not {goal}",
+        fix=f"aim lower and plan again afterwards, choose another {other}, or use --close",
+        health_factor=reachable,
+        leverage=leverage_text(path.last),
     )

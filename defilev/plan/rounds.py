@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from defilev.errors import Infeasible
-from defilev.model.plan import Withdraw
+from defilev.model.plan import Repay, Withdraw
 from defilev.model.token import Token
 from defilev.plan.goals import Aim
 from defilev.plan.inputs import PlanInputs
 from defilev.plan.path import Path, borrow_of, supply_of
-from defilev.plan.sale import Fill, Sale, repay, repay_all, sell
+from defilev.plan.sale import Fill, Sale, repay, repay_all, require_venue, sell
 from defilev.plan.search import largest, smallest
 from defilev.plan.words import amount_text, health_text
 from defilev.units import WAD, mul_div_up
@@ -32,6 +32,9 @@ FLOOR_MARGIN = WAD // 100_000
 PAYOFF_BUFFER = 100_000
 """One part of the debt in this many is added to what must repay all of it, and comes back when it was not needed."""
 
+APPROVE_AND_REPAY = 3
+"""Steps until the repayment is included, when a standing allowance must be cleared first."""
+
 SMALLEST_SALE = 10_000
 """Base units below which a sale is rounded away by the pools it goes through."""
 
@@ -49,8 +52,11 @@ def clearing(path: Path, inputs: PlanInputs, sale: Sale, fill: Fill) -> Path:
 
 
 def payoff(path: Path, debt: Token) -> int:
-    """Return what surely repays all of `debt`, in base units: what is owed at the latest, a buffer, and two units."""
-    owed = borrow_of(path.last, debt.address)
+    """Return what surely repays all of `debt`, in base units, when it is approved next and repaid after that.
+
+    It is what is owed at the latest, a buffer for rates that move meanwhile, and two units.
+    """
+    owed = borrow_of(path.at_latest(steps_ahead=APPROVE_AND_REPAY), debt.address)
     return owed + mul_div_up(owed, 1, PAYOFF_BUFFER) + 2
 
 
@@ -65,6 +71,8 @@ def round_amount(path: Path, inputs: PlanInputs, sale: Sale, aim: Aim) -> int:
     Raises:
         Infeasible: nothing can be withdrawn, or the goal cannot be hit closely enough.
     """
+    if sale.swaps:
+        require_venue(inputs)
     owed = borrow_of(path.first, sale.debt.address)
 
     def after(amount: int) -> Path:
@@ -171,6 +179,7 @@ def _nothing_to_withdraw(path: Path, inputs: PlanInputs, sale: Sale) -> Infeasib
             fix="add collateral",
         )
     try:
+        path.then(Repay(sale.debt, borrow_of(path.first, sale.debt.address)))
         path.then(Withdraw(sale.collateral, 1))
     except Infeasible as refusal:
         return _with_zero_ltv_first(refusal, path, sale)

@@ -13,9 +13,9 @@ from defilev.model.token import Token
 from defilev.plan.inputs import PlanInputs
 from defilev.plan.path import Path, supply_of
 from defilev.units import BPS
-from defilev.venues.contract import Quote, Route
+from defilev.venues.contract import Quote, Route, Venue
 
-__all__ = ["Fill", "Sale", "repay", "repay_all", "sale_of", "sell"]
+__all__ = ["Fill", "Sale", "repay", "repay_all", "require_venue", "sale_of", "sell"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,13 @@ def _unit_price(leg: Leg) -> Fraction:
     return Fraction(leg.price.value, 10 ** (leg.price.decimals + leg.asset.decimals))
 
 
+def require_venue(inputs: PlanInputs) -> Venue:
+    """Return the venue; raises `Infeasible` where the chain has none that we know."""
+    if inputs.venue is None:
+        raise Infeasible("no venue to swap on is known on this chain", fix="name one in an --address-book")
+    return inputs.venue
+
+
 def sell(path: Path, inputs: PlanInputs, sale: Sale, fill: Fill) -> Path:
     """Return the path after withdrawing `fill.amount` and swapping it, with nothing repaid yet.
 
@@ -89,9 +96,8 @@ def sell(path: Path, inputs: PlanInputs, sale: Sale, fill: Fill) -> Path:
     path = path.then(Withdraw(sale.collateral, None if everything else fill.amount))
     if not sale.swaps:
         return path
-    if inputs.venue is None:
-        raise Infeasible("no venue to swap on is known on this chain", fix="add one to the address book")
-    path = path.approve(sale.collateral, inputs.venue.spender, inputs.venue.spender_name, fill.amount)
+    venue = require_venue(inputs)
+    path = path.approve(sale.collateral, venue.spender, venue.spender_name, fill.amount)
     quoted = fill.quote.amount_out if fill.quote else fill.minimum_out
     return path.then(Swap(fill.route, fill.amount, fill.minimum_out, quoted))
 

@@ -8,16 +8,15 @@ from defilev.errors import Infeasible
 from defilev.model.plan import Repay
 from defilev.model.request import Read
 from defilev.model.token import Token
-from defilev.plan.choose import choose_debt, estimate, rank, read_routes, sales_of
+from defilev.plan.choose import Ranked, choose_debt, estimate, rank, read_routes, sales_of
 from defilev.plan.goals import Aim
 from defilev.plan.inputs import PlanInputs
 from defilev.plan.path import Path, borrow_of, start, supply_of
 from defilev.plan.quoting import Sold, find_fill
-from defilev.plan.refusals import out_of_reach, past_no_return, require_progress, with_outside_help
+from defilev.plan.refusals import out_of_reach, past_no_return, require_progress, require_worthwhile, with_outside_help
 from defilev.plan.rounds import reached, round_amount, selling, wallet_amount
-from defilev.plan.sale import Fill, Sale, repay
+from defilev.plan.sale import Fill, Sale, repay, require_venue
 from defilev.plan.words import health_text, leverage_text
-from defilev.units import WAD
 from defilev.venues.contract import Route
 
 __all__ = ["MAX_ROUNDS", "fill_round", "plan_path", "repay_from_wallet", "worth_its_gas"]
@@ -25,8 +24,8 @@ __all__ = ["MAX_ROUNDS", "fill_round", "plan_path", "repay_from_wallet", "worth_
 MAX_ROUNDS = 12
 """The most rounds that one plan has."""
 
-SMALLEST_RISE = WAD // 1000
-"""A partial plan that raises the health factor by less is not worth its gas."""
+DUST = 100_000
+"""Less than one part in this many of what there was is what sizing leaves over, not something to sell or repay."""
 
 
 def plan_path(inputs: PlanInputs) -> Read[tuple[Path, str]]:
@@ -47,9 +46,9 @@ def plan_path(inputs: PlanInputs) -> Read[tuple[Path, str]]:
     ranked = yield from rank(inputs, {sale: estimate(path, inputs, sale) for sale in sales}, routes)
     partial: list[Path] = []
     refusals: list[Infeasible] = []
-    for sale in ranked:
+    for candidate in sorted(ranked, key=lambda each: each.amount == supply_of(path.last, each.sale.collateral.address)):
         try:
-            end = yield from _descend(path, inputs, sale, routes[sale], aim)
+            end = yield from _descend(path, inputs, candidate, aim)
         except Infeasible as refusal:
             refusals.append(refusal)
             continue
@@ -81,9 +80,7 @@ def fill_round(inputs: PlanInputs, sale: Sale, routes: Sequence[Route], sold: So
     """Return how the venue takes `amount` or part of it; the same token is simply repaid."""
     if not sale.swaps:
         return Fill(amount, amount)
-    if inputs.venue is None:
-        raise Infeasible("no venue to swap on is known on this chain", fix="add one to the address book")
-    return (yield from find_fill(inputs.venue, sale, routes, sold, amount))
+    return (yield from find_fill(require_venue(inputs), sale, routes, sold, amount))
 
 
 def _workable(path: Path, sales: Sequence[Sale], aim: Aim) -> list[Sale]:
@@ -96,14 +93,15 @@ def _workable(path: Path, sales: Sequence[Sale], aim: Aim) -> list[Sale]:
     return workable
 
 
-def _descend(path: Path, inputs: PlanInputs, sale: Sale, routes: Sequence[Route], aim: Aim) -> Read[Path]:
-    """Return the path after as many rounds of `sale` as the goal takes, or the most that a plan has."""
+def _descend(path: Path, inputs: PlanInputs, candidate: Ranked, aim: Aim) -> Read[Path]:
+    """Return the path after as many rounds of a sale as the goal takes, or the most that a plan has."""
+    sale = candidate.sale
     sold = Sold()
     for _ in range(MAX_ROUNDS):
-        if _exhausted(path, sale):
+        if _exhausted(path, inputs, sale):
             raise out_of_reach(path, sale, _goal_text(inputs))
         amount = round_amount(path, inputs, sale, aim)
-        fill = yield from fill_round(inputs, sale, routes, sold, amount)
+        fill = yield from fill_round(inputs, sale, candidate.routes, sold, amount)
         after = selling(path, inputs, sale, fill)
         require_progress(path, after, sale)
         sold = sold.with_fill(sale, fill)
@@ -113,9 +111,14 @@ def _descend(path: Path, inputs: PlanInputs, sale: Sale, routes: Sequence[Route]
     return path
 
 
-def _exhausted(path: Path, sale: Sale) -> bool:
-    supplied = supply_of(path.first, sale.collateral.address)
-    return supplied == 0 or sale.minimum_out(supplied) == 0 or borrow_of(path.first, sale.debt.address) == 0
+def _exhausted(path: Path, inputs: PlanInputs, sale: Sale) -> bool:
+    """Return whether nothing but dust is left of the collateral to sell or of the debt to repay."""
+    supplied = supply_of(inputs.account, sale.collateral.address)
+    owed = borrow_of(inputs.account, sale.debt.address)
+    return (
+        supply_of(path.first, sale.collateral.address) * DUST <= supplied
+        or borrow_of(path.first, sale.debt.address) * DUST <= owed
+    )
 
 
 def _goal_text(inputs: PlanInputs) -> str:
@@ -130,13 +133,9 @@ def _best_partial(
     debt = choose_debt(inputs).asset
     if best is None:
         raise with_outside_help(refusals[0], path, debt, aim)
-    before, after = path.health_factor() or 0, best.health_factor() or 0
-    if after - before < SMALLEST_RISE:
-        slow = Infeasible(
-            f"{MAX_ROUNDS} rounds above the floor of {health_text(inputs.floor)} would raise the health factor "
-            f"from {health_text(before)} to {health_text(after)} only",
-            fix="lower --floor",
-        )
-        raise with_outside_help(slow, path, debt, aim)
-    reach = f"a health factor of {health_text(after)} and a leverage of {leverage_text(best.last)}"
+    try:
+        require_worthwhile(path, best, MAX_ROUNDS, inputs.floor)
+    except Infeasible as slow:
+        raise with_outside_help(slow, path, debt, aim) from None
+    reach = f"a health factor of {health_text(best.health_factor())} and a leverage of {leverage_text(best.last)}"
     return best, f"PARTIAL: {MAX_ROUNDS} rounds reach {reach}, not {_goal_text(inputs)}; plan again afterwards"

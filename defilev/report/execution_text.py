@@ -7,7 +7,7 @@ from decimal import Decimal
 from defilev.model.account import LendingAccount
 from defilev.model.execution import Execution, SentStep, SignedStep
 from defilev.model.plan import Plan, Step
-from defilev.report.figures import NOTHING, block_number, dollars, grouped, health
+from defilev.report.figures import block_number, dollars, grouped, health
 from defilev.report.ink import Ink
 from defilev.report.table import Cell, Column, table
 from defilev.units import to_decimal
@@ -19,16 +19,16 @@ _COLUMNS = (Column(""), Column("before", "right"), Column("promised", "right"), 
 
 
 def sent_text(plan: Plan, step: Step, signed: SignedStep) -> str:
-    """Return the line of a transaction that was just handed to the node."""
+    """Return the lines of a transaction that was just handed to the node: what it is, and its hash."""
     fee = grouped(to_decimal(signed.max_fee_per_gas, GWEI), 2)
     place = f"{step.index}/{len(plan.steps)} {step.action.kind}"
-    return f"{place:<14} {signed.hash}  nonce {signed.nonce}  max fee {fee} gwei"
+    return f"{place:<14} nonce {signed.nonce}  max fee {fee} gwei\n  {signed.hash}"
 
 
 def included_text(sent: SentStep) -> str:
     """Return the line of a receipt."""
-    cost = f"{to_decimal(sent.fee_paid, 18):.6f}"
-    return f"{'':<14} {sent.status} in block {block_number(sent.block_number)}  gas {sent.gas_used}  paid {cost}"
+    gas = grouped(Decimal(sent.gas_used), 0)
+    return f"  {sent.status} in block {block_number(sent.block_number)}  gas {gas}  paid {_native(sent.fee_paid)}"
 
 
 def execution_text(
@@ -52,18 +52,19 @@ def execution_text(
         ),
     ]
     cells = [[Cell(text) for text in row] for row in rows]
-    fee = f"{to_decimal(execution.fee_paid, 18):.6f}"
     heading = f"read again at block {block_number(execution.block.number)}, the last receipt's"
     lines = [ink(heading, "strong"), *table(_COLUMNS, cells, width=width, ink=ink)]
-    return "\n".join([*lines, f"  gas paid {fee} of the native currency in {len(execution.steps)} transactions"])
+    gas = f"  gas {_native(execution.fee_paid)}, in {_counted(len(execution.steps), 'transaction')}"
+    return "\n".join([*lines, gas])
 
 
 def signed_text(plan: Plan, signed: SignedStep) -> str:
-    """Return a signed transaction to hand to any node, and what is left to do after it."""
+    """Return a signed transaction, its hash and what to hand to any node, and what is left to do after it."""
     rest = len(plan.steps) - signed.index
-    then = f"\nnot signed: the {rest} steps after it; plan them again once it is included" if rest else ""
-    done = f"signed {signed.index}/{len(plan.steps)} {signed.hash}, nonce {signed.nonce}; nothing was sent"
-    return f"{done}\n{signed.raw}{then}"
+    later = f"the {_counted(rest, 'step')} after it; plan again once it is included"
+    then = f"\nnot signed: {later}" if rest else ""
+    done = f"signed {signed.index}/{len(plan.steps)}, nonce {signed.nonce}; nothing was sent"
+    return f"{done}\n{signed.hash}\n{signed.raw}{then}"
 
 
 def _dollars(value: int, decimals: int) -> str:
@@ -71,4 +72,12 @@ def _dollars(value: int, decimals: int) -> str:
 
 
 def _health(value: int | None) -> str:
-    return NOTHING if value is None else health(to_decimal(value, 18))
+    return "no debt" if value is None else health(to_decimal(value, 18))
+
+
+def _native(wei: int) -> str:
+    return f"{to_decimal(wei, 18):.6f} of the native currency"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -8,7 +8,7 @@ from defilev.model.plan import Plan, PostCondition
 from defilev.model.simulation import CheckedCondition, SimulationReport, StepReport, TokenMovement
 from defilev.report.figures import NOTHING, amount, block_number, clean, dollars, grouped, health
 from defilev.report.ink import Ink
-from defilev.report.table import Cell, Column, table
+from defilev.report.table import Cell, Column, flow, table
 from defilev.units import to_decimal
 
 __all__ = ["simulation_text"]
@@ -27,9 +27,10 @@ def simulation_text(plan: Plan, report: SimulationReport, *, width: int, ink: In
     engine = "an anvil fork" if report.engine == "anvil" else "eth_simulateV1, on the state"
     heading = ink(f"simulated on {engine} of block {block_number(report.block.number)}", "strong")
     rows = [_row(plan, step) for step in report.steps]
-    lines = [heading, *table(_COLUMNS, rows, width=width, ink=ink), ""]
-    lines += [f"  after    {_after(report)}    gas {_gas(plan, report)}"]
-    lines += [f"           {line}" for line in _left(plan, report)]
+    lines = [heading, *table(_COLUMNS, rows, width=width, ink=ink)]
+    lines += [f"  {line}" for line in _reasons(report, width=width - 2, ink=ink)]
+    lines += ["", f"  after    {_after(report)}    gas {_gas(plan, report)}"]
+    lines += [f"           {line}" for line in _left(plan, report, width=width - 11, ink=ink)]
     lines += [f"  {_check(check, ink)}" for check in report.conditions]
     return "\n".join(lines)
 
@@ -37,7 +38,7 @@ def simulation_text(plan: Plan, report: SimulationReport, *, width: int, ink: In
 def _row(plan: Plan, step: StepReport) -> list[Cell]:
     action = next(each.action for each in plan.steps if each.index == step.index)
     if step.status != "ok":
-        said = clean(step.revert_reason or "") if step.status == "reverted" else "not run"
+        said = step.status.replace("-", " ")
         return [Cell(f"{step.index} {action.kind}"), Cell("✗", "DANGER"), Cell(NOTHING), Cell(NOTHING), Cell(said)]
     return [
         Cell(f"{step.index} {action.kind}"),
@@ -46,6 +47,19 @@ def _row(plan: Plan, step: StepReport) -> list[Cell]:
         Cell(_health(step.health_factor)),
         Cell(_moved(plan, step)),
     ]
+
+
+def _reasons(report: SimulationReport, *, width: int, ink: Ink) -> list[str]:
+    return [
+        line
+        for step in report.steps
+        if step.status == "reverted"
+        for line in _flowed(f"step {step.index} reverted: {clean(step.revert_reason or '')}", width=width, ink=ink)
+    ]
+
+
+def _flowed(text: str, *, width: int, ink: Ink) -> list[str]:
+    return flow([Cell(word) for word in text.split(" ")], separator=" ", width=width, ink=ink)
 
 
 def _moved(plan: Plan, step: StepReport) -> str:
@@ -59,7 +73,11 @@ def _ends(movement: TokenMovement) -> tuple[str, str]:
 
 def _signed(plan: Plan, movement: TokenMovement) -> str:
     sign = "+" if movement.recipient == plan.owner else "−"
-    return f"{sign}{amount(movement.amount, movement.decimals or 0)} {movement.symbol}"
+    return f"{sign}{_amount(movement)}"
+
+
+def _amount(movement: TokenMovement) -> str:
+    return f"{amount(movement.amount, movement.decimals or 0)} {clean(movement.symbol or '')}"
 
 
 def _after(report: SimulationReport) -> str:
@@ -76,12 +94,12 @@ def _gas(plan: Plan, report: SimulationReport) -> str:
     return f"{used} ≈ {dollars(paid.scaleb(-plan.quote_decimals))}"
 
 
-def _left(plan: Plan, report: SimulationReport) -> list[str]:
+def _left(plan: Plan, report: SimulationReport, *, width: int, ink: Ink) -> list[str]:
     gained = [movement for movement in report.wallet_changes if movement.recipient == plan.owner]
     if not gained:
         return []
-    listed = ", ".join(f"{amount(each.amount, each.decimals or 0)} {each.symbol}" for each in gained)
-    return [f"{listed} more in the wallet than before"]
+    listed = ", ".join(_amount(each) for each in gained)
+    return _flowed(f"{listed} more in the wallet than before", width=width, ink=ink)
 
 
 def _check(check: CheckedCondition, ink: Ink) -> str:
@@ -92,8 +110,8 @@ def _check(check: CheckedCondition, ink: Ink) -> str:
 def _condition(condition: PostCondition) -> str:
     token = condition.token
     limit = condition.limit or 0
-    figure = f"{amount(limit, token.decimals)} {token.symbol}" if token else ""
-    of_token = f" of {token.symbol}" if token else ""
+    figure = f"{amount(limit, token.decimals)} {clean(token.symbol)}" if token else ""
+    of_token = f" of {clean(token.symbol)}" if token else ""
     words = {
         "health-factor-at-least": f"health factor at least {_health(condition.limit)}",
         "debt-at-most": f"debt at most {figure}",
@@ -112,7 +130,7 @@ def _found(check: CheckedCondition) -> str:
     token = check.condition.token
     if check.condition.kind == "health-factor-at-least":
         return f": {_health(check.found)}"
-    return f": {amount(check.found, token.decimals)} {token.symbol}" if token else f": {check.found}"
+    return f": {amount(check.found, token.decimals)} {clean(token.symbol)}" if token else f": {check.found}"
 
 
 def _health(value: int | None) -> str:

@@ -79,13 +79,13 @@ def heavy_modules(arguments: Sequence[str], environment: dict[str, str]) -> list
 
 
 def reads(world: dict[str, Any]) -> Figures:
-    """Count the calls of one account and of a thousand; compare the latter with bare multicalls of the same words."""
+    """Count the calls of one account and of a thousand with positions, and compare them with bare multicalls."""
     transport = HttpTransport(world["rpc_url"], timeout=60)
     node = Node(Rpc(transport))
     block = node.block("latest")
     reader = PinnedReader(node, multicall3=Address(world["multicall3"]), block=block)
     owners = [Address(entry["address"]) for entry in world["accounts"]]
-    everyone = [*owners, *(Address(f"0x{place:040x}") for place in range(1, MANY + 1 - len(owners)))]
+    everyone = (owners * (MANY // len(owners) + 1))[:MANY]
     cold, metadata = counted(node, world, block, owners[:1], reader.fetch, None)
     warm, _ = counted(node, world, block, owners[:1], reader.fetch, metadata)
     many, _ = counted(node, world, block, everyone, reader.fetch, metadata)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections import Counter
 from decimal import Decimal
 from fractions import Fraction
@@ -17,6 +18,7 @@ from defilev.units import BPS, UINT256_MAX, WAD
 from tests.factories import DAI, USDC, WBTC, WETH, WSTETH
 from tests.support.markets import AAVE, PRICES, TOKENS, Terms, an_aave_account, inputs_for, plan_for, wallet_of
 
+EXAMPLES = 3000 if os.environ.get("DEFILEV_FULL") else 150
 THOUSANDTH = WAD // 1000
 REGIMES = ("3.0", "3.6")
 
@@ -78,7 +80,7 @@ def amount_of(token: Token, worth: int) -> int:
     return max(worth * 10**6 * 10**token.decimals // PRICES[token], 1)
 
 
-@settings(max_examples=150)
+@settings(max_examples=EXAMPLES)
 @given(inputs=questions(), delays=st.lists(st.integers(0, 1000), min_size=80, max_size=80))
 def test_an_offered_plan_holds_whenever_its_steps_are_included(inputs: PlanInputs, delays: list[int]) -> None:
     """Worst fills, any inclusion up to the expiry: no sale goes below the floor, and the end is in its band."""

@@ -20,7 +20,7 @@ def http_node(answers: Mapping[str, Callable[[list[Any]], Any]], *, forward: str
 
     An answer that is `bytes` is sent as it is, in place of JSON.
     """
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(answers, forward))
+    server = _Server(("127.0.0.1", 0), _handler(answers, forward))
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
@@ -29,6 +29,11 @@ def http_node(answers: Mapping[str, Callable[[list[Any]], Any]], *, forward: str
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: Any) -> None:
+        """Say nothing of a client that went away."""
 
 
 def _handler(answers: Mapping[str, Callable[[list[Any]], Any]], forward: str | None) -> type[BaseHTTPRequestHandler]:

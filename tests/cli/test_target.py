@@ -1,0 +1,279 @@
+"""`defilev target` on the local chain: what is printed, the document, the exit codes, and what bad input gets."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from jsonschema import Draft202012Validator
+
+from defilev.cli.app import main
+from defilev.model.target import target_from_document, target_goal
+from defilev.observe.drive import drive
+from defilev.optimize.outlook import quoted_rate
+from defilev.optimize.target import choose_target
+from defilev.protocols.aave_v3.rates import read_rates
+from defilev.report.figures import NARROW_SPACE
+from defilev.units import RAY
+from tests.support.world import World
+
+pytestmark = pytest.mark.world
+
+HOUR = 3600
+
+
+@dataclass(frozen=True)
+class Printed:
+    """How a run ended, and what it printed; narrow spaces as plain ones."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(self.out)
+        return document
+
+
+Run = Callable[..., Printed]
+
+
+@pytest.fixture
+def run(world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Return what runs a command on the local chain; accounts may be given by name."""
+    monkeypatch.setenv("COLUMNS", "140")
+    names = world.accounts()
+    node = ("--rpc-url", world.rpc_url, "--address-book", str(world.address_book))
+
+    def run(*arguments: str) -> Printed:
+        code = main([*(names.get(argument, argument) for argument in arguments), *node])
+        captured = capsys.readouterr()
+        return Printed(code, captured.out.replace(NARROW_SPACE, " "), captured.err.replace(NARROW_SPACE, " "))
+
+    return run
+
+
+@pytest.fixture
+def target(run: Run) -> Run:
+    """Return what runs `defilev target` on the main market."""
+    return lambda who, *arguments: run("target", who, "-p", "aave-v3", *arguments)
+
+
+def write_prices(path: Path, *, end: int, last: float, days: int = 400, volatility: float = 0.7, seed: int = 1) -> None:
+    """Write hourly candles of a random walk that ends at `last` when `end` comes."""
+    count = days * 24
+    rng = np.random.default_rng(seed)
+    close = np.exp(np.cumsum(volatility / np.sqrt(8760) * rng.standard_normal(count)))
+    close *= last / close[-1]
+    opened = np.concatenate([[close[0]], close[:-1]])
+    first = end // HOUR * HOUR - count * HOUR
+    with path.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["ts", "open", "high", "low", "close"])
+        for place, (a, b) in enumerate(zip(opened, close, strict=True)):
+            rows.writerow([first + place * HOUR, a, max(a, b) * 1.001, min(a, b) * 0.999, b])
+
+
+@pytest.fixture
+def prices(world: World, tmp_path: Path) -> Path:
+    """Return a directory with price files of ETH and BTC up to the newest block."""
+    end = world.head().timestamp
+    write_prices(tmp_path / "ethusd_1h.csv", end=end, last=3000)
+    write_prices(tmp_path / "btcusd_1h.csv", end=end, last=90_000, seed=2)
+    return tmp_path
+
+
+def test_target_says_now_recommended_limits_and_band(target: Run) -> None:
+    """Without a price history the answer has all its parts, and each chance says which model it is."""
+    printed = target("comfortable", "--volatility", "65%", "--explain")
+    assert printed.code == 0, printed.err
+    for part in (
+        "now ",
+        "target ",
+        "calibrated (decides)",
+        "jump model",
+        "lognormal",
+        "protocol, loan-to-value 80.50%",
+        "half-Kelly, prior Sharpe ratio 0.5",
+        "advice",
+        "band",
+        "HOLD",
+        "sensitivity",
+        "volatility +10 points",
+        "no price history",
+        "bound by",
+        "you imply (ETH)",
+    ):
+        assert part in printed.out
+
+
+def test_document_follows_its_schema_and_gives_itself_again(target: Run, repository: Path) -> None:
+    """The document validates, reads back, and its assumptions compute the same target."""
+    schema = json.loads((repository / "docs" / "schemas" / "target.schema.json").read_text())
+    for who in ("comfortable", "mixed", "loop", "short", "debt-free", "dust", "liquidatable", "ltv-zero", "empty"):
+        printed = target(who, "--volatility", "65%", "--compare", "--json")
+        assert printed.code == 0, printed.err
+        Draft202012Validator(schema).validate(printed.document)
+        if printed.document["position"] is not None:
+            found = target_from_document(printed.document)
+            assert found == choose_target(found.position, found.risk_market, found.preferences)
+
+
+def test_health_factor_is_the_contracts(target: Run, run: Run) -> None:
+    """Now is the account that `health` reads, leverage and health factor alike."""
+    health = run("health", "comfortable", "-p", "aave-v3", "--market", "main", "--json").document["accounts"][0]
+    now = target("comfortable", "--volatility", "65%", "--json").document["now"]
+    assert float(health["health_factor"]["decimal"]) == pytest.approx(now["health_factor"], rel=1e-12)
+    assert float(health["leverage"]) == pytest.approx(now["leverage"], abs=1e-4)
+
+
+def test_a_goal_for_a_plan(target: Run, run: Run) -> None:
+    """What the target says, a plan can do: its goal is the trade-to health factor."""
+    printed = target("comfortable", "--volatility", "65%", "--min-health-factor", "2.6", "--json")
+    goal = target_goal(printed.document)
+    assert goal.kind == "health-factor"
+    assert goal.value is not None
+    assert Decimal("2.6") < goal.value < Decimal(4)
+    planned = run("plan", "comfortable", "-p", "aave-v3", "--to-health-factor", str(goal.value))
+    assert planned.code == 0, planned.err
+    text = target("comfortable", "--volatility", "65%", "--min-health-factor", "2.6")
+    assert f"--to-health-factor {goal.value}" in text.err
+    assert "← binding" in text.out
+    assert "DELEVERAGE" in text.out
+
+
+def test_legacy_market(target: Run) -> None:
+    """The old market's rate strategy is read too."""
+    printed = target("comfortable", "--market", "legacy", "--volatility", "65%", "--json")
+    assert printed.code == 0, printed.err
+    curve = printed.document["position"]["borrow_market"]
+    assert (0.9, 0.04, 0.6) == pytest.approx((curve["optimal_usage"], curve["slope_1"], curve["slope_2"]))
+
+
+def test_loop_needs_no_volatility(target: Run) -> None:
+    """A correlated loop is told in its own terms, without an error about volatility."""
+    printed = target("loop", "--yield", "wstETH=2.8%")
+    assert printed.code == 0, printed.err
+    for part in ("interest alone liquidates: never", "depeg", "threshold can be cut", "leaving costs", "WETH"):
+        assert part in printed.out
+    assert "P(liquidated" not in printed.out
+
+
+def test_volatility_from_price_files(target: Run, world: World, prices: Path) -> None:
+    """With a directory of candles the volatility is estimated, and every figure that it came from is shown."""
+    printed = target("mixed", "--prices", str(prices), "--json")
+    assert printed.code == 0, printed.err
+    market = printed.document["risk_market"]
+    assert market["method"] == "blend"
+    assert {"WETH ewma", "WETH long-run", "WBTC blend", "WBTC floor"} <= {part["name"] for part in market["parts"]}
+    assert 0.5 < market["volatility"] < 0.9
+    assert market["stress_volatility"] >= market["volatility"]
+    assert market["correlation"] is None
+    implied = target("comfortable", "--prices", str(prices), "--volatility", "implied:90%")
+    assert implied.code == 0, implied.err
+    assert "WETH implied 90%" in implied.out
+    write_prices(prices / "btc_dvol.csv", end=world.head().timestamp, last=55.0, days=40, volatility=0.3)
+    quoted = target("comfortable", "--prices", str(prices), "--volatility", f"implied:{prices / 'btc_dvol.csv'}")
+    assert quoted.code == 0, quoted.err
+    assert "that of BTC, and its own residual" in " ".join(quoted.out.split())
+    alone = target("comfortable", "--volatility", f"implied:{prices / 'btc_dvol.csv'}")
+    assert (2, True) == (alone.code, "of BTC only" in alone.err)
+    for method in ("ewma", "har"):
+        assert target("comfortable", "--prices", str(prices), "--volatility", method).code == 0
+
+
+def test_history_that_cannot_be_used_is_refused(target: Run, world: World, prices: Path) -> None:
+    """A history that is old, in cents, or of too few assets ends with what would do."""
+    end = world.head().timestamp
+    (prices / "old").mkdir()
+    write_prices(prices / "old" / "eth_1h.csv", end=end - 40 * 86_400, last=3000)
+    old = target("comfortable", "--prices", str(prices / "old"))
+    assert (4, True) == (old.code, "days before" in old.err)
+    (prices / "cents").mkdir()
+    write_prices(prices / "cents" / "eth_1h.csv", end=end, last=300_000)
+    cents = target("comfortable", "--prices", str(prices / "cents"))
+    assert (4, True) == (cents.code, "unit" in cents.err)
+    (prices / "short").mkdir()
+    write_prices(prices / "short" / "eth_1h.csv", end=end, last=3000, days=30)
+    short = target("comfortable", "--prices", str(prices / "short"))
+    assert (4, True) == (short.code, "--volatility" in short.err)
+    single = target("mixed", "--prices", str(prices / "ethusd_1h.csv"))
+    assert (2, True) == (single.code, "directory" in single.err)
+
+
+def test_nothing_says_how_prices_move(target: Run) -> None:
+    """Without a figure and without prices the fix names both."""
+    printed = target("comfortable")
+    assert printed.code == 2
+    assert "fix: give --volatility 65%, or price files with --prices DIR" in printed.err
+
+
+def test_empty_account_is_no_error(target: Run) -> None:
+    """An account without a position has nothing to set a leverage for, and that is an answer."""
+    printed = target("empty", "--volatility", "65%")
+    assert (0, True) == (printed.code, "no position" in printed.out)
+
+
+def test_figures_follow_from_the_contracts(target: Run, world: World) -> None:
+    """The borrow rate at another debt, as a float, is the strategy's own; bonus and close factor are the reserve's."""
+    position = target_from_document(target("comfortable", "--volatility", "65%", "--json").document).position
+    block = world.head()
+    account = world.read("main", [world.account("comfortable")], block=block)[0]
+    (rates,) = drive(read_rates(account, [world.token("USDC")]), world.reader(block).fetch)
+    assert position.borrow_market is not None
+    for share in (0, 0.2, 0.9, 0.999):
+        extra = int(rates.liquidity * share)
+        exact = rates.borrow_rate(borrowed=extra) / RAY
+        assert exact == pytest.approx(quoted_rate(position.borrow_market, extra / 10**6), rel=1e-6)
+    assert (0.05, 0.5) == (position.liquidation_bonus, position.close_factor)
+    loop = target_from_document(target("loop", "--json").document).position
+    assert (0.01, "correlated", False) == (loop.liquidation_bonus, loop.side, loop.market_priced)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--volatility", "65"),
+        ("--volatility", "0%"),
+        ("--volatility", "-10%"),
+        ("--volatility", "nan%"),
+        ("--volatility", "2000%"),
+        ("--volatility", "garch"),
+        ("--volatility", "implied:nothing"),
+        ("--volatility", "65%", "--horizon", "0d"),
+        ("--volatility", "65%", "--horizon", "-7d"),
+        ("--volatility", "65%", "--horizon", "900d"),
+        ("--volatility", "65%", "--max-liquidation-probability", "0%"),
+        ("--volatility", "65%", "--max-liquidation-probability", "100%"),
+        ("--volatility", "65%", "--max-liquidation-probability", "0.0001%"),
+        ("--volatility", "65%", "--health-factor", "1"),
+        ("--volatility", "65%", "--health-factor", "nan"),
+        ("--volatility", "65%", "--health-factor", "2", "--leverage", "2"),
+        ("--volatility", "65%", "--health-factor", "2", "--objective", "keep"),
+        ("--volatility", "65%", "--objective", "moon"),
+        ("--volatility", "65%", "--objective", "fixed"),
+        ("--volatility", "65%", "--objective", "cppi"),
+        ("--volatility", "65%", "--max-leverage", "0.5"),
+        ("--volatility", "65%", "--min-health-factor", "0.9"),
+        ("--volatility", "65%", "--risk-aversion", "0"),
+        ("--volatility", "65%", "--expected-return", "20%", "--sharpe", "1"),
+        ("--volatility", "65%", "--floor", "120%"),
+        ("--volatility", "65%", "--yield", "wstETH"),
+        ("--volatility", "65%", "--yield", "DOGE=5%"),
+        ("--volatility", "65%", "--market", "nowhere"),
+    ],
+)
+def test_bad_input_ends_with_one_fix(target: Run, arguments: tuple[str, ...]) -> None:
+    """What cannot be meant is refused with exit code 2, one sentence and one fix, and nothing on stdout."""
+    printed = target("comfortable", *arguments)
+    assert (2, "") == (printed.code, printed.out)
+    assert printed.err.count("fix: ") == 1
+    assert "Traceback" not in printed.err

@@ -1,0 +1,133 @@
+"""The code in the documentation runs on the local chain, and prints what the pages show.
+
+WRITE_DOCS=1 writes what is printed into the pages instead.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sybil import Sybil
+from sybil.parsers.markdown import PythonCodeBlockParser
+
+from tests.support.pages import blocks, console_commands, run_page, steady, with_outputs
+from tests.support.world import ROOT, World, start_world, stop_world
+
+pytestmark = pytest.mark.world
+
+WRITE = os.environ.get("WRITE_DOCS") == "1"
+FILES = (ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("scripts/**/*.md"))
+PAGES = sorted(path.relative_to(ROOT).as_posix() for path in FILES)
+PASSWORD = "the password of a page"
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Serve a chain that no other test has touched, so that the pages' figures are the same in every run."""
+    folder = tmp_path_factory.mktemp("docs-world")
+    world = start_world(folder)
+    yield world
+    stop_world(world, folder)
+
+
+@pytest.fixture
+def fresh(served: World) -> Iterator[World]:
+    """Lend that chain to one page, and put its state back."""
+    snapshot = served.rpc("evm_snapshot")
+    yield served
+    served.rpc("evm_revert", snapshot)
+
+
+def _with(language: str) -> list[str]:
+    return [page for page in PAGES if any(block.language == language for block in blocks((ROOT / page).read_text()))]
+
+
+def _environment(world: World, home: Path) -> dict[str, str]:
+    return {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "HOME": str(home),
+        "TERM": "dumb",
+        "LC_ALL": "C.UTF-8",
+        "COLUMNS": "80",
+        "DEFILEV_RPC_URL": world.rpc_url,
+        "DEFILEV_ADDRESS_BOOK": str(world.address_book),
+        "WHO": world.account("mixed"),
+    }
+
+
+def _key(world: World, name: str) -> str:
+    from eth_account import Account
+
+    keystore, password_file = world.credentials(name)
+    return str(Account.decrypt(keystore.read_text(), password_file.read_text().strip()).hex())
+
+
+def _filled_in(text: str, world: World) -> str:
+    """Return a page with what a reader must fill in filled in."""
+    filled = text.replace("https://YOUR-NODE", world.rpc_url).replace("0xYOUR-ADDRESS", world.account("mixed"))
+    assert len(filled.splitlines()) == len(text.splitlines())
+    return filled
+
+
+@pytest.mark.parametrize("page", sorted({*_with("bash"), *_with("console")}))
+def test_shell_blocks_run_and_print_what_is_shown(page: str, fresh: World, tmp_path: Path) -> None:
+    """Every bash block of a page succeeds, from top to bottom, and every console block prints what it shows."""
+    path = ROOT / page
+    text = path.read_text()
+    answers = {
+        "private key (not shown): ": _key(fresh, "mixed"),
+        "new keystore password: ": PASSWORD,
+        "the same again: ": PASSWORD,
+        "keystore password: ": PASSWORD,
+    }
+    (home := tmp_path / "home").mkdir()
+
+    ran = run_page(
+        _filled_in(text, fresh), folder=tmp_path / "run", environment=_environment(fresh, home), answers=answers
+    )
+
+    assert 0 == ran.code, f"{page}:{ran.line}: {ran.terminal}"
+    if WRITE:
+        path.write_text(with_outputs(text, ran.outputs))
+    commands = [
+        found for block in blocks(path.read_text()) if block.language == "console" for found in console_commands(block)
+    ]
+    shown = [steady(found.shown) for found in commands]
+    assert shown == [steady(output) for output in ran.outputs], "run it with WRITE_DOCS=1 if the page is what is wrong"
+
+
+@pytest.mark.parametrize("page", _with("python"))
+def test_python_blocks_run(page: str, fresh: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every Python block of a page runs, one after another in one namespace."""
+    for name, value in _environment(fresh, tmp_path).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(ROOT / "scripts" / "world.d")
+    (tmp_path / ".world").symlink_to(fresh.address_book.parent)
+    document = Sybil(parsers=[PythonCodeBlockParser()]).parse(ROOT / page)
+
+    document.namespace.update(
+        WHO=fresh.account("mixed"), Path=Path, Control=importlib.import_module("localworld.control").Control
+    )
+
+    examples = list(document.examples())
+    for example in examples:
+        example.evaluate()
+    if levers := document.namespace.get("control"):
+        levers.rpc.close()
+
+    assert examples
+
+
+def test_placeholders_do_not_reach_a_command() -> None:
+    """What a reader must fill in is spelt in one of the two ways that are filled in here."""
+    for page in PAGES:
+        for block in blocks((ROOT / page).read_text()):
+            if block.language in ("bash", "console"):
+                rest = block.text.replace("https://YOUR-NODE", "").replace("0xYOUR-ADDRESS", "")
+                assert "YOUR" not in rest, f"{page}:{block.line}"
