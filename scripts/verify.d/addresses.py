@@ -14,6 +14,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from ens.constants import ENS_MAINNET_ADDR
 from eth_utils.address import is_checksum_address
 
 HERE = Path(__file__).resolve().parent
@@ -65,6 +66,8 @@ def expected(section: str, market: str, key: str, chain: dict[str, Any]) -> str 
     table = chain.get(section, {})
     if section == "aave-v3":
         table = {"pool_addresses_provider": table.get(MARKETS.get(market, ""))}
+    if key == "ens_registry":
+        return ENS_MAINNET_ADDR
     found: str | None = table.get(key)
     return found
 

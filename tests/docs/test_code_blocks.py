@@ -94,11 +94,11 @@ def test_shell_blocks_run_and_print_what_is_shown(page: str, fresh: World, tmp_p
     assert 0 == ran.code, f"{page}:{ran.line}: {ran.terminal}"
     if WRITE:
         path.write_text(with_outputs(text, ran.outputs))
-    commands = [
-        found for block in blocks(path.read_text()) if block.language == "console" for found in console_commands(block)
-    ]
-    shown = [steady(found.shown) for found in commands]
-    assert shown == [steady(output) for output in ran.outputs], "run it with WRITE_DOCS=1 if the page is what is wrong"
+    consoles = [block for block in blocks(path.read_text()) if block.language == "console"]
+    commands = [found for block in consoles for found in console_commands(block)]
+    for found, output in zip(commands, ran.outputs, strict=True):
+        why = f"{page}:{found.block.line}: {found.command}: WRITE_DOCS=1 corrects the page if that is what is wrong"
+        assert steady(found.shown) == steady(output), why
 
 
 @pytest.mark.parametrize("page", _with("python"))
