@@ -244,7 +244,7 @@ class StalePrice(Refused):
 class AttemptOpen(Refused):
     """A transaction of an earlier run may still land, or another process holds the account."""
 
-    default_fix = "wait until it is included; `defilev journal ls` lists what is open"
+    default_fix = "wait until it is included, or use its nonce for something else; `defilev journal ls` says which"
 
 
 class ForeignTransaction(Refused):

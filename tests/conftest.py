@@ -42,8 +42,9 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path_factory:
         if name.startswith("DEFILEV_") and name not in ("DEFILEV_FULL", "DEFILEV_RPC_URL", "DEFILEV_ANVIL"):
             monkeypatch.delenv(name)
     home = tmp_path_factory.mktemp("home")
-    for name, place in (("HOME", home), ("XDG_CONFIG_HOME", home / "config"), ("XDG_CACHE_HOME", home / "cache")):
-        monkeypatch.setenv(name, str(place))
+    monkeypatch.setenv("HOME", str(home))
+    for name, folder in (("CONFIG", "config"), ("CACHE", "cache"), ("DATA", "data")):
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(home / folder))
 
 
 @pytest.fixture(scope="session")

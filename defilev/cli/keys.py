@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from defilev.errors import KeyFailure
+from defilev.errors import KeyFailure, UsageError
 
 if TYPE_CHECKING:
     from defilev.config.settings import Settings
@@ -14,7 +15,14 @@ if TYPE_CHECKING:
     from defilev.execute.signer import Signer
     from defilev.model.request import Address
 
-__all__ = ["keystore_path", "password_for", "unlock"]
+__all__ = ["keystore_path", "password_for", "remote_signer", "require_one_signer", "unlock"]
+
+
+def require_one_signer(*, account: str | None, keystore: Path | None, signer: Path | None) -> None:
+    """Raise `UsageError` when more than one thing is named that would sign."""
+    given = [flag for flag, value in (("account", account), ("keystore", keystore), ("signer", signer)) if value]
+    if len(given) > 1:
+        raise UsageError(f"--{given[0]} and --{given[1]} contradict each other", fix="give one of them")
 
 
 def keystore_path(settings: Settings, *, owner: Address, account: str | None, keystore: Path | None) -> Path:
@@ -63,3 +71,10 @@ def unlock(keystore: Path, *, owner: Address, password: Secret) -> Signer:
     from defilev.execute.signer import KeystoreSigner
 
     return KeystoreSigner.unlock(keystore, password=password, owner=owner)
+
+
+def remote_signer(path: Path, *, owner: Address, tell: Callable[[str], None]) -> Signer:
+    """Return the signer that listens at `path`; raises as `execute.remote_signer.RemoteSigner.connect` does."""
+    from defilev.execute.remote_signer import RemoteSigner
+
+    return RemoteSigner.connect(path, owner=owner, tell=tell)

@@ -27,6 +27,9 @@ ToLeverage = Annotated[
     str | None, typer.Option("--to-leverage", metavar="X", help="Bring collateral over equity down to this.")
 ]
 Close = Annotated[bool, typer.Option("--close", help="Repay everything and withdraw everything.")]
+FromTarget = Annotated[
+    Path | None, typer.Option("--from-target", metavar="FILE", help="The goal of a `defilev target --json` document.")
+]
 MaxSlippage = Annotated[
     str | None, typer.Option("--max-slippage", metavar="0.5%", help="The most a sale may lose against the oracle.")
 ]
@@ -52,6 +55,7 @@ def plan(
     to_health_factor: ToHealthFactor = None,
     to_leverage: ToLeverage = None,
     close: Close = False,
+    from_target: FromTarget = None,
     max_slippage: MaxSlippage = None,
     floor: Floor = None,
     debt: Debt = None,
@@ -70,6 +74,7 @@ def plan(
         to_health_factor=to_health_factor,
         to_leverage=to_leverage,
         close=close,
+        from_target=from_target,
         max_slippage=max_slippage,
         floor=floor,
         debt=debt,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from defilev.config.values import parse_duration, parse_floor, parse_slippage
+from defilev.errors import UsageError
 from defilev.plan import parse_goal
 
 if TYPE_CHECKING:
     from defilev.config.settings import Settings
+    from defilev.model.target import Target
     from defilev.pipeline.planning import PlanQuestion
 
 __all__ = ["plan_question"]
@@ -20,6 +23,7 @@ def plan_question(
     to_health_factor: str | None,
     to_leverage: str | None,
     close: bool,
+    from_target: Path | None = None,
     max_slippage: str | None = None,
     floor: str | None = None,
     debt: str | None = None,
@@ -31,13 +35,33 @@ def plan_question(
     Raises:
         InvalidNumber: a number, percentage or duration cannot be meant, or not exactly one goal was given.
     """
+    from defilev.model.target import target_goal
     from defilev.pipeline.planning import PlanQuestion
 
+    target = None if from_target is None else _target(from_target)
+    if target is not None and (to_health_factor is not None or to_leverage is not None or close):
+        raise UsageError("--from-target and another goal contradict each other", fix="give one of them")
     return PlanQuestion(
-        goal=parse_goal(to_health_factor=to_health_factor, to_leverage=to_leverage, close=close),
+        goal=target_goal(target)
+        if target is not None
+        else parse_goal(to_health_factor=to_health_factor, to_leverage=to_leverage, close=close),
+        meant_for=None if target is None else (target.position.owner, target.position.protocol, target.position.market),
         max_slippage=settings.max_slippage if max_slippage is None else parse_slippage(max_slippage),
         floor=settings.floor if floor is None else parse_floor(floor),
         window=settings.expires if expires is None else parse_duration(expires, what="--expires"),
         debt=debt,
         collateral=collateral,
     )
+
+
+def _target(path: Path) -> Target:
+    from defilev.model.codec import parse_json
+    from defilev.model.target import target_from_document
+
+    try:
+        document = parse_json(path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}", fix="check the file's name") from None
+    except ValueError:
+        raise UsageError(f"{path} is not JSON", fix="make it with `defilev target … --json`") from None
+    return target_from_document(document)

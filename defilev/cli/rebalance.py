@@ -14,6 +14,7 @@ from defilev.cli.plan import (
     Debt,
     Expires,
     Floor,
+    FromTarget,
     Market,
     MaxSlippage,
     Protocol,
@@ -57,6 +58,7 @@ def rebalance(
     to_health_factor: ToHealthFactor = None,
     to_leverage: ToLeverage = None,
     close: Close = False,
+    from_target: FromTarget = None,
     plan: PlanFile = None,
     max_slippage: MaxSlippage = None,
     floor: Floor = None,
@@ -83,7 +85,12 @@ def rebalance(
 
     wanted = _mode(sign_only=sign_only, broadcast=broadcast, unsigned=unsigned)
     run = run_of(ctx)
-    goal = {"to_health_factor": to_health_factor, "to_leverage": to_leverage, "close": close}
+    goal = {
+        "to_health_factor": to_health_factor,
+        "to_leverage": to_leverage,
+        "close": close,
+        "from_target": from_target,
+    }
     limits = {"max_slippage": max_slippage, "floor": floor, "debt": debt, "collateral": collateral, "expires": expires}
     question = None
     if plan is None:

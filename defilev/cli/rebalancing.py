@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from defilev.cli.consent import ask, require_confirmed_hash, require_own_settings
 from defilev.cli.health_report import require_well_formed
-from defilev.cli.keys import keystore_path, password_for, unlock
+from defilev.cli.keys import keystore_path, password_for, remote_signer, require_one_signer, unlock
 from defilev.cli.plan_file import read_plan, write_document
-from defilev.errors import PlanUnreadable, UsageError
+from defilev.errors import PlanUnreadable
 from defilev.execute.policy import check_plan
 from defilev.execute.public_keys import assert_key_allowed
 from defilev.model.execution import SentStep, SignedStep
 from defilev.pipeline.acting import (
     Outcome,
-    broadcast,
+    Retried,
     policy_of,
     require_promise,
-    sign_first,
     try_again,
     unsigned,
 )
@@ -91,7 +91,8 @@ class Rebalancing:
         require_well_formed([self.who])
         if self.wanted.mode != "dry-run":
             require_own_settings(loaded, unused=self.wanted.limits)
-        require_one_signer(self.authority)
+        chosen = self.authority
+        require_one_signer(account=chosen.account, keystore=chosen.keystore, signer=chosen.signer)
         session = connect(loaded.values)
         try:
             self._with(session)
@@ -156,14 +157,29 @@ class Rebalancing:
         self._document(plan, report, unsigned=document)
 
     def _sign(self, session: Session, plan: Plan, report: SimulationReport) -> None:
-        signer = self._unlocked(self._keystore(session, plan), plan)
-        signed = sign_first(try_again(session, plan, engine=self.wanted.engine), plan, signer)
-        self._say(lambda: signed_text(plan, signed))
-        self._document(plan, report, signed=signed)
+        from defilev.pipeline.journalled import ready_to_act
+
+        signing = self._signing(session, plan)
+        with ready_to_act(session, account=plan.owner) as ready:
+            signer = signing()
+            signed, number = ready.sign(try_again(session, plan, engine=self.wanted.engine), plan, signer)
+        self._say(lambda: f"{signed_text(plan, signed)}\njournal #{number}")
+        self._document(plan, report, signed=signed, journal=number)
 
     def _send(self, session: Session, plan: Plan, report: SimulationReport) -> None:
+        from defilev.pipeline.journalled import ready_to_act
+
+        signing = self._signing(session, plan)
+        with ready_to_act(session, account=plan.owner) as ready:
+            retried, signer = self._agreed(session, plan, signing)
+            outcome, number = ready.send(retried, plan, signer, on_progress=self._progress(plan))
+        self._say(lambda: f"{self._got(plan, outcome)}\njournal #{number}")
+        self._document(plan, report, execution=outcome.execution, journal=number)
+        require_promise(outcome)
+
+    def _agreed(self, session: Session, plan: Plan, signing: Callable[[], Signer]) -> tuple[Retried, Signer]:
+        """Ask the user, then open the key, then try the plan once more."""
         out, authority = self.run.output, self.authority
-        keystore = self._keystore(session, plan)
         if not (session.is_anvil and session.is_loopback):
             ask(
                 plan,
@@ -172,20 +188,21 @@ class Rebalancing:
                 confirmed=authority.confirm_plan,
                 may_ask=not self.run.options.no_input,
             )
-        signer = self._unlocked(keystore, plan)
+        signer = signing()
         with out.stage("simulate again"):
             retried = try_again(session, plan, engine=self.wanted.engine)
         out.note(f"simulated again at block {retried.session.block.number}: the plan still keeps its promise")
-        outcome = broadcast(retried, plan, signer, record=_forget, on_progress=self._progress(plan))
-        self._say(lambda: self._got(plan, outcome))
-        self._document(plan, report, execution=outcome.execution)
-        require_promise(outcome)
+        return retried, signer
 
-    def _keystore(self, session: Session, plan: Plan) -> Path:
-        """Return what signs, found before anybody is asked anything."""
+    def _signing(self, session: Session, plan: Plan) -> Callable[[], Signer]:
+        """Return what gives the signer, which is found before anybody is asked anything."""
         assert_key_allowed(plan.owner, node_is_loopback_anvil=session.is_anvil and session.is_loopback)
         chosen = self.authority
-        return keystore_path(session.settings, owner=plan.owner, account=chosen.account, keystore=chosen.keystore)
+        if chosen.signer:
+            remote = remote_signer(chosen.signer, owner=plan.owner, tell=self.run.output.note)
+            return lambda: remote
+        keystore = keystore_path(session.settings, owner=plan.owner, account=chosen.account, keystore=chosen.keystore)
+        return lambda: self._unlocked(keystore, plan)
 
     def _unlocked(self, keystore: Path, plan: Plan) -> Signer:
         password = password_for(
@@ -221,8 +238,3 @@ class Rebalancing:
 
 def _counted(plan: Plan) -> str:
     return f"{len(plan.steps)} transaction{'' if len(plan.steps) == 1 else 's'}"
-
-
-def _forget(event: Event) -> None:
-    """Keep no record of an event; a journal takes this place."""
-    del event

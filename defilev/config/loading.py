@@ -180,14 +180,15 @@ def _validated(entries: Mapping[str, Entry]) -> LoadedSettings:
 
 def _resolved(key: str, entry: Entry) -> Any:
     """Return the value with its relative paths made absolute, from the folder of the file they were written in."""
-    if key not in PATH_KEYS:
+    if key not in PATH_KEYS or (key == "journal" and "://" in str(entry.value)):
         return entry.value
     if key == "address_book":
         written = entry.value.split(os.pathsep) if isinstance(entry.value, str) else entry.value
         return (
             tuple(_absolute(item, entry.folder) for item in written) if isinstance(written, list | tuple) else written
         )
-    return _absolute(entry.value, entry.folder)
+    absolute = _absolute(entry.value, entry.folder)
+    return str(absolute) if key == "journal" and isinstance(absolute, Path) else absolute
 
 
 def _absolute(value: Any, folder: Path) -> Any:

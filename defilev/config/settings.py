@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from platformdirs import user_cache_path, user_config_path
+from platformdirs import user_cache_path, user_config_path, user_data_path
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from defilev.config.values import At, parse_block, parse_duration, parse_floor, parse_slippage
@@ -16,11 +16,22 @@ from defilev.units import parse_decimal
 
 __all__ = ["SECRET", "STEERING", "PriceSettings", "Settings", "StatusSettings"]
 
-SECRET = frozenset({"rpc_url"})
+SECRET = frozenset({"journal", "rpc_url"})
 """Settings that are shown masked."""
 
 STEERING = frozenset(
-    {"address_book", "anvil", "cache_dir", "expires", "floor", "keystore_dir", "max_slippage", "prices", "rpc_url"}
+    {
+        "address_book",
+        "anvil",
+        "cache_dir",
+        "expires",
+        "floor",
+        "journal",
+        "keystore_dir",
+        "max_slippage",
+        "prices",
+        "rpc_url",
+    }
 )
 """What decides where money goes, on whose word and at which price: not for the working directory to say."""
 
@@ -113,6 +124,12 @@ class Settings(_Frozen):
     )
     keystore_dir: Path = Field(
         default_factory=lambda: user_config_path("defilev") / "keystores", description="Where your keystores are."
+    )
+    journal: str = Field(
+        default_factory=lambda: str(user_data_path("defilev") / "journal.db"),
+        repr=False,
+        min_length=1,
+        description="Where transactions are written down: a file, or the URL of a PostgreSQL database.",
     )
     timeout: float = Field(default=20.0, gt=0, le=600, description="Seconds to wait for each answer of the node.")
     color: Literal["auto", "always", "never"] = Field(default="auto", description="Colour; auto heeds NO_COLOR.")

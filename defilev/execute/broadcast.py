@@ -10,7 +10,7 @@ from defilev.chain.node import Node
 from defilev.chain.values import Receipt
 from defilev.errors import BlockUnavailable, DefilevError, NotConfirmed, Refused, RpcError
 from defilev.execute.policy import Policy, check_plan
-from defilev.execute.preparing import Sending, assert_current, nonces, sign_step
+from defilev.execute.preparing import Sending, assert_current, calls_of, nonces, sign_step
 from defilev.execute.signer import Signer
 from defilev.model.execution import Execution, SentStep, SignedStep
 from defilev.model.plan import Plan, Step
@@ -52,6 +52,7 @@ def execute(
     """
     check_plan(plan, policy=policy)
     nonce = assert_current(plan, node=node, signer=signer)
+    signer.announce(calls_of(plan))
     run = _Run(plan, node, signer, policy, record, on_progress, sending or Sending())
     try:
         for position, step in enumerate(plan.steps):

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields as fields_of
-from decimal import Decimal
 from typing import NoReturn
 
 from defilev.errors import PlanForAnotherChain, PolicyViolation
 from defilev.execute.allowances import allowance_checks
+from defilev.execute.limits import Limits, NothingSpent, Spent, limit_checks
 from defilev.execute.public_keys import assert_key_allowed
 from defilev.execute.rules import ADAPTERS, Bounds, Check, DecodedCall, checks, decode_call, same_action
 from defilev.execute.transaction import TransactionFields, decode_signed
 from defilev.model.account import LendingAccount
 from defilev.model.book import AddressBook
+from defilev.model.call_list import CallList
 from defilev.model.plan import Plan, Step
 from defilev.model.request import Address
 from defilev.model.token import Token
@@ -23,38 +24,28 @@ __all__ = ["Limits", "Policy", "check_plan", "check_signed", "check_transaction"
 
 _CALLDATA = re.compile(r"0x(?:[0-9a-f]{2})+")
 _HALF_CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141 // 2
-GWEI = 10**9
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds that no plan loosens.
-
-    `slippage` is the most a plan may allow, `price_drift` what the oracle may have moved since the plan: fractions.
-    `fee_per_gas` and `transaction_cost` in wei, the second for the whole gas limit at the highest fee.
-    """
-
-    slippage: Decimal = Decimal("0.10")
-    price_drift: Decimal = Decimal("0.01")
-    fee_per_gas: int = 2000 * GWEI
-    gas: int = 10_000_000
-    transaction_cost: int = 10**18 // 2
+_DEFAULT_LIMITS = Limits()
+_NOTHING = NothingSpent()
+_ROUTER = ("uniswap-v3-router", "uniswap-v3")
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What may be signed for the owner of `account`, as it was read at the newest block.
+    """What may be signed for the owner of `account`, as it was read at the newest block: the profile `deleverage-only`.
 
     `pool` and `tokens` are the market's; `router` is `None` where nothing can be swapped. `public_keys` says whether
-    keys that everybody knows may sign: only on a loopback anvil.
+    keys that everybody knows may sign: only on a loopback anvil. `calls` is the chain's shipped list, `None` where none
+    is shipped; `spent` remembers what the last day saw.
     """
 
     account: LendingAccount
     pool: Address
     router: Address | None
     tokens: tuple[Token, ...]
-    limits: Limits = Limits()
+    limits: Limits = _DEFAULT_LIMITS
     public_keys: bool = False
+    calls: CallList | None = None
+    spent: Spent = _NOTHING
 
 
 def policy_for(
@@ -65,6 +56,8 @@ def policy_for(
     book: AddressBook,
     node_is_loopback_anvil: bool,
     limits: Limits | None = None,
+    calls: CallList | None = None,
+    spent: Spent | None = None,
 ) -> Policy:
     """Return the policy for acting on `account`.
 
@@ -74,6 +67,8 @@ def policy_for(
         tokens: the market's (`LendingProtocol.tokens`).
         book: the address book of the chain.
         limits: of this machine; the default ones if left out.
+        calls: the chain's shipped list of contracts and selectors, `None` where none is shipped.
+        spent: remembers what the last 24 hours saw; nothing if left out.
 
     Raises:
         PlanForAnotherChain: the book is of another chain than the account.
@@ -83,7 +78,16 @@ def policy_for(
             "the address book is of another chain than the account", book=book.chain_id, account=account.chain_id
         )
     router = book.uniswap_v3.swap_router_02 if book.uniswap_v3 else None
-    return Policy(account, pool, router, tuple(tokens), limits or Limits(), node_is_loopback_anvil)
+    return Policy(
+        account,
+        pool,
+        router,
+        tuple(tokens),
+        limits or _DEFAULT_LIMITS,
+        public_keys=node_is_loopback_anvil,
+        calls=calls,
+        spent=spent or _NOTHING,
+    )
 
 
 def check_plan(plan: Plan, *, policy: Policy) -> None:
@@ -98,13 +102,16 @@ def check_plan(plan: Plan, *, policy: Policy) -> None:
         raise PlanForAnotherChain(
             f"the plan is for chain {plan.chain_id}, not {account.chain_id}", plan=plan.chain_id, node=account.chain_id
         )
-    for check in _head_checks(plan, policy):
+    for check in (*_head_checks(plan, policy), *_list_checks(policy)):
         _require(check)
     bounds = _bounds(plan, policy)
     calls = [_checked_call(step, bounds) for step in plan.steps]
     debts = {leg.asset.address: leg.amount for leg in account.legs if leg.side == "borrow"}
     for position, check in allowance_checks(calls, debts=debts):
         _require(check, plan.steps[position])
+    before = policy.spent.last_day(chain_id=account.chain_id, owner=account.owner)
+    for place, check in limit_checks(calls, account, limits=policy.limits, before=before):
+        _require(check, None if place is None else plan.steps[place])
 
 
 def check_transaction(fields: TransactionFields, step: Step, *, policy: Policy) -> None:
@@ -166,6 +173,18 @@ def _head_checks(plan: Plan, policy: Policy) -> tuple[Check, ...]:
     )
 
 
+def _list_checks(policy: Policy) -> Iterator[Check]:
+    """Yield whether the contracts that the node and the address book name are those of the chain's list."""
+    if policy.calls is None:
+        return
+    account, listed = policy.account, policy.calls
+    yield _equal("chain of the list of calls", listed.chain_id, account.chain_id)
+    pool = listed.address(f"{account.protocol}-pool", f"{account.protocol}/{account.market}")
+    yield Check("pool", pool in (None, policy.pool), policy.pool, pool)
+    router = listed.address(*_ROUTER)
+    yield Check("router", policy.router is None or router in (None, policy.router), policy.router, router)
+
+
 def _bounds(plan: Plan, policy: Policy) -> Bounds:
     account = policy.account
     return Bounds(
@@ -176,7 +195,16 @@ def _bounds(plan: Plan, policy: Policy) -> Bounds:
         tokens={token.address: token for token in policy.tokens},
         prices={leg.asset.address: leg.price for leg in account.legs},
         minimum_fill=1 - plan.max_slippage - policy.limits.price_drift,
+        selectors=_selectors(policy),
     )
+
+
+def _selectors(policy: Policy) -> dict[str, frozenset[bytes]] | None:
+    """Return by role what the chain's list has; the rules of this package stay in force beside it."""
+    if policy.calls is None:
+        return None
+    roles = {"pool": f"{policy.account.protocol}-pool", "router": _ROUTER[0], "token": "token"}
+    return {role: policy.calls.selectors(listed) for role, listed in roles.items()}
 
 
 def _checked_call(step: Step, bounds: Bounds) -> DecodedCall:

@@ -28,7 +28,7 @@ from defilev.model.execution import SignedStep
 from defilev.model.plan import Plan, Step
 from defilev.model.request import Address, Block, Call
 
-__all__ = ["Sending", "assert_current", "nonces", "prepare", "sign_next", "sign_step"]
+__all__ = ["Sending", "assert_current", "calls_of", "nonces", "prepare", "sign_next", "sign_step"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,13 @@ def sign_next(plan: Plan, *, node: Node, signer: Signer, policy: Policy, sending
     """
     check_plan(plan, policy=policy)
     nonce = assert_current(plan, node=node, signer=signer)
+    signer.announce(calls_of(plan))
     return sign_step(plan.steps[0], nonce=nonce, node=node, signer=signer, policy=policy, sending=sending or Sending())
+
+
+def calls_of(plan: Plan) -> list[Call]:
+    """Return the calls that the plan's transactions make."""
+    return [Call(step.to, bytes.fromhex(step.data[2:])) for step in plan.steps]
 
 
 def assert_current(plan: Plan, *, node: Node, signer: Signer | None = None) -> int:

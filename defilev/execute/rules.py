@@ -31,7 +31,8 @@ class Bounds:
     """What the calls of one owner on one market may touch.
 
     `tokens` are the market's. `prices` are the oracle's of what the account holds and owes. `minimum_fill` is the part
-    of the oracle's value that a swap's minimum must bring.
+    of the oracle's value that a swap's minimum must bring. `selectors` are those that the chain's list has for each
+    role, `None` where no list is shipped: then the rules below decide alone.
     """
 
     owner: Address
@@ -41,6 +42,7 @@ class Bounds:
     tokens: Mapping[Address, Token]
     prices: Mapping[Address, Price]
     minimum_fill: Decimal
+    selectors: Mapping[str, frozenset[bytes]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,8 @@ def decode_call(to: Address, data: bytes, bounds: Bounds) -> DecodedCall:
     known = interface(_interface_name(role, bounds)).by_selector(data)
     if known is None or (role, known.name) not in _RULES:
         raise ValueError(f"0x{data[:4].hex()} is not a call that is ever made to the {role}")
+    if bounds.selectors is not None and known.selector not in bounds.selectors[role]:
+        raise ValueError(f"0x{data[:4].hex()} is not in the chain's list of calls to the {role}")
     return DecodedCall(to, role, known.name, known.decode_arguments(data))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
@@ -9,7 +10,7 @@ from defilev.errors import KeyFailure
 from defilev.execute.keystore import address_of, open_keystore
 from defilev.execute.secret import Secret
 from defilev.execute.transaction import TransactionFields
-from defilev.model.request import Address
+from defilev.model.request import Address, Call
 
 __all__ = ["KeystoreSigner", "Signer"]
 
@@ -19,6 +20,10 @@ class Signer(Protocol):
 
     @property
     def address(self) -> Address: ...
+
+    def announce(self, calls: Sequence[Call]) -> None:
+        """Hear which calls will be signed, in their order; said before the first of them."""
+        ...
 
     def sign(self, fields: TransactionFields) -> bytes:
         """Return the signed type 2 transaction as a node accepts it; the caller checks it. Raises `KeyFailure`."""
@@ -42,6 +47,9 @@ class KeystoreSigner:
     @property
     def address(self) -> Address:
         return self._address
+
+    def announce(self, calls: Sequence[Call]) -> None:
+        """Nothing to do: the policy of this process has seen the whole plan."""
 
     def sign(self, fields: TransactionFields) -> bytes:
         """Return the signed type 2 transaction.

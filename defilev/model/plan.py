@@ -9,7 +9,7 @@ from typing import Literal
 
 from defilev.model.account import Notice
 from defilev.model.request import Address, Block
-from defilev.model.token import Token
+from defilev.model.token import MOST_DECIMALS, Token
 from defilev.units import Wad
 
 __all__ = [
@@ -231,3 +231,8 @@ class Plan:
     nonce: int
     warnings: tuple[Notice, ...]
     hash: str = ""
+
+    def __post_init__(self) -> None:
+        """Raise `ValueError` when `quote_decimals` are not those of a contract."""
+        if not 0 <= self.quote_decimals <= MOST_DECIMALS:
+            raise ValueError(f"a quote has at most {MOST_DECIMALS} decimal places")

@@ -226,16 +226,15 @@ def target_from_document(document: Any) -> Target:
     return from_document(Target, {name: value for name, value in document.items() if name != "schema"})
 
 
-def target_goal(document: Any) -> Goal:
-    """Return the goal that brings an account to what a target document says, for a plan.
+def target_goal(target: Target) -> Goal:
+    """Return the goal that brings the account to its target, for a plan.
 
     The health factor is rounded up to four places.
 
     Raises:
-        UsageError: not a target document.
         Infeasible: the target leaves the account alone.
     """
-    trade = target_from_document(document).trade
+    trade = target.trade
     if trade.action == "hold":
         raise Infeasible(
             f"the target leaves this account alone: {trade.reason}",

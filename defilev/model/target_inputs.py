@@ -49,7 +49,8 @@ class Position:
 
     `health_factor` is `None` when nothing is owed. `liquidation_threshold` and `loan_to_value` are averages over the
     collateral. `side`: `long` (volatile collateral, stable debt), `short` (the reverse), `ratio` (both volatile),
-    `correlated` (both on one driver). `risky_asset` names what the return view is about. `supply_rate` has what the
+    `correlated` (both on one driver). `risky_asset` names what the return view is about,
+    `collateral_asset` and `debt_asset` what is held and owed, the largest first. `supply_rate` has what the
     user stated on top of the market's (`stated_yield`). `liquidation_bonus` and `close_factor` are the protocol's.
     `depeg` is the relative fall of the collateral against the debt that liquidates, `None` without such a pair;
     `market_priced` whether the oracle would see one. `moving_share` is the share of the capacity (`short`: of the debt)
@@ -70,6 +71,7 @@ class Position:
     borrow_rate: float
     side: Side
     risky_asset: str
+    collateral_asset: str
     debt_asset: str
     stated_yield: float = 0.0
     liquidation_bonus: float | None = None

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from defilev.model.request import Address
 
-__all__ = ["Allowance", "Token", "TokenBalance", "Wallet"]
+__all__ = ["MOST_DECIMALS", "Allowance", "Token", "TokenBalance", "Wallet"]
+
+
+MOST_DECIMALS = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,11 @@ class Token:
     address: Address
     symbol: str
     decimals: int
+
+    def __post_init__(self) -> None:
+        """Raise `ValueError` when a contract's uint8 could not be `decimals`."""
+        if not 0 <= self.decimals <= MOST_DECIMALS:
+            raise ValueError(f"a token has at most {MOST_DECIMALS} decimal places")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from defilev.config.call_list import load_call_list
 from defilev.errors import SimulationFailed
 from defilev.execute.broadcast import Event, Progress, execute
 from defilev.execute.policy import Policy, policy_for
@@ -65,6 +66,7 @@ def policy_of(session: Session, account: LendingAccount) -> Policy:
         tokens=protocol.tokens(account),
         book=session.book,
         node_is_loopback_anvil=session.is_anvil and session.is_loopback,
+        calls=load_call_list(session.book.chain_id),
     )
 
 

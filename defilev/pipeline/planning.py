@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from defilev.abi import Function, interface
-from defilev.errors import CallReverted
+from defilev.errors import CallReverted, UsageError
 from defilev.model.account import LendingAccount
 from defilev.model.plan import Goal, Plan
 from defilev.model.request import Address, CallResult, Read
@@ -36,7 +36,8 @@ class PlanQuestion:
     """What a plan is asked for.
 
     `max_slippage` is a fraction, `floor` a health factor, `window` the seconds until the first signature at the latest;
-    `collateral` and `debt` are symbols or addresses, `None` to let the plan choose.
+    `collateral` and `debt` are symbols or addresses, `None` to let the plan choose. `meant_for` is the owner, protocol
+    and market that the goal was worked out for, `None` when a person named it.
     """
 
     goal: Goal
@@ -45,6 +46,7 @@ class PlanQuestion:
     window: int
     collateral: str | None = None
     debt: str | None = None
+    meant_for: tuple[str, str, str] | None = None
 
 
 def make_plan(session: Session, account: LendingAccount, question: PlanQuestion) -> Plan:
@@ -53,8 +55,10 @@ def make_plan(session: Session, account: LendingAccount, question: PlanQuestion)
     Raises:
         Infeasible: no plan reaches the goal.
         UnknownName: a chosen asset is not in the position.
+        UsageError: the goal was worked out for another position.
         DataError: the wallet or a quote cannot be read.
     """
+    _require_meant(account, question)
     protocol = PROTOCOLS[account.protocol]
     venue = venue_of(session.book)
     tokens = protocol.tokens(account)
@@ -78,6 +82,17 @@ def make_plan(session: Session, account: LendingAccount, question: PlanQuestion)
     plan = drive(plan_deleverage(inputs), session.fetch)
     session.reader.verify()
     return plan
+
+
+def _require_meant(account: LendingAccount, question: PlanQuestion) -> None:
+    position = (account.owner, account.protocol, account.market)
+    if question.meant_for is not None and question.meant_for != position:
+        raise UsageError(
+            "the target was worked out for another position",
+            fix="work it out again with `defilev target`",
+            target=" ".join(question.meant_for),
+            position=" ".join(position),
+        )
 
 
 def read_wallet(session: Session, owner: Address, *, tokens: Sequence[Token], spenders: Sequence[Address]) -> Wallet:

@@ -5,13 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from math import ceil
 
 from defilev.errors import InvalidNumber
 from defilev.model.account import LendingAccount
 from defilev.model.plan import Goal
-from defilev.units import WAD, parse_decimal
+from defilev.units import WAD, Wad, parse_decimal
 
-__all__ = ["MARGIN", "PROMISE_BAND", "RESULT_BAND", "Aim", "leverage_of", "parse_goal", "shown_leverage"]
+__all__ = [
+    "MARGIN",
+    "PROMISE_BAND",
+    "RESULT_BAND",
+    "Aim",
+    "assured_health",
+    "leverage_of",
+    "parse_goal",
+    "shown_leverage",
+]
 
 PROMISE_BAND = WAD // 1000
 """How far above the target a promise may lie."""
@@ -63,6 +73,18 @@ def shown_leverage(account: LendingAccount) -> Decimal | None:
     return Decimal(-(-leverage.numerator * scale // leverage.denominator)).scaleb(-LEVERAGE_PLACES)
 
 
+def assured_health(account: LendingAccount) -> Wad | None:
+    """Return the health factor less what rounding may take at another second; `None` when nothing is owed.
+
+    Each leg's value is rounded to a quote unit, which shows in accounts worth cents and in no others.
+    """
+    if account.health_factor is None:
+        return None
+    units = len(account.legs)
+    room = Fraction(units, max(account.collateral_value, 1)) + Fraction(units, max(account.debt_value, 1))
+    return Wad(account.health_factor - ceil(account.health_factor * room))
+
+
 @dataclass(frozen=True, slots=True)
 class Aim:
     """A goal as two tests of an account: what is sized for, and how far it may be overshot."""
@@ -70,24 +92,29 @@ class Aim:
     goal: Goal
 
     def reached(self, account: LendingAccount) -> bool:
-        """Return whether the account has reached the goal with its margin."""
-        return self._holds(account, MARGIN)
+        """Return whether the account has reached the goal with its margin, however values are rounded."""
+        return self._holds(
+            account, MARGIN, health=assured_health(account), equity=account.equity_value - len(account.legs)
+        )
 
     def met(self, account: LendingAccount) -> bool:
         """Return whether the account has reached the goal itself."""
-        return self._holds(account, 0)
+        return self._holds(account, 0, health=account.health_factor, equity=account.equity_value)
 
     def overshot(self, *, earliest: LendingAccount, latest: LendingAccount) -> bool:
         """Return whether a promise for the latest time, or what is got at the earliest, would lie too far above."""
-        return self._holds(latest, PROMISE_BAND + 1) or self._holds(earliest, RESULT_BAND + 1)
+        return self._beyond(latest, PROMISE_BAND) or self._beyond(earliest, RESULT_BAND)
 
-    def _holds(self, account: LendingAccount, margin: int) -> bool:
-        if account.health_factor is None:
+    def _beyond(self, account: LendingAccount, band: int) -> bool:
+        return self._holds(account, band + 1, health=account.health_factor, equity=account.equity_value)
+
+    def _holds(self, account: LendingAccount, margin: int, *, health: int | None, equity: int) -> bool:
+        if health is None:
             return True
         if self.goal.kind == "close" or self.goal.value is None:
             return False
         target = Fraction(self.goal.value)
         if self.goal.kind == "health-factor":
-            return account.health_factor >= target * WAD + margin
-        leverage = leverage_of(account)
-        return leverage is not None and leverage <= target - min(Fraction(margin, WAD), (target - 1) / 2)
+            return health >= target * WAD + margin
+        within = target - min(Fraction(margin, WAD), (target - 1) / 2)
+        return equity > 0 and Fraction(account.collateral_value, equity) <= within

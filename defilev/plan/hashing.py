@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from defilev.model.plan import Plan
 __all__ = ["SCHEMA", "hash_of", "plan_document", "plan_from", "with_hash"]
 
 SCHEMA = "defilev/plan@1"
+_CALLDATA = re.compile(r"0x(?:[0-9a-f]{2})*")
 
 
 def plan_document(plan: Plan) -> dict[str, Any]:
@@ -51,6 +53,16 @@ def plan_from(document: Any) -> Plan:
             content=expected,
         )
     try:
-        return from_document(Plan, {name: value for name, value in document.items() if name != "schema"})
+        plan = from_document(Plan, {name: value for name, value in document.items() if name != "schema"})
     except UsageError as error:
         raise PlanUnreadable(error.fact) from None
+    _require_transactions(plan)
+    return plan
+
+
+def _require_transactions(plan: Plan) -> None:
+    if not plan.steps:
+        raise PlanUnreadable("the file is a plan without steps")
+    for step in plan.steps:
+        if not _CALLDATA.fullmatch(step.data):
+            raise PlanUnreadable(f"the calldata of step {step.index} is not 0x and hex digits")

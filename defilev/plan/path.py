@@ -14,6 +14,7 @@ from defilev.model.account import Leg, LendingAccount
 from defilev.model.plan import Action, Approve
 from defilev.model.request import Address
 from defilev.model.token import Token
+from defilev.plan.goals import assured_health
 from defilev.plan.inputs import SECONDS_PER_STEP, PlanInputs
 from defilev.protocols.contract import LendingProtocol
 from defilev.units import Wad
@@ -66,8 +67,8 @@ class Path:
         late = self.latest_time(len(self.actions))
         first = self.protocol.apply(self.first, action, at=self.started_at)
         last = self.protocol.apply(self.last, action, at=late)
-        healths = [health for health in (self.lowest, first.health_factor, last.health_factor) if health is not None]
-        return replace(self, first=first, last=last, actions=(*self.actions, action), lowest=min(healths, default=None))
+        lowest = _lowest([self.lowest, assured_health(first), assured_health(last)])
+        return replace(self, first=first, last=last, actions=(*self.actions, action), lowest=lowest)
 
     def since(self) -> Path:
         """Return the same path with its lowest health factor forgotten, so that what follows can be judged alone."""
@@ -82,9 +83,12 @@ class Path:
         return path.then(Approve(asset, spender, spender_name, amount))
 
     def health_factor(self) -> Wad | None:
-        """Return the lower health factor of the two ends; `None` when nothing is owed."""
-        healths = [account.health_factor for account in (self.first, self.last) if account.health_factor is not None]
-        return min(healths, default=None)
+        """Return the lower health factor of the two ends, however values are rounded; `None` when nothing is owed."""
+        return _lowest([assured_health(self.first), assured_health(self.last)])
+
+
+def _lowest(healths: Iterable[Wad | None]) -> Wad | None:
+    return min((health for health in healths if health is not None), default=None)
 
 
 def start(inputs: PlanInputs) -> Path:

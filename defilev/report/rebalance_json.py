@@ -23,8 +23,9 @@ def rebalance_document(
     signed: SignedStep | None = None,
     unsigned: Mapping[str, Any] | None = None,
     execution: Execution | None = None,
+    journal: int | None = None,
 ) -> dict[str, Any]:
-    """Return the plan, how it was tried, and what was done: `None` for what was not."""
+    """Return the plan, how it was tried, and what was done: `None` for what was not; `journal` is the run's number."""
     return {
         "schema": SCHEMA,
         "mode": mode,
@@ -33,4 +34,5 @@ def rebalance_document(
         "signed": None if signed is None else to_document(signed),
         "unsigned": unsigned,
         "execution": None if execution is None else to_document(execution),
+        "journal": journal,
     }

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from risk_figures import risk_figures
 
 from defilev.abi import interface
 from defilev.chain.multicall import PinnedReader
@@ -37,7 +38,7 @@ def main() -> None:
         subprocess.run([ROOT / "scripts/world", "up", "--dir", folder], check=True, stdout=subprocess.DEVNULL)
         try:
             world = json.loads((Path(folder) / "world.json").read_text())
-            figures = processes(world, Path(folder)) | reads(world)
+            figures = processes(world, Path(folder)) | reads(world) | risk_figures()
         finally:
             subprocess.run([ROOT / "scripts/world", "down", "--dir", folder], check=True, stdout=subprocess.DEVNULL)
     json.dump(figures, sys.stdout, indent=1)

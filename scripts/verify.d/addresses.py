@@ -19,6 +19,7 @@ from eth_utils.address import is_checksum_address
 
 HERE = Path(__file__).resolve().parent
 BOOKS = HERE.parents[1] / "defilev" / "config" / "addresses"
+CALLS = BOOKS.parent / "policies"
 MARKETS = {"main": "Main", "prime": "Lido", "etherfi": "EtherFi"}  # ours: the package's
 PACKAGES = {
     "@aave-dao/aave-address-book@4.68.1": (
@@ -67,7 +68,7 @@ def expected(section: str, market: str, key: str, chain: dict[str, Any]) -> str 
     if section == "aave-v3":
         table = {"pool_addresses_provider": table.get(MARKETS.get(market, ""))}
     if key == "ens_registry":
-        return ENS_MAINNET_ADDR
+        return str(ENS_MAINNET_ADDR)
     found: str | None = table.get(key)
     return found
 
@@ -84,6 +85,25 @@ def entries(book: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     return found
 
 
+def listed(calls: dict[str, Any], chain: dict[str, Any]) -> list[tuple[str, str, str | None]]:
+    """Return name, address and published address of every contract in a list of calls."""
+    found = []
+    for contract in calls["contract"]:
+        name = contract.get("name", "")
+        if name.startswith("aave-v3/"):
+            found.append((name, contract["address"], chain["pools"].get(MARKETS[name.removeprefix("aave-v3/")])))
+        elif name:
+            found.append((name, contract["address"], chain.get(name, {}).get("swap_router_02")))
+    return found
+
+
+def compare(where: str, address: str, answer: str | None) -> int:
+    """Print one line; return 1 when the address differs or is in no package."""
+    same = answer is not None and answer.lower() == address.lower() and is_checksum_address(address)
+    print("ok   " if same else "WRONG", where, address, "" if same else f"(published: {answer})")
+    return 0 if same else 1
+
+
 def main() -> int:
     """Print one line an address; return 1 when one differs or is in no package."""
     wrong = 0
@@ -92,10 +112,11 @@ def main() -> int:
         book = tomllib.loads(path.read_text())
         for section, market, key, address in entries(book):
             answer = expected(section, market, key, packages[str(book["chain"]["id"])])
-            same = answer is not None and answer.lower() == address.lower() and is_checksum_address(address)
-            wrong += not same
-            where = ".".join(part for part in (path.stem, section, market, key) if part)
-            print("ok   " if same else "WRONG", where, address, "" if same else f"(published: {answer})")
+            wrong += compare(".".join(part for part in (path.stem, section, market, key) if part), address, answer)
+    for path in sorted(CALLS.glob("*.toml")):
+        calls = tomllib.loads(path.read_text())
+        for name, address, answer in listed(calls, packages[str(calls["chain"]["id"])]):
+            wrong += compare(f"calls {path.stem}.{name}", address, answer)
     return 1 if wrong else 0
 
 

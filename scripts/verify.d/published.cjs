@@ -38,6 +38,7 @@ for (const name of ["mainnet", "arbitrum", "base", "optimism"]) {
       swap_router_02: uniswap.SWAP_ROUTER_02_ADDRESSES(chain.id),
     },
     "aave-v3": {},
+    pools: {},
   };
 }
 for (const file of readdirSync(at("aave-address-book/dist"))) {
@@ -45,5 +46,6 @@ for (const file of readdirSync(at("aave-address-book/dist"))) {
   if (!published[market.CHAIN_ID]) continue;
   const [, name] = /^AaveV3(?:Ethereum|Arbitrum|Base|Optimism)(.*)\.js$/.exec(file);
   published[market.CHAIN_ID]["aave-v3"][name || "Main"] = market.POOL_ADDRESSES_PROVIDER;
+  published[market.CHAIN_ID].pools[name || "Main"] = market.POOL;
 }
 console.log(JSON.stringify(published, null, 1));

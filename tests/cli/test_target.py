@@ -135,15 +135,22 @@ def test_health_factor_is_the_contracts(target: Run, run: Run) -> None:
     assert float(health["leverage"]) == pytest.approx(now["leverage"], abs=1e-4)
 
 
-def test_a_goal_for_a_plan(target: Run, run: Run) -> None:
+def test_a_goal_for_a_plan(target: Run, run: Run, tmp_path: Path) -> None:
     """What the target says, a plan can do: its goal is the trade-to health factor."""
     printed = target("comfortable", "--volatility", "65%", "--min-health-factor", "2.6", "--json")
-    goal = target_goal(printed.document)
+    goal = target_goal(target_from_document(printed.document))
     assert goal.kind == "health-factor"
     assert goal.value is not None
     assert Decimal("2.6") < goal.value < Decimal(4)
-    planned = run("plan", "comfortable", "-p", "aave-v3", "--to-health-factor", str(goal.value))
+    file = tmp_path / "target.json"
+    file.write_text(printed.out)
+    planned = run("plan", "comfortable", "-p", "aave-v3", "--from-target", str(file), "--json")
     assert planned.code == 0, planned.err
+    assert Decimal(planned.document["goal"]["value"]) == goal.value
+    for_another = run("plan", "mixed", "-p", "aave-v3", "--from-target", str(file))
+    assert (for_another.code, for_another.out) == (2, "")
+    both = run("plan", "comfortable", "-p", "aave-v3", "--from-target", str(file), "--close")
+    assert both.code == 2
     text = target("comfortable", "--volatility", "65%", "--min-health-factor", "2.6")
     assert f"--to-health-factor {goal.value}" in text.err
     assert "← binding" in text.out

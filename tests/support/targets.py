@@ -49,6 +49,7 @@ def a_position(**changes: Any) -> Position:
         borrow_rate=0.054,
         side="long",
         risky_asset="ETH",
+        collateral_asset="WETH",
         debt_asset="USDC",
         liquidation_bonus=0.05,
     )

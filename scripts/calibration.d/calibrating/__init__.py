@@ -1,0 +1,1 @@
+"""The study behind the shipped multiplier table: see docs/calibration.md."""
