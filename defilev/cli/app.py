@@ -12,6 +12,7 @@ from typer.core import TyperGroup, TyperOption
 from typer.main import get_command
 
 from defilev import __version__
+from defilev.cli.accuracy import accuracy
 from defilev.cli.arguments import hoisted
 from defilev.cli.config import app as config
 from defilev.cli.context import GlobalOptions, Run
@@ -19,6 +20,7 @@ from defilev.cli.doctor import doctor
 from defilev.cli.failure import describe, failure_document, unexpected
 from defilev.cli.health import health
 from defilev.cli.help import help as explain
+from defilev.cli.journal import app as journal
 from defilev.cli.output import Color
 from defilev.cli.plan import plan
 from defilev.cli.protocols import app as protocols
@@ -43,6 +45,8 @@ _COMMANDS: tuple[tuple[str, str, Callable[..., None] | typer.Typer], ...] = (
     ("Act", "plan", plan),
     ("Act", "simulate", simulate),
     ("Act", "rebalance", rebalance),
+    ("Study", "journal", journal),
+    ("Study", "accuracy", accuracy),
     ("Set up", "doctor", doctor),
     ("Set up", "wallet", wallet),
     ("Set up", "config", config),

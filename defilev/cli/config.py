@@ -106,8 +106,8 @@ def _shown(loaded: LoadedSettings) -> Iterator[tuple[str, Any]]:
     by_asset = [f"prices.by_asset.{symbol}" for symbol in loaded.values.prices.by_asset]
     for key in (*setting_keys(), *by_asset):
         value = written(key, _value(loaded.values, key))
-        is_secret = key in SECRET and isinstance(value, str) and (key != "journal" or "://" in value)
-        yield key, redact_url(value) if is_secret else value
+        is_url = key != "journal" or "://" in str(value)
+        yield key, redact_url(value) if key in SECRET and is_url and isinstance(value, str) else value
 
 
 def _value(values: Any, key: str) -> Any:

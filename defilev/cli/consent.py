@@ -69,5 +69,8 @@ def ask(plan: Plan, *, chain_name: str, yes: bool, confirmed: str | None, may_as
     what = f"This sends {count} transaction{'s' if count > 1 else ''} on {chain_name.upper()} from {plan.owner}."
     sys.stderr.write(f"{what} Type the last {LAST} characters of the account to go on: ")
     sys.stderr.flush()
-    if sys.stdin.readline().strip().lower() != plan.owner[-LAST:].lower():
+    answer = sys.stdin.readline()
+    if not answer.endswith("\n"):
+        sys.stderr.write("\n")
+    if answer.strip().lower() != plan.owner[-LAST:].lower():
         raise Declined("nothing was signed")

@@ -82,7 +82,7 @@ def assured_health(account: LendingAccount) -> Wad | None:
         return None
     units = len(account.legs)
     room = Fraction(units, max(account.collateral_value, 1)) + Fraction(units, max(account.debt_value, 1))
-    return Wad(account.health_factor - ceil(account.health_factor * room))
+    return Wad(max(account.health_factor - ceil(account.health_factor * room), 0))
 
 
 @dataclass(frozen=True, slots=True)

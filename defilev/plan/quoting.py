@@ -80,9 +80,10 @@ def _offers(venue: Venue, sale: Sale, sold: Sold, tries: Sequence[tuple[Route, i
 
 
 def _difference(total: Quote | None, base: Quote | None) -> Quote | None:
-    if total is None or base is None or total.amount_out <= base.amount_out:
+    """Return what the second of two sales brings: both quotes are rounded down, so their difference may be one more."""
+    if total is None or base is None or total.amount_out - 1 <= base.amount_out:
         return None
-    return Quote(total.amount_out - base.amount_out, total.gas)
+    return Quote(total.amount_out - base.amount_out - 1, total.gas)
 
 
 def _acceptable(sale: Sale, offers: Sequence[Fill]) -> list[Fill]:

@@ -165,7 +165,7 @@ def _stays_above(inputs: PlanInputs, trial: Callable[[], Path]) -> bool:
 
 def _nothing_to_withdraw(path: Path, inputs: PlanInputs, sale: Sale) -> Infeasible:
     symbol = sale.collateral.symbol
-    health = path.health_factor()
+    health = path.last.health_factor
     if _available(path, sale.collateral) == 0:
         held = supply_of(path.first, sale.collateral.address)
         return Infeasible(

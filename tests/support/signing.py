@@ -91,9 +91,7 @@ def signer_folder(folder: Path, *, key: bytes, policy: str) -> Path:
     for name in ("state", "run"):
         (folder / name).mkdir(mode=0o700)
     (folder / "policy.toml").write_text(policy, encoding="utf-8")
-    import_keystore(
-        folder / "keys", "key", private_key=Secret(key), password=Secret(PASSWORD), work_factor=WORK_FACTOR
-    )
+    import_keystore(folder / "keys", "key", private_key=Secret(key), password=Secret(PASSWORD), work_factor=WORK_FACTOR)
     return folder
 
 
@@ -162,7 +160,8 @@ def start_signer(folder: Path, *options: str, new: bool = True, password: bytes 
     words = [*options, "--password-fd", str(reading), *(("--new-state",) if new else ())]
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
-            signer_command(folder, *words), stdout=subprocess.PIPE, stderr=log, pass_fds=[reading], text=True, cwd=folder,
+            signer_command(folder, *words), stdout=subprocess.PIPE, stderr=log, pass_fds=[reading], text=True,
+            cwd=folder,
             env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
         )  # fmt: skip
     os.close(reading)

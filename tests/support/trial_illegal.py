@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
-import rlp
+import rlp  # type: ignore[import-untyped]
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
@@ -20,6 +20,7 @@ __all__ = ["ILLEGAL", "Illegal"]
 MULTISEND = "0x40A2aCCbd92BCA938b02010E17A5b8929b49130D"
 ALL = 2**256 - 1
 UNKNOWN = "0x6B3595068778DD592e39A122f4f5a5cF09C90fE2"
+REPAY = "repay(address,uint256,uint256,address)"
 SWAP_ONE = "exactInputSingle((address,address,uint24,address,uint256,uint256,uint160))"
 SWAP_ALONG = "exactInput((bytes,address,uint256,uint256))"
 
@@ -89,8 +90,8 @@ def _is(value: Any) -> Callable[[Random], Any]:
 
 def _swap(random: Random, draft: Draft, **changes: Any) -> Illegal:
     usual: dict[str, Any] = {
-        "sold": WETH.address, "bought": USDC.address, "fee": 500, "to": OWNER, "amount": 10**18, "minimum": 2990 * 10**6,
-        "limit": 0,
+        "sold": WETH.address, "bought": USDC.address, "fee": 500, "to": OWNER, "amount": 10**18,
+        "minimum": 2990 * 10**6, "limit": 0,
     }  # fmt: skip
     chosen = usual | changes
     if chosen["limit"] or random.random() < 0.5:
@@ -106,7 +107,7 @@ def _path_through_a_stranger(random: Random, draft: Draft) -> Illegal:
 
 
 def _approve(amount: int, *, spender: str = POOL, spent: int | None = None, draft: Draft) -> Illegal:
-    following = ((POOL, call("repay(address,uint256,uint256,address)", USDC.address, spent, 2, OWNER)),) if spent else ()
+    following = ((POOL, call(REPAY, USDC.address, spent, 2, OWNER)),) if spent else ()
     return _to(USDC.address, "approve(address,uint256)", spender, amount, following=following)(draft)
 
 
@@ -176,7 +177,7 @@ def _bytes(change: Callable[[Random, bytes], bytes]) -> Make:
 
 def _data(change: Callable[[Random, bytes], bytes]) -> Make:
     def made(random: Random, draft: Draft) -> Illegal:
-        data = draft.data or call("repay(address,uint256,uint256,address)", USDC.address, 1, 2, OWNER)
+        data = draft.data or call(REPAY, USDC.address, 1, 2, OWNER)
         to = draft.to if draft.data else POOL
         return Illegal(replace(draft, to=to, data=change(random, data)).payload(), draft.following)
 
@@ -187,12 +188,14 @@ def _dirty_word(random: Random, _: bytes) -> bytes:
     """An address whose unused upper bytes are not zero."""
     word = random.randbytes(11) + b"\x01" + bytes.fromhex(USDC.address[2:])
     rest = encode(["uint256", "uint256", "address"], [_amount(random), 2, OWNER])
-    return keccak(text="repay(address,uint256,uint256,address)")[:4] + word + rest
+    return keccak(text=REPAY)[:4] + word + rest
 
 
 def _moved_offset(random: Random, _: bytes) -> bytes:
     """The same swap with its path somewhere else: what one decoder reads another may not."""
-    good = call(SWAP_ALONG, (bytes.fromhex(WETH.address[2:]) + b"\0\1\xf4" + bytes.fromhex(USDC.address[2:]), OWNER, 1, 1))
+    good = call(
+        SWAP_ALONG, (bytes.fromhex(WETH.address[2:]) + b"\0\1\xf4" + bytes.fromhex(USDC.address[2:]), OWNER, 1, 1)
+    )
     return good[:4] + encode(["uint256"], [64]) + bytes(32) + good[36:]
 
 
@@ -257,9 +260,8 @@ ILLEGAL: Mapping[str, Make] = {
                         lambda random: random.randbytes(8), _is(0)),
     "withdraw to a stranger": _pool("withdraw(address,uint256,address)", _is(USDC.address), _amount, stranger),
     "withdraw an unknown token": _pool("withdraw(address,uint256,address)", stranger, _amount, _is(OWNER)),
-    "repay for a stranger": _pool("repay(address,uint256,uint256,address)", _is(USDC.address), _amount, _is(2), stranger),
-    "repay at the stable rate": _pool("repay(address,uint256,uint256,address)", _is(USDC.address), _amount, _is(1),
-                                      _is(OWNER)),
+    "repay for a stranger": _pool(REPAY, _is(USDC.address), _amount, _is(2), stranger),
+    "repay at the stable rate": _pool(REPAY, _is(USDC.address), _amount, _is(1), _is(OWNER)),
     "swap to a stranger": lambda random, draft: _swap(random, draft, to=stranger(random)),
     "swap below the floor": lambda random, draft: _swap(random, draft, minimum=random.randrange(2285 * 10**6)),
     "swap into an unknown token": lambda random, draft: _swap(random, draft, bought=UNKNOWN),
@@ -276,7 +278,8 @@ ILLEGAL: Mapping[str, Make] = {
     "type 3": _of_type(3),
     "type 4": _of_type(4),
     "no chain id": _changed(0, lambda *_: b""),
-    "another chain": lambda random, draft: _fields(chain_id=random.choice([10, 137, 8453, 31337, 2**64]))(random, draft),
+    "another chain": lambda random, draft: _fields(
+        chain_id=random.choice([10, 137, 8453, 31337, 2**64]))(random, draft),
     "value": lambda random, draft: _fields(value=random.choice([1, 10**18]))(random, draft),
     "access list": lambda random, draft: _fields(access_list=[[random.randbytes(20), []]])(random, draft),
     "too dear": _too_dear,
@@ -293,13 +296,14 @@ ILLEGAL: Mapping[str, Make] = {
     "data cut off": _data(lambda random, data: data[: random.randrange(len(data))]),
     "unknown function": _data(lambda random, data: random.randbytes(4) + data[4:]),
     "dirty address": lambda random, draft: Illegal(replace(draft, to=POOL, data=_dirty_word(random, b"")).payload()),
-    "path elsewhere": lambda random, draft: Illegal(replace(draft, to=ROUTER, data=_moved_offset(random, b"")).payload()),
+    "path elsewhere": lambda random, draft: Illegal(
+        replace(draft, to=ROUTER, data=_moved_offset(random, b"")).payload()),
     "another contract": _another_contract,
     "data to the owner": lambda random, draft: Illegal(
         replace(draft, to=OWNER, data=random.randbytes(random.randrange(1, 68))).payload()),
     "a nonce that was used": lambda random, draft: Illegal(replace(
         draft, nonce=draft.last, to=POOL, tip=draft.tip * 4, fee=100 * GWEI, gas=100_000,
-        data=call("repay(address,uint256,uint256,address)", USDC.address, _amount(random) + 10**15, 2, OWNER)).payload()),
+        data=call(REPAY, USDC.address, _amount(random) + 10**15, 2, OWNER)).payload()),
     "a nonce far ahead": lambda random, draft: _fields(
         nonce=draft.nonce + random.choice([101, 10**6, 2**63, 2**64 - 1, 2**200]))(random, draft),
 }  # fmt: skip

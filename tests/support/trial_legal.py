@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from random import Random
 
-import rlp
+import rlp  # type: ignore[import-untyped]
 from eth_account import Account
 
 from defilev.model.token import Token
@@ -61,7 +62,8 @@ def trial_policy(**changes: object) -> str:
     """Return the policy of the trial: five tokens, one pool, one router, limits that legal transactions keep."""
     tokens = [PolicyToken(token.symbol, token.address, token.decimals, str(price)) for token, price in PRICES.items()]
     usual: dict[str, object] = {
-        "chain_id": CHAIN_ID, "owner": OWNER, "pool": POOL, "router": ROUTER, "tokens": tokens, "protected": [PROTECTED],
+        "chain_id": CHAIN_ID, "owner": OWNER, "pool": POOL, "router": ROUTER, "tokens": tokens,
+        "protected": [PROTECTED],
     }  # fmt: skip
     return policy_text(**(usual | changes))  # type: ignore[arg-type]
 
@@ -128,7 +130,7 @@ def _deleverage(random: Random) -> list[Named]:
     minimum = _amount(bought, value * random.randrange(970, 1000) // 1000)
     middle = random.sample([token for token in PRICES if token not in (sold, bought)], random.randrange(3))
     tokens = [sold, *middle, bought]
-    hops = [(*pair, random.choice((100, 500, 3000))) for pair in zip(tokens, tokens[1:], strict=False)]
+    hops = [(*pair, random.choice((100, 500, 3000))) for pair in pairwise(tokens)]
     zero = [on.approve(sold, ROUTER, 0)] if random.random() < 0.1 else []
     return _named([
         on.withdraw(sold, amount), *zero, on.approve(sold, ROUTER, amount), on.swap(hops, amount, minimum),

@@ -1,0 +1,71 @@
+"""What was done and what may still happen: one SQL store of runs, plans, reserved nonces, attempts and outcomes.
+
+SQLite on one host, PostgreSQL for several (`open_journal`). Every write is one transaction that is durable when the
+method returns, so a caller writes first and acts after. Nothing here talks to a chain.
+
+Writing, in the order of a run. The two that carry weight: `reserve` before signing, `sign` before sending.
+
+    journal = open_journal(place)                     raises JournalUnusable, JournalDamaged, ExtraMissing
+    run = journal.begin(RunStart(…))                  -> int, the number after "journal #"
+    journal.observe(run, account, role="before")
+    journal.plan(run, plan)
+    journal.simulated(run, report)
+    intent = journal.reserve(Reservation(…))          -> str; raises AttemptOpen: the account has a live intent
+    journal.sign(intent, SignedAttempt(…))            once per attempt of the nonce, replacement and self-cancel too
+    journal.handed_over(hash, result, endpoint=…)     after each send call, whether it returned or raised
+    journal.included(hash, ReceiptFacts(…))           MINED, or REVERTED when its status says so
+    journal.move(intent, "VERIFIED", why=…)           any other change of state; only those of `TRANSITIONS`
+    journal.reorged(intent, why=…)                    its attempts may land again
+    journal.foreign(intent, by=hash, why=…)           somebody else used its nonce
+    journal.settle(hash, "final", why=…)              an attempt that needs no more watching
+    journal.release(intent, why=…)                    a nonce that nothing of ours was sent for is free again
+    journal.finish(run, Outcome(…)) / journal.stop(run, why)
+
+Recovery, on every start and every tick:
+
+    journal.open_attempts(chain=…, account=…)         -> tuple[OpenAttempt, …]: may still land, or still watched
+    journal.reserved(chain=…, account=…)              -> tuple[Reserved, …]: a nonce without a signature
+    classify(attempts, truth)                         -> {hash: Verdict}: OK, KNOWN, UNKNOWN, REPLACED. Pure
+
+Reading: `journal.runs()`, `journal.run(number)`, `journal.outcomes()`, `journal.verify()`, `journal.export()`.
+`open_for_reading(place)` gives these alone, and `None` when there is no journal yet. Leases are in `leases`.
+"""
+
+from defilev.journal.opening import Place, open_for_reading, open_journal, place_of
+from defilev.journal.reading import JournalReader
+from defilev.journal.recovery import ChainTruth, Verdict, classify
+from defilev.journal.values import (
+    LIVE,
+    TRANSITIONS,
+    Finding,
+    OpenAttempt,
+    Outcome,
+    ReceiptFacts,
+    Reservation,
+    Reserved,
+    RunStart,
+    SignedAttempt,
+)
+from defilev.journal.writing import Journal
+
+__all__ = [
+    "LIVE",
+    "TRANSITIONS",
+    "ChainTruth",
+    "Finding",
+    "Journal",
+    "JournalReader",
+    "OpenAttempt",
+    "Outcome",
+    "Place",
+    "ReceiptFacts",
+    "Reservation",
+    "Reserved",
+    "RunStart",
+    "SignedAttempt",
+    "Verdict",
+    "classify",
+    "open_for_reading",
+    "open_journal",
+    "place_of",
+]

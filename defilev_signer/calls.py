@@ -1,0 +1,149 @@
+"""What a call does, read from its bytes: only the functions written here, and only in their one encoding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from defilev_signer.hashing import ADDRESS_BYTES, address
+
+__all__ = ["ALL", "FUNCTIONS", "Action", "Approve", "Hop", "Repay", "Swap", "Withdraw", "read_call"]
+
+ALL = 2**256 - 1
+"""Stands for everything that is there, in `withdraw` and `repay`."""
+
+_WORD = 32
+_FEE_BYTES = 3
+_PATH_HEAD = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Take `amount` base units out of the market, to `to`."""
+
+    asset: str
+    amount: int
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
+class Repay:
+    """Pay back `amount` base units of what `on_behalf_of` owes."""
+
+    asset: str
+    amount: int
+    rate_mode: int
+    on_behalf_of: str
+
+
+@dataclass(frozen=True, slots=True)
+class Approve:
+    """Let `spender` take `amount` base units of `token`."""
+
+    token: str
+    spender: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One pool on a route; `fee` in hundredths of a basis point."""
+
+    token_in: str
+    token_out: str
+    fee: int
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """Sell exactly `amount_in` along `hops` for at least `minimum_out`, paid to `recipient`."""
+
+    hops: tuple[Hop, ...]
+    recipient: str
+    amount_in: int
+    minimum_out: int
+    price_limit: int = 0
+
+
+Action: TypeAlias = Withdraw | Repay | Approve | Swap
+
+
+class _Words:
+    """The 32-byte words of a call's arguments; every word must be of its type, and none may be left over."""
+
+    def __init__(self, data: bytes, count: int | None = None) -> None:
+        if len(data) % _WORD or (count is not None and len(data) != count * _WORD):
+            raise ValueError(f"{len(data)} bytes of arguments")
+        self._data = data
+
+    def uint(self, place: int, bits: int = 256) -> int:
+        word = self._data[place * _WORD : (place + 1) * _WORD]
+        value = int.from_bytes(word, "big")
+        if len(word) != _WORD or value >= 2**bits:
+            raise ValueError(f"argument word {place} is not a uint{bits}")
+        return value
+
+    def address(self, place: int) -> str:
+        return address(self.uint(place, 160).to_bytes(ADDRESS_BYTES, "big"))
+
+
+def read_call(signature: str, to: str, arguments: bytes) -> Action:
+    """Return what calling the function `signature` of `to` does; raises `ValueError` unless it is the one encoding."""
+    return FUNCTIONS[signature](to, arguments)
+
+
+def _withdraw(_: str, data: bytes) -> Withdraw:
+    words = _Words(data, 3)
+    return Withdraw(words.address(0), words.uint(1), words.address(2))
+
+
+def _repay(_: str, data: bytes) -> Repay:
+    words = _Words(data, 4)
+    return Repay(words.address(0), words.uint(1), words.uint(2), words.address(3))
+
+
+def _approve(to: str, data: bytes) -> Approve:
+    words = _Words(data, 2)
+    return Approve(to, words.address(0), words.uint(1))
+
+
+def _swap_one(_: str, data: bytes) -> Swap:
+    words = _Words(data, 7)
+    hop = Hop(words.address(0), words.address(1), words.uint(2, 24))
+    return Swap((hop,), words.address(3), words.uint(4), words.uint(5), words.uint(6, 160))
+
+
+def _swap_along(_: str, data: bytes) -> Swap:
+    words = _Words(data)
+    if words.uint(0) != _WORD or words.uint(1) != _PATH_HEAD * _WORD:
+        raise ValueError("an offset is not where the encoding has it")
+    length = words.uint(1 + _PATH_HEAD)
+    start = (2 + _PATH_HEAD) * _WORD
+    if length > len(data) or len(data) != start + length + -length % _WORD or any(data[start + length :]):
+        raise ValueError("the path is not as long as it says")
+    return Swap(_hops(data[start : start + length]), words.address(2), words.uint(3), words.uint(4))
+
+
+def _hops(path: bytes) -> tuple[Hop, ...]:
+    stride = ADDRESS_BYTES + _FEE_BYTES
+    if len(path) < stride + ADDRESS_BYTES or (len(path) - ADDRESS_BYTES) % stride:
+        raise ValueError("it is not a path of tokens and fees")
+    return tuple(
+        Hop(
+            address(path[start : start + ADDRESS_BYTES]),
+            address(path[start + stride : start + stride + ADDRESS_BYTES]),
+            int.from_bytes(path[start + ADDRESS_BYTES : start + stride], "big"),
+        )
+        for start in range(0, len(path) - ADDRESS_BYTES, stride)
+    )
+
+
+FUNCTIONS: Mapping[str, Callable[[str, bytes], Action]] = {
+    "withdraw(address,uint256,address)": _withdraw,
+    "repay(address,uint256,uint256,address)": _repay,
+    "approve(address,uint256)": _approve,
+    "exactInputSingle((address,address,uint24,address,uint256,uint256,uint160))": _swap_one,
+    "exactInput((bytes,address,uint256,uint256))": _swap_along,
+}
+"""Everything that lowers risk. What raises it, sends tokens away or runs other code is in no policy."""

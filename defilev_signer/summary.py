@@ -1,0 +1,61 @@
+"""What a transaction does, in words, from its bytes alone."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from defilev_signer.calls import ALL, Approve, Repay, Swap, Withdraw
+from defilev_signer.policy import ETHER, Policy
+from defilev_signer.rules import Judgement
+
+__all__ = ["summary"]
+
+
+def summary(judged: Judgement, policy: Policy) -> tuple[str, ...]:
+    """Return the lines that say what is signed: chain and cost, the call, the hash."""
+    transaction = judged.transaction
+    cost = _decimal(Fraction(transaction.most_it_can_cost, ETHER), 18)
+    head = (
+        f"chain {transaction.chain_id} ({policy.chain_name}) · from {policy.account.owner} · nonce {transaction.nonce} "
+        f"· costs at most {cost} of the native currency"
+    )
+    return head, _sentence(judged, policy), f"signing hash 0x{transaction.signing_hash.hex()}"
+
+
+def _sentence(judged: Judgement, policy: Policy) -> str:
+    to = policy.name_of(judged.transaction.to)
+    match judged.action:
+        case Withdraw(asset, amount, beneficiary):
+            return f"withdraw {_amount(asset, amount, policy)} from {to} to {policy.name_of(beneficiary)}"
+        case Repay(asset, amount, _, beneficiary):
+            return f"repay {_amount(asset, amount, policy)} at {to} for {policy.name_of(beneficiary)}"
+        case Approve(token, spender, amount):
+            return f"allow {policy.name_of(spender)} to take {_amount(token, amount, policy)}"
+        case Swap():
+            return _swap(judged.action, to, policy)
+        case None:
+            return f"nothing: uses up nonce {judged.transaction.nonce}"
+
+
+def _swap(action: Swap, to: str, policy: Policy) -> str:
+    bought = action.hops[-1].token_out
+    steps = (f"{policy.tokens[hop.token_out].symbol} ({hop.fee / 10_000:g} %)" for hop in action.hops)
+    route = " → ".join((policy.tokens[action.hops[0].token_in].symbol, *steps))
+    return (
+        f"sell {_amount(action.hops[0].token_in, action.amount_in, policy)} at {to} "
+        f"for at least {_amount(bought, action.minimum_out, policy)} to {policy.name_of(action.recipient)}: {route}"
+    )
+
+
+def _amount(place: str, amount: int, policy: Policy) -> str:
+    token = policy.tokens[place]
+    if amount == ALL:
+        return f"all {token.symbol} ({place})"
+    return f"{_decimal(Fraction(amount, 10**token.decimals), token.decimals)} {token.symbol} ({amount} of {place})"
+
+
+def _decimal(value: Fraction, places: int) -> str:
+    """Return an exact decimal number without trailing zeros."""
+    digits = f"{value.numerator * 10**places // value.denominator:0{places + 1}d}"
+    whole, part = digits[: len(digits) - places], digits[len(digits) - places :].rstrip("0")
+    return f"{whole}.{part}" if part else whole
