@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,6 +19,9 @@ __all__ = ["Key"]
 _KEY_BYTES = 32
 _MOST_MEMORY = 2**30
 _MOST_ROUNDS = 10**8
+_RECURSION = 1000
+
+sys.setrecursionlimit(_RECURSION)  # a library for elliptic curves raised it beyond what the C stack bears
 
 
 class Key:

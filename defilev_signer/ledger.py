@@ -60,19 +60,11 @@ class Ledger:
         check_directory(folder, what="the state folder")
         self._clock = clock
         self._lock = _locked(folder)
-        path = folder / _FILE
-        if path.exists() == new:
-            raise Unusable(
-                f"{path} {'exists already' if new else 'is not there: what was signed before would be forgotten'}",
-                fix="leave out --new-state" if new else "restore it, or give --new-state if nothing was ever signed",
-            )
         try:
-            self._database = _opened(path)
-            self._pin(policy)
-        except sqlite3.Error as error:
-            raise Unusable(
-                f"{path} cannot be used: {error}", fix="restore it from a copy, or look at the disk"
-            ) from None
+            self._database = self._opened(folder / _FILE, policy, new=new)
+        except Unusable:
+            os.close(self._lock)
+            raise
 
     def admit(self, judged: Judgement, limits: Limits) -> None:
         """Write down that `judged` is about to be signed; it is on disk when this returns.
@@ -170,21 +162,37 @@ class Ledger:
             (row.nonce, row.content, *texts, row.signatures, row.at),
         )
 
-    def _pin(self, policy: Policy) -> None:
-        """Remember whom this ledger is for; refuse a policy that names others."""
-        wanted: dict[str, Any] = {
-            "chain": str(policy.chain_id),
-            "owner": policy.account.owner,
-            "protected": " ".join(sorted(policy.account.protected)),
-        }
-        known = dict(self._database.execute("SELECT name, value FROM pinned"))
-        for name, value in wanted.items():
-            if known.setdefault(name, value) != value:
-                raise Unusable(
-                    f"the policy's {name} is {value}, and this ledger was made for {known[name]}",
-                    fix="correct the policy, or use another --state folder",
-                )
-        self._database.executemany("INSERT OR REPLACE INTO pinned VALUES (?,?)", known.items())
+    def _opened(self, path: Path, policy: Policy, *, new: bool) -> sqlite3.Connection:
+        if path.exists() == new:
+            raise Unusable(
+                f"{path} {'exists already' if new else 'is not there: what was signed before would be forgotten'}",
+                fix="leave out --new-state" if new else "restore it, or give --new-state if nothing was ever signed",
+            )
+        try:
+            database = _connected(path)
+            _pin(database, policy)
+        except sqlite3.Error as error:
+            raise Unusable(
+                f"{path} cannot be used: {error}", fix="restore it from a copy, or look at the disk"
+            ) from None
+        return database
+
+
+def _pin(database: sqlite3.Connection, policy: Policy) -> None:
+    """Remember whom this ledger is for; refuse a policy that names others."""
+    wanted: dict[str, Any] = {
+        "chain": str(policy.chain_id),
+        "owner": policy.account.owner,
+        "protected": " ".join(sorted(policy.account.protected)),
+    }
+    known = dict(database.execute("SELECT name, value FROM pinned"))
+    for name, value in wanted.items():
+        if known.setdefault(name, value) != value:
+            raise Unusable(
+                f"the policy's {name} is {value}, and this ledger was made for {known[name]}",
+                fix="correct the policy, or use another --state folder",
+            )
+    database.executemany("INSERT OR REPLACE INTO pinned VALUES (?,?)", known.items())
 
 
 def _locked(folder: Path) -> int:
@@ -197,7 +205,7 @@ def _locked(folder: Path) -> int:
     return descriptor
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _connected(path: Path) -> sqlite3.Connection:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     os.close(descriptor)
     database = sqlite3.connect(path, isolation_level=None)

@@ -21,6 +21,7 @@ LARGEST = 1024 * 1024
 PATIENCE = 5.0
 """Seconds that a client may take for its request."""
 
+_MOST_BRACKETS = 512
 _LOCAL_PEERCRED = 1  # of macOS; its level is 0
 
 
@@ -77,8 +78,15 @@ def _serve_one(connection: socket.socket, answer: Callable[[Any], dict[str, Any]
     if user != os.geteuid():
         log(f"a process of user {user} was turned away")
         return
-    reply = answer(json.loads(_line(connection)))
+    reply = answer(_parsed(_line(connection)))
     connection.sendall(json.dumps(reply).encode() + b"\n")
+
+
+def _parsed(line: bytes) -> Any:
+    """Return what a request says; nested ones are not tried, since parsing them can exhaust the C stack."""
+    if line.count(b"[") + line.count(b"{") > _MOST_BRACKETS:
+        raise ValueError("the request is nested too deeply")
+    return json.loads(line)
 
 
 def _line(connection: socket.socket) -> bytes:

@@ -60,6 +60,9 @@ def translated(shown: str) -> Iterator[None]:
         raise _ours(error, shown) from None
     except sqlite3.Error as error:
         raise _told(error, shown) from None
+    except ValueError as error:  # text that is no UTF-8, a number that is none
+        what = f"a value is not what its column holds: {type(error).__name__}"
+        raise JournalDamaged(f"the journal is not what was written: {what}", journal=shown) from None
 
 
 def _ours(error: SQLAlchemyError, shown: str) -> JournalUnusable | JournalDamaged:
@@ -71,7 +74,8 @@ def _ours(error: SQLAlchemyError, shown: str) -> JournalUnusable | JournalDamage
 def _told(error: BaseException, shown: str) -> JournalUnusable | JournalDamaged:
     said = (str(error).strip().splitlines() or [type(error).__name__])[0]
     code = getattr(error, "sqlite_errorcode", None)
-    if code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+    is_corrupt = code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    if is_corrupt or "decode to UTF-8" in said:
         return JournalDamaged(f"the journal is not what was written: {said}", journal=shown)
     return JournalUnusable(f"the journal cannot be used: {said}", journal=shown)
 

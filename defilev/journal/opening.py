@@ -67,6 +67,8 @@ def open_journal(place: Place) -> Journal:
     """
     if place.file is not None:
         _prepare_file(place.file)
+    witness = Witness(place.file)
+    content = witness.content()
     engine = engines.writing(place.file, place.url)
     try:
         with engines.translated(place.shown):
@@ -75,7 +77,7 @@ def open_journal(place: Place) -> Journal:
     except BaseException:
         engine.dispose()
         raise
-    journal = Journal(engine, place.shown, Witness.beside(place.file))
+    journal = Journal(engine, place.shown, witness, content=content)
     _require_whole(journal)
     return journal
 
@@ -88,6 +90,8 @@ def open_for_reading(place: Place) -> JournalReader | None:
     """
     if place.file is not None and not place.file.exists():
         return None
+    witness = Witness(place.file)
+    content = witness.content()
     engine = engines.reading(place.file, place.url)
     try:
         with engines.translated(place.shown):
@@ -98,7 +102,7 @@ def open_for_reading(place: Place) -> JournalReader | None:
     if not exists:
         engine.dispose()
         return None
-    return JournalReader(engine, place.shown, Witness.beside(place.file))
+    return JournalReader(engine, place.shown, witness, content=content)
 
 
 def _require_whole(journal: Journal) -> None:
@@ -108,7 +112,7 @@ def _require_whole(journal: Journal) -> None:
         journal.close()
         raise
     if findings:
-        journal.close()
+        JournalReader.close(journal)  # which does not take the file as it is for the one that was closed
         raise JournalDamaged(
             f"the journal is not what was written: {findings[0].where}: {findings[0].what}",
             journal=journal.shown,

@@ -26,10 +26,12 @@ class JournalReader:
 
     Args:
         shown: where it is, without secrets.
+        content: the digest of the file before it was opened, `None` when it says nothing.
     """
 
-    def __init__(self, engine: Engine, shown: str, witness: Witness) -> None:
+    def __init__(self, engine: Engine, shown: str, witness: Witness, *, content: str | None = None) -> None:
         self._engine = engine
+        self._content = content
         self._witness = witness
         self.shown = shown
 
@@ -133,7 +135,7 @@ class JournalReader:
                 return tuple(self._findings(connection, head))
         except JournalDamaged as damaged:
             return (Finding("file", damaged.fact),)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError) as error:
             return (Finding("file", f"a value is not what its column holds: {type(error).__name__}"),)
 
     def export(self) -> dict[str, Any]:
@@ -160,9 +162,7 @@ class JournalReader:
         known = {row.hash: row.seq for row in connection.execute(select(tables.event.c.hash, tables.event.c.seq))}
         if head is not None and head not in known:
             yield Finding("head", f"no event has the hash {head}: the journal was cut short or rewritten")
-        witnessed = self._witness.read()
-        if witnessed is not None and witnessed[0] > 0 and known.get(witnessed[1]) != witnessed[0]:
-            yield Finding("head", f"event {witnessed[0]}, which was committed once, is not in the journal")
+        yield from self._witness.findings(known, self._content)
 
 
 def _of_run(connection: Connection, number: int) -> Iterator[tuple[str, list[RowData]]]:

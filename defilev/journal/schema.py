@@ -9,11 +9,15 @@ from sqlalchemy.sql import column
 
 from defilev.errors import JournalDamaged, JournalUnusable
 from defilev.journal import tables
+from defilev.journal.sealing import Writer
 
 __all__ = ["VERSION", "require_current", "upgrade"]
 
 VERSION = "0001"
 """The newest migration's; `docs/journal.md` lists them."""
+
+KNOWN = (VERSION,)
+"""All that can be read or brought up to date."""
 
 _LOCK = 0x6465_6669_6C65_76
 """The advisory lock that one of several starting processes takes."""
@@ -38,6 +42,9 @@ def upgrade(engine: Engine) -> None:
         if found != VERSION:
             _require_older(found)
             _migrate(connection)
+            writer = Writer(connection)
+            writer.vouch_for_schema(VERSION)
+            writer.close()
         _require_guards(connection)
 
 
@@ -56,7 +63,7 @@ def require_current(engine: Engine) -> bool:
 
 
 def _require_older(found: str | None) -> None:
-    if found is not None and (not found.isdigit() or found > VERSION):
+    if found is not None and found not in KNOWN:
         raise JournalUnusable(
             "a newer defilev made the journal", fix="use that version of defilev", found=found, known=VERSION
         )

@@ -19,7 +19,9 @@ from defilev.journal import tables
 from defilev.journal.values import Finding
 from defilev.model.codec import canonical_hash, canonical_json
 
-__all__ = ["GENESIS", "Writer", "check_seals", "key_of", "now", "row_hash"]
+__all__ = ["GENESIS", "Writer", "check_seals", "key_of", "now", "row_hash", "schema_hash"]
+
+_SCHEMA = "schema"
 
 GENESIS = hashlib.sha256(b"defilev journal").hexdigest()
 """What the first event follows."""
@@ -38,6 +40,14 @@ def key_of(table: Table, row: Mapping[str, Any]) -> str:
 def row_hash(row: Mapping[str, Any]) -> str:
     """Return the digest of a whole row."""
     return canonical_hash(dict(row))
+
+
+def schema_hash(connection: Connection) -> str:
+    """Return the digest of SQLite's own text of every table and index; PostgreSQL rewrites its text, so of no text."""
+    if connection.dialect.name != "sqlite":
+        return canonical_hash(None)
+    made = connection.exec_driver_sql("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name")
+    return canonical_hash([list(row) for row in made])
 
 
 class Writer:
@@ -78,17 +88,17 @@ class Writer:
     def _vouch(
         self, table: Table, row: Mapping[str, Any], before: Mapping[str, Any] | None, detail: Mapping[str, Any]
     ) -> None:
-        event: dict[str, Any] = {
-            "seq": self._seq + 1,
-            "at": now(),
-            "subject": table.name,
-            "key": key_of(table, row),
-            "from_state": _state(before),
-            "to_state": _state(row),
-            "detail": canonical_json(detail),
-            "row_hash": row_hash(row),
-            "prev_hash": self._hash,
-        }
+        states = {"from_state": _state(before), "to_state": _state(row)}
+        said = {"subject": table.name, "key": key_of(table, row), "detail": canonical_json(detail)}
+        self._append({**said, **states, "row_hash": row_hash(row)})
+
+    def vouch_for_schema(self, version: str) -> None:
+        """Vouch for the tables themselves, just after they were made."""
+        said = {"subject": _SCHEMA, "key": version, "detail": "{}", "row_hash": schema_hash(self.connection)}
+        self._append({**said, "from_state": None, "to_state": None})
+
+    def _append(self, said: Mapping[str, Any]) -> None:
+        event: dict[str, Any] = {"seq": self._seq + 1, "at": now(), **said, "prev_hash": self._hash}
         event["hash"] = canonical_hash(event)
         self.connection.execute(insert(tables.event).values(event))
         self._seq, self._hash = self._seq + 1, event["hash"]
@@ -98,6 +108,9 @@ def check_seals(connection: Connection) -> Iterator[Finding]:
     """Yield everything that does not follow from the chain of events."""
     seen: dict[tuple[str, str], str] = {}
     yield from _broken_links(connection, seen)
+    made = [seen.pop(vouched) for vouched in list(seen) if vouched[0] == _SCHEMA]
+    if not made or made[-1] != schema_hash(connection):
+        yield Finding(_SCHEMA, "the tables are not as they were made")
     for table in tables.SEALED:
         yield from _unsealed(connection, table, seen)
     for subject, key in seen:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, NoResultFound
 
-from defilev.errors import AttemptOpen, Refused
+from defilev.errors import AttemptOpen, JournalDamaged, JournalUnusable, Refused
 from defilev.journal import engines, rows, tables
 from defilev.journal.reading import JournalReader
 from defilev.journal.sealing import Writer, now
@@ -36,6 +36,15 @@ __all__ = ["Journal"]
 
 class Journal(JournalReader):
     """The journal, open for writing. Raises `JournalUnusable` when a write is not durable: then nothing may be done."""
+
+    def close(self) -> None:
+        """Let go of the database, and remember how it was left."""
+        head = None
+        with suppress(JournalUnusable, JournalDamaged, NoResultFound):
+            head = self.head()
+        super().close()
+        if head is not None:
+            self._witness.close(*head)
 
     def begin(self, start: RunStart) -> int:
         """Write down that a run begins; return its number."""
@@ -197,6 +206,7 @@ class Journal(JournalReader):
             writer = Writer(connection)
             yield writer
             writer.close()
+        self._content = None
         self._witness.note(*writer.head)
 
 

@@ -76,13 +76,19 @@ def shown_leverage(account: LendingAccount) -> Decimal | None:
 def assured_health(account: LendingAccount) -> Wad | None:
     """Return the health factor less what rounding may take at another second; `None` when nothing is owed.
 
-    Each leg's value is rounded to a quote unit, which shows in accounts worth cents and in no others.
+    Each leg is rounded to a base unit of its token, and its value to a quote unit. Between two times the health factor
+    of an account with little of a token of few decimals may therefore be lower than at both.
     """
     if account.health_factor is None:
         return None
-    units = len(account.legs)
-    room = Fraction(units, max(account.collateral_value, 1)) + Fraction(units, max(account.debt_value, 1))
+    room = Fraction(_rounding(account, "supply"), max(account.collateral_value, 1))
+    room += Fraction(_rounding(account, "borrow"), max(account.debt_value, 1))
     return Wad(max(account.health_factor - ceil(account.health_factor * room), 0))
+
+
+def _rounding(account: LendingAccount, side: str) -> int:
+    """Return what rounding may change in the value of one side, in quote units."""
+    return sum(1 + -(-leg.value // max(leg.amount, 1)) for leg in account.legs if leg.side == side)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +99,8 @@ class Aim:
 
     def reached(self, account: LendingAccount) -> bool:
         """Return whether the account has reached the goal with its margin, however values are rounded."""
-        return self._holds(
-            account, MARGIN, health=assured_health(account), equity=account.equity_value - len(account.legs)
-        )
+        equity = account.equity_value - _rounding(account, "supply") - _rounding(account, "borrow")
+        return self._holds(account, MARGIN, health=assured_health(account), equity=equity)
 
     def met(self, account: LendingAccount) -> bool:
         """Return whether the account has reached the goal itself."""

@@ -14,11 +14,38 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import rlp  # type: ignore[import-untyped]
 from eth_account import Account
+from eth_utils.address import to_checksum_address
 
 from tests.support.signing import SignerProcess, signer_folder, start_signer
 from tests.support.trial_illegal import ILLEGAL
 from tests.support.trial_legal import KEY, OWNER, Draft, legal_drafts, trial_policy
+
+CONTROL = 1000
+"""How many of the illegal transactions a signer without a policy is asked for."""
+LEGACY = ("nonce", "gasPrice", "gas", "to", "value", "data")
+NAMES = ("chainId", "nonce", "maxPriorityFeePerGas", "maxFeePerGas", "gas", "to", "value", "data", "accessList")
+
+
+def signed_without_a_policy(payload: bytes) -> bool:
+    """Tell whether eth-account signs it when it is asked to: the control, which shows that the cases are dangerous."""
+    try:
+        is_typed = payload[:1] == b"\x02"
+        items = rlp.decode(payload[1:] if is_typed else payload)
+        names = NAMES if is_typed else LEGACY
+        fields = {name: _as_written(name, item) for name, item in zip(names, items, strict=False)}
+        Account.sign_transaction({name: value for name, value in fields.items() if value is not None}, KEY)
+    except Exception:  # noqa: BLE001 - whatever it raises, it did not sign
+        return False
+    return True
+
+
+def _as_written(name: str, item: Any) -> Any:
+    """Return a field as that library takes it, `None` for an empty recipient."""
+    if name == "to":
+        return to_checksum_address(item) if item else None
+    return item if name in ("data", "accessList") else int.from_bytes(item, "big")
 
 
 class Trial:
@@ -35,6 +62,7 @@ class Trial:
         self.refused = 0
         self.unexplained = 0
         self.last = 0
+        self.control = Counter[str]()
         self._names = cycle(random.sample(sorted(ILLEGAL), len(ILLEGAL)))
 
     def ask_illegal(self, draft: Draft) -> None:
@@ -42,6 +70,9 @@ class Trial:
         name = next(self._names)
         case = ILLEGAL[name](self.random, replace(draft, last=self.last))
         answer = self.signer.sign(case.payload, case.following)
+        if self.control["asked"] < CONTROL:
+            self.control["asked"] += 1
+            self.control["signed"] += signed_without_a_policy(case.payload)
         self.illegal[name] += 1
         self.rules[answer.get("denied", {}).get("rule", "NOT DENIED")] += 1
         if "denied" not in answer:
@@ -80,6 +111,7 @@ def run(signer: SignerProcess, *, illegal: int, legal: int, seed: int) -> dict[s
             "kinds": dict(trial.illegal),
         },
         "legal": {"generated": sum(trial.legal.values()), "refused": trial.refused, "kinds": dict(trial.legal)},
+        "without_a_policy": dict(trial.control),
         "rules_that_denied": dict(trial.rules.most_common()),
         "examples_of_failure": trial.wrong[:5],
     }

@@ -168,7 +168,7 @@ def test_the_last_four_characters_and_the_password_send_it(real: Cli, owner: tup
         shown.type(who[-4:].swapcase() + "\n")
         shown.until("keystore password: ")
         shown.type(PASSWORD + "\n")
-        code = shown.ended(seconds=60)
+        code = shown.ended()
 
     assert 0 == code, shown.text
     assert PASSWORD not in shown.text

@@ -233,7 +233,8 @@ def test_a_single_transaction_is_signed_whole(cli: Cli) -> None:
     """A debt-free account is closed with one transaction, and once anybody has sent it nothing is left."""
     words = ("debt-free", "--close", "--sign-only", *credentials(cli.world, "debt-free"))
     printed = cli.rebalance(*words)
-    sent = cli.world.rpc("eth_sendRawTransaction", printed.out.splitlines()[-1])
+    raw = next(line for line in printed.out.splitlines() if line.startswith("0x02"))
+    sent = cli.world.rpc("eth_sendRawTransaction", raw)
     assert _included(cli.world, sent)
 
     assert 0 == printed.code, printed.err

@@ -138,7 +138,7 @@ class Terminal:
     screen: int
     shown: list[str]
 
-    def until(self, text: str, *, seconds: float = 20) -> None:
+    def until(self, text: str, *, seconds: float = 60) -> None:
         """Read what is shown until `text` is among it."""
         deadline = time.monotonic() + seconds
         while text not in self.text:
@@ -149,7 +149,7 @@ class Terminal:
         """Type on the keyboard; the character ETX is Ctrl-C."""
         os.write(self.screen, keys.encode())
 
-    def ended(self, *, seconds: float = 30) -> int:
+    def ended(self, *, seconds: float = 60) -> int:
         """Wait for the end and return the exit code."""
         deadline = time.monotonic() + seconds
         while self.process.poll() is None:

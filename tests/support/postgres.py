@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -58,17 +59,17 @@ def started(*settings: str) -> Iterator[Postgres]:
     if user is not None:
         os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
     data = folder / "data"
-    initdb = [found / "initdb", "-D", data, "-U", "defilev", "-A", "trust", "-E", "UTF8", "--no-sync"]
+    initdb: list[str | Path] = [found / "initdb", "-D", data, "-U", "defilev", "-A", "trust", "-E", "UTF8", "--no-sync"]
     subprocess.run(initdb, check=True, capture_output=True, user=user, cwd=folder)
     options = [word for setting in settings for word in ("-c", setting)]
-    command = [found / "postgres", "-D", data, "-k", folder, "-c", "listen_addresses=", *options]
+    command: list[str | Path] = [found / "postgres", "-D", data, "-k", folder, "-c", "listen_addresses=", *options]
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log, user=user, cwd=folder)
     try:
         _await(folder, server)
         yield Postgres(folder)
     finally:
-        server.terminate()
+        server.send_signal(signal.SIGQUIT)  # nothing of it is wanted: no last checkpoint
         server.wait()
         shutil.rmtree(folder)
 

@@ -116,6 +116,12 @@ def _approve_too_much(random: Random, draft: Draft) -> Illegal:
     return _approve(spent + random.choice([1, random.randrange(1, 10**10)]), spent=spent, draft=draft)
 
 
+def _approve_too_valuable(random: Random, draft: Draft) -> Illegal:
+    """Exactly what the next call takes, and more than one transaction may move."""
+    amount = 100_000 * 10**6 + random.randrange(1, 10**15)
+    return _approve(amount, spent=amount, draft=draft)
+
+
 def _approve_to_repay_all_and_keep(_: Random, draft: Draft) -> Illegal:
     return _approve(10**9, spent=ALL, draft=draft)
 
@@ -246,8 +252,10 @@ ILLEGAL: Mapping[str, Make] = {
                      _is(ALL), _is(27), lambda random: random.randbytes(32), lambda random: random.randbytes(32)),
     "approve without limit": lambda random, draft: _approve(
         random.choice([ALL, 2**255, ALL - 1]), spent=ALL, draft=draft),
-    "approve a stranger": lambda random, draft: _approve(10**6, spender=stranger(random), spent=10**6, draft=draft),
+    "approve a stranger": lambda random, draft: _approve(
+        random.choice([0, 10**6]), spender=stranger(random), spent=10**6, draft=draft),
     "approve more than is spent": _approve_too_much,
+    "approve too much value": _approve_too_valuable,
     "approve what nothing spends": lambda random, draft: _approve(_amount(random), draft=draft),
     "approve to repay all and keep": _approve_to_repay_all_and_keep,
     "borrow": _pool("borrow(address,uint256,uint256,uint16,address)", _is(USDC.address), _amount, _is(2), _is(0),

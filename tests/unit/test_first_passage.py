@@ -54,9 +54,7 @@ def test_probability_of_the_reference_rows(
 
 def test_density_integrates_to_the_probability() -> None:
     """∫f dt over 30 days is P(τ≤T) = .0956834, by quadrature."""
-    mass, _ = quad(
-        lambda t: liquidation_density(float(t), 1.5, 0.8, -0.35), 1e-9, 30 * DAY, epsabs=1e-12, epsrel=1e-12
-    )
+    mass, _ = quad(lambda t: liquidation_density(float(t), 1.5, 0.8, -0.35), 1e-9, 30 * DAY, epsabs=1e-12, epsrel=1e-12)
     assert 0.0956834 == pytest.approx(mass, abs=1e-7)
     assert mass == pytest.approx(liquidation_probability(1.5, 0.8, 30 * DAY, -0.35), abs=1e-9)
 

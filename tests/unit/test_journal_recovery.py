@@ -7,18 +7,37 @@ from typing import Any
 import pytest
 
 from defilev.journal import LIVE, TRANSITIONS, ChainTruth, OpenAttempt, Verdict, classify
+from defilev.model.request import Address
 from tests.support.journals import ACCOUNT, CHAIN, a_receipt
 
 
 def an_open_attempt(name: str = "0xa", **change: Any) -> OpenAttempt:
     """Return an attempt of nonce 7 that was sent once."""
-    usual: dict[str, Any] = {
-        **{"run": 1, "intent": "i", "step": 1, "state": "UNKNOWN", "position": "p", "chain": CHAIN, "chain_id": 1},
-        **{"account": ACCOUNT, "nonce": 7, "number": 1, "hash": name, "raw": "0x02", "purpose": "act"},
-        **{"mode": "broadcast", "max_fee_per_gas": 1, "max_priority_fee_per_gas": 1, "sent_count": 1},
-        **{"sent_first_at": None, "last_result": None, "deadline_block": None, "cap_wei": 1, "epoch": 0},
-        "included_in": None,
-    }
+    usual = dict[str, Any](
+        run=1,
+        intent="i",
+        step=1,
+        state="UNKNOWN",
+        position="p",
+        chain=CHAIN,
+        chain_id=1,
+        account=ACCOUNT,
+        nonce=7,
+        number=1,
+        hash=name,
+        raw="0x02",
+        purpose="act",
+        mode="broadcast",
+        max_fee_per_gas=1,
+        max_priority_fee_per_gas=1,
+        sent_count=1,
+        sent_first_at=None,
+        last_result=None,
+        deadline_block=None,
+        cap_wei=1,
+        epoch=0,
+        included_in=None,
+    )
     return OpenAttempt(**(usual | change))
 
 
@@ -72,11 +91,11 @@ def test_nonces_do_not_speak_for_each_other() -> None:
 def test_accounts_are_not_mixed() -> None:
     """One account's nonce does not decide about another's transactions."""
     with pytest.raises(ValueError, match="several accounts"):
-        classify([ONE, replace(BUMP, account="0x0")], ChainTruth(7))
+        classify([ONE, replace(BUMP, account=Address("0x0"))], ChainTruth(7))
 
 
 def test_transitions_name_known_states() -> None:
     """Every state has its successors, all of them states; what is given back or halted never becomes live again."""
     assert {state for after in TRANSITIONS.values() for state in after} <= set(TRANSITIONS)
     for ended in ("ABORTED", "HALTED", "VERIFIED", "CANCELLED"):
-        assert set() == set(TRANSITIONS[ended]) & set(LIVE)  # type: ignore[index]
+        assert set() == set(TRANSITIONS[ended]) & set(LIVE)

@@ -19,8 +19,9 @@ import importlib.resources, json, defilev
 from defilev.abi import interface
 root = importlib.resources.files("defilev")
 names = lambda *parts: sorted(item.name for item in root.joinpath(*parts).iterdir())
+tables = lambda folder: [name for name in names("config", folder) if name.endswith(".toml")]
 interface("erc20")
-print(json.dumps([defilev.__file__, names("_abis"), [n for n in names("config", "addresses") if n.endswith(".toml")]]))
+print(json.dumps([defilev.__file__, names("_abis"), tables("addresses"), tables("policies")]))
 """
 
 
@@ -58,19 +59,22 @@ def empty_venv(folder: Path, *packages: str | Path) -> Path:
 def check_installed(binaries: Path, folder: Path) -> None:
     """Run the command and read the shipped data from outside the repository."""
     banner = run(binaries / "defilev", "--version", cwd=folder)
-    place, abis, books = json.loads(run(binaries / "python", "-c", INVENTORY, cwd=folder))
+    assert "serve" in run(binaries / "defilev-signer", "--help", cwd=folder)
+    place, abis, books, lists = json.loads(run(binaries / "python", "-c", INVENTORY, cwd=folder))
 
     assert version("defilev") in banner
     assert Path(place).is_relative_to(folder)
     assert sorted(path.name for path in (ROOT / "abis").iterdir()) == abis
-    assert ["arbitrum.toml", "base.toml", "ethereum.toml", "optimism.toml"] == books
+    assert ["arbitrum.toml", "base.toml", "ethereum.toml", "optimism.toml"] == books == lists
 
 
 def test_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     """Tests, scripts and caches stay in the repository."""
     names = zipfile.ZipFile(wheel).namelist()
 
-    assert {"defilev", f"defilev-{version('defilev')}.dist-info"} == {name.split("/")[0] for name in names}
+    assert {"defilev", "defilev_signer", f"defilev-{version('defilev')}.dist-info"} == {
+        name.split("/")[0] for name in names
+    }
     assert [] == [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
 
 

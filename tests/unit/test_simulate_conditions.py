@@ -83,9 +83,14 @@ def test_what_was_not_observed_is_an_error() -> None:
     ):
         with pytest.raises(KeyError):
             check_condition(condition, OBSERVED)
-    for broken in (PostCondition("debt-at-most", token=USDC), PostCondition("debt-at-most", limit=1)):
-        with pytest.raises(ValueError, match="needs"):
-            check_condition(broken, OBSERVED)
+
+
+def test_a_condition_has_what_it_speaks_of() -> None:
+    """A condition without the limit or token of its kind cannot be made."""
+    with pytest.raises(ValueError, match="debt-at-most needs limit"):
+        PostCondition("debt-at-most", token=USDC)
+    with pytest.raises(ValueError, match="allowance-zero needs token and spender"):
+        PostCondition("allowance-zero")
 
 
 def test_an_unfinished_plan_holds_nothing() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from localworld import serve
 from localworld.build import ensure
 from localworld.errors import WorldError
-from localworld.fetch import anvil_binary
+from localworld.fetch import anvil_binary, cast_binary
 from localworld.layout import DEFAULT_DIRECTORY, RunDirectory
 
 ABOUT = "A local chain with real protocol contracts at their real addresses."
@@ -40,6 +40,8 @@ def _run(arguments: argparse.Namespace) -> int:
         _show(serve.status(run, arguments.chain_id))
     elif arguments.command == "anvil":
         print(anvil_binary())
+    elif arguments.command == "cast":
+        print(cast_binary())
     else:
         built = ensure(arguments.chain_id, _progress)
         _show({"state_key": built.key, "chain_id": built.chain_id, "state": str(built.state)})
@@ -55,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
         "build": "fetch, compile, deploy and save; serve nothing",
         "status": "running or not, URL, head, cached states",
         "anvil": "fetch anvil when needed and print the path of its binary",
+        "cast": "fetch cast, an independent signer, when needed and print the path of its binary",
     }
     for name, about in abouts.items():
         command = commands.add_parser(name, help=about, description=about)

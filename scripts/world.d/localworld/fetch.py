@@ -12,10 +12,11 @@ from pathlib import Path, PurePosixPath
 
 from localworld.errors import WorldError
 from localworld.layout import complete_folder, ensure_cache, file_lock
-from localworld.pins import NpmPin, PypiPin, anvil_pin, npm_pins, pypi_pins
+from localworld.pins import NpmPin, PypiPin, anvil_pin, cast_pin, npm_pins, pypi_pins
 
 PARALLEL = 6
 ANVIL = ("bin", "anvil")
+CAST = ("bin", "cast")
 DEADLINE = 300
 NPM_OPTIONS = (
     "--loglevel=error",
@@ -42,8 +43,16 @@ def fetch_all() -> None:
 
 def anvil_binary() -> Path:
     """The anvil of this platform, fetched when it is missing."""
-    pin = anvil_pin()
-    binary = pin.folder.joinpath(*ANVIL)
+    return _binary(anvil_pin(), ANVIL)
+
+
+def cast_binary() -> Path:
+    """The cast of this platform, fetched when it is missing."""
+    return _binary(cast_pin(), CAST)
+
+
+def _binary(pin: NpmPin, place: tuple[str, str]) -> Path:
+    binary = pin.folder.joinpath(*place)
     if not binary.is_file():
         with file_lock(ensure_cache() / "packages.lock"):
             _fetch_npm(pin)
@@ -76,7 +85,7 @@ def _unpack(tarball: Path, folder: Path) -> None:
             target = folder.joinpath(*inner)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content.read())
-            target.chmod(0o755 if inner == ANVIL else 0o644)
+            target.chmod(0o755 if inner in (ANVIL, CAST) else 0o644)
     tarball.unlink()
 
 

@@ -9,6 +9,7 @@ from localworld.errors import WorldError
 from localworld.layout import CACHE, SOURCES
 
 ANVIL = "@foundry-rs/anvil-"
+CAST = "@foundry-rs/cast-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,15 @@ def anvil_pin() -> NpmPin:
         f"no anvil is pinned for {this_platform()}",
         fix="use Linux or macOS on x86_64 or arm64",
     )
+
+
+def cast_pin() -> NpmPin:
+    """The cast build of this platform."""
+    here = this_platform()
+    for entry in _read()["tool"]:
+        if entry["name"].startswith(CAST) and entry["platform"] == here:
+            return NpmPin(**entry)
+    raise WorldError(f"no cast is pinned for {here}", fix="use Linux or macOS on x86_64 or arm64")
 
 
 def _read() -> dict[str, list[dict[str, str]]]:
