@@ -7,6 +7,7 @@ import os
 import socket
 import struct
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -91,9 +92,10 @@ def _parsed(line: bytes) -> Any:
 
 def _line(connection: socket.socket) -> bytes:
     received = bytearray()
+    deadline = time.monotonic() + PATIENCE
     while not received.endswith(b"\n"):
         part = connection.recv(65536)
-        if not part or len(received) > LARGEST:
+        if not part or len(received) > LARGEST or time.monotonic() > deadline:
             raise ValueError("the request did not end")
         received += part
     return bytes(received)

@@ -14,7 +14,7 @@ from defilev.config.values import At, parse_block, parse_duration, parse_floor, 
 from defilev.errors import InvalidNumber
 from defilev.units import parse_decimal
 
-__all__ = ["SECRET", "STEERING", "PriceSettings", "Settings", "StatusSettings"]
+__all__ = ["SECRET", "STEERING", "LimitSettings", "PriceSettings", "Settings", "StatusSettings"]
 
 SECRET = frozenset({"journal", "rpc_url"})
 """Settings that are shown masked."""
@@ -28,6 +28,7 @@ STEERING = frozenset(
         "floor",
         "journal",
         "keystore_dir",
+        "limits",
         "max_slippage",
         "prices",
         "rpc_url",
@@ -62,6 +63,7 @@ def _list(value: Any) -> Any:
 
 _Seconds = Annotated[int, _by(lambda text: parse_duration(text, what="duration"))]
 _Number = Annotated[Decimal, _by(lambda text: parse_decimal(text, what="number"))]
+_Value = Annotated[Decimal, _by(lambda text: parse_decimal(text, what="value")), Field(gt=0)]
 _Slippage = Annotated[Decimal, _by(lambda text: parse_slippage(text, what="slippage"))]
 _Floor = Annotated[Decimal, _by(lambda text: parse_floor(text, what="health factor"))]
 
@@ -93,6 +95,21 @@ class PriceSettings(_Frozen):
     by_asset: Mapping[str, _Seconds] = Field(
         default_factory=dict, description="The same for single assets, by symbol.", examples=[{"WETH": "2h"}]
     )
+
+
+class LimitSettings(_Frozen):
+    """What may be signed within a transaction and within 24 hours; values in the market's quote currency.
+
+    `None` is without such a limit. The bounds in `execute.limits` hold beside these.
+    """
+
+    value_per_transaction: _Value | None = Field(
+        default=None, description="The most that one transaction may move.", examples=["50000"]
+    )
+    value_per_day: _Value | None = Field(
+        default=None, description="The most that 24 hours may withdraw, or repay.", examples=["150000"]
+    )
+    transactions_per_day: int = Field(default=500, ge=1, le=500, description="Transactions within 24 hours.")
 
 
 class Settings(_Frozen):
@@ -143,3 +160,4 @@ class Settings(_Frozen):
     )
     status: StatusSettings = StatusSettings()
     prices: PriceSettings = PriceSettings()
+    limits: LimitSettings = LimitSettings()

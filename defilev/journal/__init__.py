@@ -28,7 +28,7 @@ Recovery, on every start and every tick:
     classify(attempts, truth)                         -> {hash: Verdict}: OK, KNOWN, UNKNOWN, REPLACED. Pure
 
 Reading: `journal.runs()`, `journal.run(number)`, `journal.outcomes()`, `journal.verify()`, `journal.export()`.
-`open_for_reading(place)` gives these alone, and `None` when there is no journal yet. Leases are in `leases`.
+`open_for_reading(place)` gives these alone, and `None` when there is no journal yet.
 """
 
 from defilev.journal.opening import Place, open_for_reading, open_journal, place_of

@@ -9,6 +9,7 @@ from typing import Any
 from defilev.config.call_list import load_call_list
 from defilev.errors import SimulationFailed
 from defilev.execute.broadcast import Event, Progress, execute
+from defilev.execute.limits import Limits
 from defilev.execute.policy import Policy, policy_for
 from defilev.execute.preparing import Sending, sign_next
 from defilev.execute.signer import Signer
@@ -60,6 +61,7 @@ class Retried:
 def policy_of(session: Session, account: LendingAccount) -> Policy:
     """Return what may be signed for the owner of `account`."""
     protocol = PROTOCOLS[account.protocol]
+    limits = session.settings.limits
     return policy_for(
         account,
         pool=protocol.spender(account),
@@ -67,6 +69,11 @@ def policy_of(session: Session, account: LendingAccount) -> Policy:
         book=session.book,
         node_is_loopback_anvil=session.is_anvil and session.is_loopback,
         calls=load_call_list(session.book.chain_id),
+        limits=Limits(
+            value_per_transaction=limits.value_per_transaction,
+            value_per_day=limits.value_per_day,
+            transactions_per_day=limits.transactions_per_day,
+        ),
     )
 
 

@@ -14,7 +14,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from ens.constants import ENS_MAINNET_ADDR
+from ens.constants import ENS_MAINNET_ADDR  # type: ignore[import-untyped]
 from eth_utils.address import is_checksum_address
 
 HERE = Path(__file__).resolve().parent

@@ -21,7 +21,7 @@ from defilev.cli.context import output
 from defilev.cli.failure import describe, failure_document
 from defilev.errors import ConditionBreached, DefilevError, RpcRejected
 
-HEAVY = ("web3", "eth_account", "numpy", "scipy", "pydantic", "httpx")
+HEAVY = ("web3", "eth_account", "numpy", "scipy", "pydantic", "httpx", "sqlalchemy")
 CLASSES = [found for found in vars(errors).values() if isinstance(found, type) and issubclass(found, DefilevError)]
 
 

@@ -348,7 +348,7 @@ def test_a_whole_process_imports_nothing_that_signs_or_computes(world: World) ->
     script = (
         "import sys; from defilev.cli.app import main; "
         f"code = main({[*arguments, *node]!r}); "
-        "heavy = {'web3', 'eth_account', 'numpy', 'scipy'} & set(sys.modules); "
+        "heavy = {'web3', 'eth_account', 'numpy', 'scipy', 'sqlalchemy'} & set(sys.modules); "
         "sys.stderr.write(f'heavy: {sorted(heavy)}'); sys.exit(code)"
     )
     ended = subprocess.run(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +16,11 @@ from tests.support.world import ROOT
 
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "README.md", *ROOT.glob("docs/**/*.md")))
 WRITTEN = [page for page in PAGES if page != "docs/cli.md"]
-OF_SCRIPTS = {"--full", "--write", "--fix", "--fork-url", "--chain-id"}
+OF_SCRIPTS = {"--full", "--write", "--fix", "--fork-url", "--chain-id", "--illegal", "--legal", "--seed"}
+OF_CAST = {
+    *("--value", "--nonce", "--gas-limit", "--gas-price", "--priority-gas-price", "--keystore", "--ledger", "--trezor"),
+    *("--chain", "--rpc-url"),
+}
 _SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 _BLOCK = re.compile(r"^```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"(?<![\w/])(?:scripts|defilev|tests|docs|abis)/[\w./-]*+(?!@)")
@@ -31,6 +37,14 @@ def _code(page: str) -> Iterator[str]:
 def _options(command: Any) -> set[str]:
     options = [parameter for parameter in command.params if parameter.param_type_name == "option"]
     return {name for option in options for name in (*option.opts, *option.secondary_opts)} | {"--help"}
+
+
+def _options_of_the_signer() -> set[str]:
+    words = ["from defilev_signer.__main__ import main", "main(['serve', '--help'])"]
+    done = subprocess.run(
+        [sys.executable, "-c", "; ".join(words)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", done.stdout))
 
 
 def _commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -67,7 +81,9 @@ def test_mentioned_commands_exist(page: str) -> None:
 @pytest.mark.parametrize("page", WRITTEN)
 def test_mentioned_options_exist(page: str) -> None:
     """An option that the text mentions by itself belongs to some command, or to a script."""
-    known = OF_SCRIPTS.union(*(_options(command) for _, command in _commands(root_command())))
+    known = OF_SCRIPTS.union(
+        OF_CAST, _options_of_the_signer(), *(_options(command) for _, command in _commands(root_command()))
+    )
     mentioned = {name for code in _code(page) for name in re.findall(r"(?<![\w-])(--[a-z][a-z0-9-]*)", code)}
 
     assert set() == mentioned - known

@@ -10,6 +10,8 @@ from random import Random
 import rlp  # type: ignore[import-untyped]
 from eth_account import Account
 
+from defilev.abi import Transaction
+from defilev.model.plan import Action
 from defilev.model.token import Token
 from tests.factories import DAI, USDC, WBTC, WETH, WSTETH
 from tests.support.signing import PolicyToken, policy_text
@@ -114,8 +116,8 @@ def _with_fees(random: Random, draft: Draft) -> Draft:
 Named = tuple[str, str, bytes]
 
 
-def _named(calls: Sequence[object]) -> list[Named]:
-    return [(action.kind, call.to, call.data) for action, call in calls]  # type: ignore[misc, attr-defined]
+def _named(calls: Sequence[tuple[Action, Transaction]]) -> list[Named]:
+    return [(action.kind, call.to, call.data) for action, call in calls]
 
 
 def _amount(token: Token, value: int) -> int:

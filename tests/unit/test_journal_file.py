@@ -123,7 +123,7 @@ def test_flipped_bytes_are_found(path: Path) -> None:
         place = chance.randrange(len(whole) - width)
         bytes_there = bytes(byte ^ chance.randrange(1, 256) for byte in whole[place : place + width])
         path.write_bytes(whole[:place] + bytes_there + whole[place + width :])
-        assert refused(path)
+        assert 4 == refused(path).exit_code
 
     path.write_bytes(whole)
     open_journal(place_of(path)).close()

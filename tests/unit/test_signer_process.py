@@ -7,9 +7,11 @@ import json
 import os
 import resource
 import signal
+import socket
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -176,6 +178,17 @@ def test_garbage_neither_stops_it_nor_moves_it(signer: SignerProcess) -> None:
         assert b"signed" not in signer.ask_raw(request)
     assert signer.ask({"do": "status"})["last_nonce"] is None
     assert "signed" in signer.sign(fields().unsigned())
+
+
+def test_a_slow_client_does_not_hold_it(signer: SignerProcess) -> None:
+    """Whoever sends a byte now and then is dropped after five seconds, and the next request is answered."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as slow, suppress(OSError):
+        slow.connect(str(signer.socket))
+        for _ in range(60):
+            slow.sendall(b" ")
+            time.sleep(0.1)
+
+    assert OWNER == signer.ask({"do": "status"})["address"]
 
 
 def test_the_key_is_nowhere_to_be_seen(folder: Path) -> None:
