@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from journal import measure as journal_figures
 from risk_figures import risk_figures
 
 from defilev.abi import interface
@@ -38,7 +39,7 @@ def main() -> None:
         subprocess.run([ROOT / "scripts/world", "up", "--dir", folder], check=True, stdout=subprocess.DEVNULL)
         try:
             world = json.loads((Path(folder) / "world.json").read_text())
-            figures = processes(world, Path(folder)) | reads(world) | risk_figures()
+            figures = processes(world, Path(folder)) | reads(world) | risk_figures() | journal_figures()
         finally:
             subprocess.run([ROOT / "scripts/world", "down", "--dir", folder], check=True, stdout=subprocess.DEVNULL)
     json.dump(figures, sys.stdout, indent=1)
@@ -48,15 +49,17 @@ def main() -> None:
 def processes(world: dict[str, Any], folder: Path) -> Figures:
     """Time whole processes, and list the heavy modules that they import."""
     owner = world["accounts"][0]["address"]
-    health = ["--rpc-url", world["rpc_url"], "--address-book", world["address_book"], "health", owner]
+    node = ["--rpc-url", world["rpc_url"], "--address-book", world["address_book"]]
+    target = [*node, "target", owner, "-p", "aave-v3", "--market", "main", "--volatility", "65%"]
     environment = {**os.environ, "XDG_CACHE_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
     bare = best(lambda: run([sys.executable, "-I", "-c", "pass"], environment))
     figures = {"python_start": seconds(bare)}
-    for name, arguments in (("help", ["--help"]), ("health", health)):
+    for name, arguments in (("help", ["--help"]), ("health", [*node, "health", owner])):
         command = [str(ROOT / ".venv/bin/defilev"), *arguments]
         taken = best(lambda command=command: run(command, environment))  # type: ignore[misc]
         figures[f"{name}_process"] = seconds(taken)
         figures[f"{name}_heavy_modules"] = {"figure": heavy_modules(arguments, environment), "unit": "modules"}
+    figures["target_process"] = seconds(best(lambda: run([str(ROOT / ".venv/bin/defilev"), *target], environment)))
     return figures
 
 

@@ -225,10 +225,11 @@ def test_a_pruned_block_and_a_reorg_are_named(world: World) -> None:
     head = world.head()
     with pytest.raises(BlockUnavailable, match="no block"):
         world.node.block(head.number + 1000)
-    world.rpc("evm_mine")
-    reader = world.reader(world.head())
-    world.rpc("anvil_reorg", 1, [])
-    world.rpc("evm_mine")
+    snapshot = world.rpc("evm_snapshot")
+    world.advance(12)
+    reader = world.reader(world.head(), node=world.node)
+    world.rpc("evm_revert", snapshot)
+    world.advance(24)
     with pytest.raises(BlockUnavailable, match="replaced"):
         reader.verify()
 
