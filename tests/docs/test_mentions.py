@@ -17,6 +17,8 @@ from tests.support.world import ROOT
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "README.md", *ROOT.glob("docs/**/*.md")))
 WRITTEN = [page for page in PAGES if page != "docs/cli.md"]
 OF_SCRIPTS = {"--full", "--write", "--fix", "--fork-url", "--chain-id", "--illegal", "--legal", "--seed"}
+OF_PYTEST = {"--dist", "--hypothesis-seed"}
+OF_TESTS = {"DEFILEV_FULL", "DEFILEV_READING_EXAMPLES", "DEFILEV_PLAN_EXAMPLES"}
 OF_CAST = {
     *("--value", "--nonce", "--gas-limit", "--gas-price", "--priority-gas-price", "--keystore", "--ledger", "--trezor"),
     *("--chain", "--rpc-url"),
@@ -82,7 +84,7 @@ def test_mentioned_commands_exist(page: str) -> None:
 def test_mentioned_options_exist(page: str) -> None:
     """An option that the text mentions by itself belongs to some command, or to a script."""
     known = OF_SCRIPTS.union(
-        OF_CAST, _options_of_the_signer(), *(_options(command) for _, command in _commands(root_command()))
+        OF_CAST, OF_PYTEST, _options_of_the_signer(), *(_options(command) for _, command in _commands(root_command()))
     )
     mentioned = {name for code in _code(page) for name in re.findall(r"(?<![\w-])(--[a-z][a-z0-9-]*)", code)}
 
@@ -115,7 +117,7 @@ def test_mentioned_settings_exist(page: str) -> None:
     from defilev.config.loading import setting_keys
 
     variables = {f"DEFILEV_{key.replace('.', '_').upper()}" for key in setting_keys()}
-    variables |= {"DEFILEV_CONFIG", "DEFILEV_PROFILE", "DEFILEV_FULL"}
+    variables |= {"DEFILEV_CONFIG", "DEFILEV_PROFILE"} | OF_TESTS
     named = {name for code in _code(page) for name in re.findall(r"DEFILEV_[A-Z_]+", code)}
 
     assert set() == named - variables
