@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["read_plan", "write_document"]
 
+LARGEST = 8_000_000
+"""Bytes that no plan needs."""
+
 
 def read_plan(path: Path) -> Plan:
     """Return the plan in a file.
@@ -26,7 +29,11 @@ def read_plan(path: Path) -> Plan:
     from defilev.plan import plan_from
 
     try:
-        document = parse_json(path.read_bytes())
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            raise PlanUnreadable(f"{path} is larger than any plan")
+        document = parse_json(content)
     except OSError as error:
         raise PlanUnreadable(f"{path} cannot be read: {error.strerror}") from None
     except ValueError:

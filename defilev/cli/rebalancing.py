@@ -143,7 +143,7 @@ class Rebalancing:
         with out.stage("simulate"):
             report = try_plan(session, plan, engine=self.wanted.engine)
         self._say(lambda: "\n" + simulation_text(plan, report, width=out.width, ink=out.ink))
-        require_kept(report)
+        require_kept(plan, report, before=account_of(session, plan).health_factor)
         return report
 
     def _export(self, session: Session, plan: Plan, report: SimulationReport) -> None:

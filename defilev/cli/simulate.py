@@ -51,7 +51,7 @@ def simulate(
         finally:
             session.close()
     print_report(made, report, out)
-    require_kept(report)
+    require_kept(made, report)
 
 
 def print_report(plan: Plan, report: SimulationReport, out: Output) -> None:

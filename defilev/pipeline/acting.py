@@ -20,18 +20,15 @@ from defilev.model.plan import Plan
 from defilev.model.request import Block
 from defilev.model.simulation import SimulationReport
 from defilev.pipeline.session import Session
-from defilev.pipeline.trying import account_of, require_kept, require_unexpired, try_plan
+from defilev.pipeline.trying import TOLERANCE, account_of, require_kept, require_unexpired, try_plan
 from defilev.protocols import PROTOCOLS
 from defilev.simulate import EngineChoice
-from defilev.units import WAD, Wad
+from defilev.units import Wad
 
 __all__ = ["Outcome", "Retried", "broadcast", "policy_of", "require_promise", "sign_first", "try_again", "unsigned"]
 
 LOCAL_PAUSE = 0.05
 """Seconds between two looks for a receipt on a loopback anvil, which mines at once and counts no requests."""
-
-TOLERANCE = WAD // 1000
-"""How far below its promise a health factor may be found before the promise counts as broken: interest of the wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +85,7 @@ def try_again(session: Session, plan: Plan, *, engine: EngineChoice = "auto") ->
     require_unexpired(newest, plan)
     account = account_of(newest, plan)
     report = try_plan(newest, plan, engine=engine)
-    require_kept(report)
+    require_kept(plan, report, before=account.health_factor)
     return Retried(newest, account, report)
 
 

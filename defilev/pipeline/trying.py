@@ -11,8 +11,12 @@ from defilev.pipeline.look import read_account
 from defilev.pipeline.session import Session
 from defilev.protocols import PROTOCOLS
 from defilev.simulate import EngineChoice, ForkSource, simulate
+from defilev.units import WAD, Wad
 
-__all__ = ["account_of", "require_kept", "require_own_block", "require_unexpired", "try_plan"]
+__all__ = ["TOLERANCE", "account_of", "require_kept", "require_own_block", "require_unexpired", "try_plan"]
+
+TOLERANCE = WAD // 1000
+"""How far below its promise a health factor may be found before the promise counts as broken: interest of the wait."""
 
 VENUE_INTERFACES = ("erc20", "uniswap_v3_swap_router_02")
 
@@ -74,8 +78,19 @@ def require_unexpired(session: Session, plan: Plan) -> None:
         )
 
 
-def require_kept(report: SimulationReport) -> None:
-    """Raise `SimulationFailed` when a step reverted or a post-condition does not hold."""
+def require_kept(plan: Plan, report: SimulationReport, *, before: Wad | None = None) -> None:
+    """Let a plan go on that did what it says; its own list of conditions is not the only thing it is held against.
+
+    Args:
+        plan: the plan that was tried.
+        report: what came of it.
+        before: the account's health factor at the report's block, which a deleverage never ends below; `None` when
+            nothing is owed, or when it is not known.
+
+    Raises:
+        SimulationFailed: a step reverted, a post-condition does not hold, the health factor ends below the promised one
+            or below `before`, or a step goes below the plan's floor.
+    """
     for step in report.steps:
         if step.status == "reverted":
             raise SimulationFailed(
@@ -86,10 +101,28 @@ def require_kept(report: SimulationReport) -> None:
     if broken:
         first = broken[0]
         token = f" {first.condition.token.symbol}" if first.condition.token else ""
-        raise SimulationFailed(
-            f"the plan does not keep its promise on a fork of block {report.block.number}: "
-            f"{first.condition.kind}{token}",
-            promised=first.condition.limit,
-            found=first.found,
-            broken=len(broken),
-        )
+        raise _broken(report, f"{first.condition.kind}{token}", first.condition.limit, first.found)
+    if report.health_factor is not None:
+        promised = plan.promise.health_factor
+        if promised is None or report.health_factor < promised - TOLERANCE:
+            raise _broken(report, "health factor", promised, report.health_factor)
+        if before is not None and report.health_factor < before - TOLERANCE:
+            raise _broken(report, "a deleverage raises the health factor", before, report.health_factor)
+    _require_floor(plan, report, before)
+
+
+def _require_floor(plan: Plan, report: SimulationReport, before: Wad | None) -> None:
+    floor = max(plan.floor, WAD)
+    if before is not None:
+        floor = min(floor, before)
+    lowest = min((step.health_factor for step in report.steps if step.health_factor is not None), default=None)
+    if lowest is not None and before is not None and lowest < floor - TOLERANCE:
+        raise _broken(report, "lowest health factor on the way", floor, lowest)
+
+
+def _broken(report: SimulationReport, what: str, promised: int | None, found: int | None) -> SimulationFailed:
+    return SimulationFailed(
+        f"the plan does not keep its promise on a fork of block {report.block.number}: {what}",
+        promised=promised,
+        found=found,
+    )

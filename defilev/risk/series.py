@@ -103,6 +103,12 @@ def usable(
             fix=f"give candles up to {_iso(at)}, or a figure with --volatility 65%",
             ends=_iso(history.end),
         )
+    if at is not None and history.end > at + history.interval:
+        raise HistoryUnusable(
+            f"the price history of {history.asset} goes on after the question, until {_iso(history.end)}",
+            fix=f"give candles up to {_iso(at)}: what came later may not decide",
+            ends=_iso(history.end),
+        )
     chosen = history.between(max(history.first, history.end - int(days * DAY)), history.end)
     if chosen.days < minimum_days:
         needed = _iso(history.end - int(minimum_days * DAY))

@@ -321,7 +321,26 @@ def _unlimited(document: dict[str, Any]) -> None:
     step["data"] = step["data"][:-64] + "f" * 64
 
 
+def _silenced(document: dict[str, Any]) -> None:
+    """Leave only what lowers the health factor, and nothing in the file that would say so."""
+    withdraw = next(place for place, step in enumerate(document["steps"]) if step["function"] == "withdraw")
+    document["steps"] = document["steps"][withdraw : withdraw + 1]
+    document["post_conditions"] = []
+    document["floor"] = "0"
+
+
+def _silenced_with_its_promise(document: dict[str, Any]) -> None:
+    _silenced(document)
+    document["promise"].update(health_factor="1", lowest_health_factor="1")
+
+
 PLANS: dict[str, tuple[Edit, int, str]] = {
+    "a withdrawal alone": (_rehashed(_silenced), 6, "does not keep its promise"),
+    "a withdrawal alone that promises no more": (
+        _rehashed(_silenced_with_its_promise),
+        6,
+        "a deleverage raises the health factor",
+    ),
     "edited": (lambda plan: plan.update(floor="1"), 7, "the plan was changed after it was made"),
     "edited step": (lambda plan: plan["steps"][0].update(value="1"), 7, "the plan was changed after it was made"),
     "without a hash": (lambda plan: plan.pop("hash"), 7, "the plan was changed after it was made"),

@@ -21,11 +21,12 @@ from defilev.execute.signer import KeystoreSigner
 from defilev.execute.transaction import TransactionFields
 from defilev.journal import JournalReader, open_for_reading, place_of
 from defilev.model.request import Address, Call
-from defilev.pipeline.acting import TOLERANCE, try_again
+from defilev.pipeline.acting import try_again
 from defilev.pipeline.journalled import ready_to_act
 from defilev.pipeline.look import read_account
 from defilev.pipeline.planning import PlanQuestion, make_plan
 from defilev.pipeline.session import Session, connect
+from defilev.pipeline.trying import TOLERANCE
 from defilev.report.accuracy import KEPT_WITHIN
 from tests.support.cli import Cli, assert_refused, credentials, untouched
 from tests.support.schemas import schema_problems

@@ -51,5 +51,5 @@ def test_what_is_offered_succeeds_alike_in_both_engines(
     account = world.read(market, [world.account(who)], block=session.block)[0]
     plan = planned(session, account, goal)
     forked, simulated = (try_plan(session, plan, engine=engine) for engine in ENGINES)
-    require_kept(forked)
+    require_kept(plan, forked)
     assert forked == replace(simulated, engine="anvil")

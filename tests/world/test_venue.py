@@ -109,7 +109,7 @@ def test_a_pool_away_from_the_oracle_is_gone_around_or_refused(world: World, ses
     (swap,) = [step.action for step in around.steps if isinstance(step.action, Swap)]
     assert ["WETH", "DAI"] == [hop.token_in.symbol for hop in swap.route]
     assert "--max-slippage" in refused.value.fix
-    require_kept(try_plan(pushed, plan))
+    require_kept(plan, try_plan(pushed, plan))
 
 
 def raised(session: Session, account: LendingAccount, slippage: Decimal) -> Plan:

@@ -195,7 +195,7 @@ def _positions(
     feeds: dict[Address, Feed],
 ) -> Part[tuple[tuple[tuple[Position, ...], ...], dict[int, EModeRead], dict[Address, Feed]]]:
     """Ask for every balance, for e-modes and price sources not known yet, in one batch."""
-    stable = any(REGIMES[name].stable_debt for name in head.regimes)
+    stable = REGIMES[head.regimes[0]].stable_debt
     batch: list[Call] = []
     listed = [read.reserve for read in reserves]
     for user in head.users:

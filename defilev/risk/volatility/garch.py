@@ -20,6 +20,8 @@ _DAYS_PER_YEAR = 365.0
 _MINIMUM_DAYS = 500
 _LARGEST_PERSISTENCE = 0.999
 _LARGEST_RATIO = 2.0
+_LEAST_RESPONSE = 0.01
+"""α + γ/2 below which the variance is a ramp through time that no return bends."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,6 +146,8 @@ def _reason_against(fit: GarchFit, forecast: float, guard: float) -> str | None:
         return "the GARCH fit did not converge: EWMA used"
     if fit.persistence > _LARGEST_PERSISTENCE:
         return f"the GARCH fit has persistence {fit.persistence:.4f}, above {_LARGEST_PERSISTENCE}: EWMA used"
+    if fit.alpha + fit.gamma / 2 < _LEAST_RESPONSE:
+        return "the GARCH fit does not respond to returns at all: EWMA used"
     if not guard / _LARGEST_RATIO <= forecast <= guard * _LARGEST_RATIO:
         return f"the GARCH forecast {forecast:.0%} is not within a factor of two of the EWMA {guard:.0%}: EWMA used"
     return None
