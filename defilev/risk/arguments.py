@@ -13,6 +13,10 @@ __all__ = ["Array", "broadcast", "finite", "fraction", "non_negative", "not_nan"
 
 Array: TypeAlias = npt.NDArray[np.float64]
 
+_LARGEST = 1e15
+_SMALLEST = 1e-15
+"""Beyond these no market figure lies, and the formulas' own terms would overflow."""
+
 
 def not_nan(name: str, value: npt.ArrayLike) -> Array:
     """Return `value` as floats; infinities pass.
@@ -30,15 +34,17 @@ def not_nan(name: str, value: npt.ArrayLike) -> Array:
 
 
 def finite(name: str, value: npt.ArrayLike) -> Array:
-    """Return `value` as floats, all of them finite; raises `InvalidNumber`."""
+    """Return `value` as floats, all of them finite and at most 1e15 in size; raises `InvalidNumber`."""
     array = not_nan(name, value)
-    return _require(name, array, np.isfinite(array), "is not finite", f"give a finite {name}")
+    array = _require(name, array, np.isfinite(array), "is not finite", f"give a finite {name}")
+    return _require(name, array, np.abs(array) <= _LARGEST, "is too large", f"give a {name} of a sensible size")
 
 
 def positive(name: str, value: npt.ArrayLike) -> Array:
-    """Return `value` as finite floats above zero; raises `InvalidNumber`."""
+    """Return `value` as finite floats above zero, at least 1e-15; raises `InvalidNumber`."""
     array = finite(name, value)
-    return _require(name, array, array > 0, "is not above zero", f"give a {name} above zero")
+    array = _require(name, array, array > 0, "is not above zero", f"give a {name} above zero")
+    return _require(name, array, array >= _SMALLEST, "is too small", f"give a {name} of a sensible size")
 
 
 def non_negative(name: str, value: npt.ArrayLike) -> Array:

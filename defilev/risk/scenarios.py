@@ -33,11 +33,16 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class ScenarioOutcome:
-    """`health_factor` is `None` when nothing is owed; `equity` in quote units, before a liquidation takes its share."""
+    """`health_factor` is `None` when nothing is owed.
+
+    `capacity`, `requirement` and `equity` are in quote units, before a liquidation takes its share.
+    """
 
     scenario: Scenario
     health_factor: float | None
     liquidated: bool
+    capacity: float
+    requirement: float
     equity: float
 
 
@@ -47,6 +52,8 @@ SCENARIOS = (
     Scenario("worst hour, −24 %", volatile=0.76),
     Scenario("−30 %", volatile=0.70),
     Scenario("worst day, −40 %", volatile=0.60),
+    Scenario("+20 %", volatile=1.20),
+    Scenario("+40 %", volatile=1.40),
     Scenario("debt stablecoin +3 %", stable_debt=1.03),
     Scenario("debt stablecoin −5 %", stable_debt=0.95),
     Scenario("staked token −7 % against its asset", rate_priced=0.93),
@@ -65,10 +72,10 @@ def run_scenario(exposure: Exposure, scenario: Scenario) -> ScenarioOutcome:
     requirement = fsum(factor * term.requirement * growth for term, factor in moves)
     equity = fsum(factor * (term.equity - term.requirement * (growth - 1.0)) for term, factor in moves)
     if requirement <= 0:
-        return ScenarioOutcome(scenario, None, liquidated=False, equity=equity)
+        return ScenarioOutcome(scenario, None, False, capacity, requirement, equity)
     health = capacity / requirement
     liquidated = health < 1 or (exposure.liquidated_at_equality and health == 1)
-    return ScenarioOutcome(scenario, health, liquidated=liquidated, equity=equity)
+    return ScenarioOutcome(scenario, health, liquidated, capacity, requirement, equity)
 
 
 def _factor(term: Term, driver: Driver, scenario: Scenario) -> float:

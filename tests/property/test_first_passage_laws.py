@@ -141,6 +141,15 @@ def test_calibrated_is_monotone(hf: float, sigma: float, days: float, carry: flo
         assert base <= calibrated_liquidation_probability(hf, sigma * more, days / 365, carry, table=TABLE) + TINY
 
 
+@given(health_factors, st.floats(0.05, 2.0), table_days, table_days)
+def test_calibrated_is_monotone_in_the_horizon(hf: float, sigma: float, one: float, other: float) -> None:
+    """What may happen within a horizon may happen within a longer one."""
+    shorter, longer = (
+        calibrated_liquidation_probability(hf, sigma, days / 365, table=TABLE) for days in sorted((one, other))
+    )
+    assert shorter <= longer * (1 + 1e-9) + TINY
+
+
 @given(st.floats(1.05, 5.0), st.floats(0.1, 1.5), st.floats(0.01, 1.0), st.floats(-1, 1), st.floats(0.01, 1e6))
 def test_expected_loss_scales_with_the_debt(hf: float, sigma: float, years: float, nu: float, scale: float) -> None:
     """A thousand times the debt, or another unit, is that many times the loss, and it is at most bonus × debt."""

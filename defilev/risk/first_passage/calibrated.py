@@ -28,7 +28,7 @@ def calibrated_liquidation_probability(
 def calibrated_liquidation_probability(
     health_factor: npt.ArrayLike,
     volatility: npt.ArrayLike,
-    horizon: float,
+    horizon: npt.ArrayLike,
     carry: npt.ArrayLike = 0.0,
     *,
     table: MultiplierTable,
@@ -36,7 +36,7 @@ def calibrated_liquidation_probability(
 def calibrated_liquidation_probability(
     health_factor: npt.ArrayLike,
     volatility: npt.ArrayLike,
-    horizon: float,
+    horizon: npt.ArrayLike,
     carry: npt.ArrayLike = 0.0,
     *,
     table: MultiplierTable,
@@ -49,21 +49,25 @@ def calibrated_liquidation_probability(
     Args:
         health_factor: capacity over requirement; 1 or less gives 1, infinity (nothing owed) gives 0.
         volatility: σ̂ per √year of the estimator that the table names, above zero.
-        horizon: in years, within the table's range; between its rows multipliers are interpolated in ln(T).
+        horizon: in years, within the table's range; between its rows k·√T is interpolated in ln(T).
         carry: supply minus borrow rate, s − b, continuous per year; negative as a rule.
         table: the multipliers.
 
     Raises:
         InvalidNumber: NaN anywhere, a volatility that is not above zero, a horizon outside the table.
     """
-    health, sigma, rates = broadcast(
-        not_nan("health_factor", health_factor), positive("volatility", volatility), finite("carry", carry)
+    health, sigma, rates, years = broadcast(
+        not_nan("health_factor", health_factor),
+        positive("volatility", volatility),
+        finite("carry", carry),
+        positive("horizon", horizon),
     )
-    years = float(positive("horizon", horizon))
-    multipliers = _multipliers(table, years)
-    with np.errstate(divide="ignore"):
-        distance = (np.log(np.maximum(health, 1.0)) + rates * years) / (sigma * np.sqrt(years))
-    logs = np.interp(np.maximum(distance, 0.0), multipliers, np.log(np.array(table.probabilities)))
+    distance = (np.log(np.maximum(health, 1.0)) + rates * years) / (sigma * np.sqrt(years))
+    known = np.log(np.array(table.probabilities))
+    logs = np.empty(distance.shape)
+    for each in np.unique(years):
+        chosen = years == each
+        logs[chosen] = np.interp(np.maximum(distance[chosen], 0.0), _multipliers(table, float(each)), known)
     result = np.where(np.isinf(health) & (health > 0), 0.0, np.exp(logs))
     return scalar_or_array(np.asarray(np.where((health <= 1) | (distance <= 0), 1.0, result)))
 
@@ -78,7 +82,8 @@ def calibrated_health_factor_for_probability(
     """
     sigma, years = float(positive("volatility", volatility)), float(positive("horizon", horizon))
     needed = multiplier(table, probability, years) * sigma * years**0.5 - float(finite("carry", carry)) * years
-    return float(np.exp(max(needed, 0.0)))
+    with np.errstate(over="ignore"):
+        return float(np.exp(max(needed, 0.0)))
 
 
 def multiplier(table: MultiplierTable, probability: float, horizon: float) -> float:
@@ -107,6 +112,16 @@ def _multipliers(table: MultiplierTable, years: float) -> Array:
             fix=f"choose a horizon from {known[0]:g} to {known[-1]:g} days",
             argument="horizon",
         )
-    rows = np.array([row.multipliers for row in table.horizons])
-    columns = [np.interp(np.log(days), np.log(known), rows[:, column]) for column in range(rows.shape[1])]
-    return np.array(columns)
+    reaches = _reaches(known, np.array([row.multipliers for row in table.horizons]))
+    columns = [np.interp(np.log(days), np.log(known), reaches[:, column]) for column in range(reaches.shape[1])]
+    found: Array = np.array(columns) / np.sqrt(days)
+    return found
+
+
+def _reaches(days: Array, multipliers: Array) -> Array:
+    """Return k·√T by horizon, never falling as T grows: what is touched in a week is touched in a month.
+
+    Fitted tails of the rarest falls, of which a month has the fewest windows, would otherwise say the contrary.
+    """
+    reached: Array = np.maximum.accumulate(multipliers * np.sqrt(days)[:, None], axis=0)
+    return reached

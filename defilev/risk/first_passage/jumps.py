@@ -181,7 +181,8 @@ def jump_health_factor_for_probability(
         middle = (low + high) / 2
         above = float(transform.probability(np.array(middle))) > target
         low, high = (middle, high) if above else (low, middle)
-    return float(np.exp(high))
+    with np.errstate(over="ignore"):
+        return float(np.exp(high))
 
 
 def _transform(volatility: float, horizon: float, drift: float, jumps: KouJumps) -> Transform:

@@ -83,7 +83,8 @@ def expected_log_equity(
     alive, alive_mass = surviving_distances(distance, drift, sigma, years)
     times, lost_mass = passage_times(distance, drift, sigma, years)
     # At the horizon equity is D·exp(bT)·(exp(x)/ℓ − 1); at a liquidation D·exp(bt)·(1/ℓ − 1 − βκ).
-    alive_log = borrow[..., None] * years[..., None] + np.log(np.exp(alive) / threshold - 1.0)
+    grown = alive - np.log(threshold) + np.log1p(-threshold * np.exp(-alive))
+    alive_log = borrow[..., None] * years[..., None] + grown
     lost_log = borrow[..., None] * times + np.log(terms.kept_per_debt)
     debt_log = np.log(lever - 1.0) * (alive_mass.sum(-1) + lost_mass.sum(-1))
     return scalar_or_array(np.asarray(debt_log + (alive_mass * alive_log).sum(-1) + (lost_mass * lost_log).sum(-1)))

@@ -71,6 +71,7 @@ def health_factor_for_probability(
     """Return the health factor at which `liquidation_probability` is `probability`; the arguments are the same.
 
     Bisection to rounding error below the bound max(−νT, 0) + z(1−ε/2)·σ√T of ln(health factor); exact when driftless.
+    Infinity where no number is large enough: only to owe nothing would do.
 
     Raises:
         InvalidNumber: a probability outside (0, 1), and all that `liquidation_probability` raises for.
@@ -81,13 +82,14 @@ def health_factor_for_probability(
         positive("horizon", horizon),
         finite("drift", drift),
     )
-    high = np.maximum(-nu * years, 0.0) - ndtri(target / 2) * sigma * np.sqrt(years)
+    high = np.maximum(-nu * years, 0.0) - ndtri(np.maximum(target / 2, np.finfo(float).tiny)) * sigma * np.sqrt(years)
     low = np.zeros_like(high)
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
         above = passage(middle, sigma, years, nu) > target
         low, high = np.where(above, middle, low), np.where(above, high, middle)
-    return scalar_or_array(np.exp(high))
+    with np.errstate(over="ignore"):
+        return scalar_or_array(np.exp(high))
 
 
 def discretely_monitored_health_factor(health_factor: float, volatility: float, interval: float) -> float:
