@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 from defilev.abi import keccak
 from defilev.chain.dialects import revert_data, says_unavailable
-from defilev.chain.quantity import parse_data, parse_hash, parse_quantity, to_hex
+from defilev.chain.quantity import parse_data, parse_hash, parse_object, parse_quantity, to_hex
 from defilev.chain.rpc import Rpc
 from defilev.chain.values import (
     FeeHistory,
@@ -150,6 +150,16 @@ class Node:
         seen = parse_transaction(answer)
         _same_hash(transaction_hash, seen.hash)
         return seen
+
+    def transactions(self, block: int) -> tuple[SeenTransaction, ...]:
+        """Return the transactions that a block includes, in their order."""
+        answer = self.rpc.request("eth_getBlockByNumber", [_tag(block), True])
+        if answer is None:
+            raise self._no_block(block)
+        listed = parse_object(answer, what="block").get("transactions")
+        if not isinstance(listed, list):
+            raise RpcMalformed("the node's block does not list its transactions", block=block)
+        return tuple(map(parse_transaction, listed))
 
     def send_raw_transaction(self, raw: bytes) -> str:
         """Hand a signed transaction to the node, once, and return its hash.

@@ -26,6 +26,9 @@ from defilev.errors import UsageError
 
 __all__ = ["rebalance"]
 
+Resume = Annotated[
+    bool, typer.Option("--resume", help="In place of a goal: finish the run of this position that stopped halfway.")
+]
 PlanFile = Annotated[
     Path | None, typer.Option("--plan", metavar="FILE", help="A plan made before, in place of a goal.")
 ]
@@ -60,6 +63,7 @@ def rebalance(
     close: Close = False,
     from_target: FromTarget = None,
     plan: PlanFile = None,
+    resume: Resume = False,
     max_slippage: MaxSlippage = None,
     floor: Floor = None,
     debt: Debt = None,
@@ -92,11 +96,10 @@ def rebalance(
         "from_target": from_target,
     }
     limits = {"max_slippage": max_slippage, "floor": floor, "debt": debt, "collateral": collateral, "expires": expires}
-    question = None
-    if plan is None:
-        question = plan_question(run.load().values, **goal, **limits)  # type: ignore[arg-type]
-    elif any([*goal.values(), *limits.values()]):
-        raise UsageError("--plan and the options that make a plan contradict each other", fix="give one or the other")
+    made_before = "--plan" if plan else "--resume" if resume else None
+    if made_before:
+        _require_alone(made_before, *goal.values(), *limits.values(), plan and resume)
+    question = None if made_before else plan_question(run.load().values, **goal, **limits)  # type: ignore[arg-type]
     _require_engine(engine)
     Rebalancing(
         run=run,
@@ -108,7 +111,8 @@ def rebalance(
             question=question,
             plan_file=plan,
             unsigned_file=unsigned,
-            limits=frozenset(name for name, given in limits.items() if given is not None or plan is not None),
+            resume=resume,
+            limits=frozenset(name for name, given in limits.items() if given is not None or made_before),
             engine=engine,  # type: ignore[arg-type]
         ),
         authority=Authority(
@@ -129,6 +133,13 @@ def _mode(*, sign_only: bool, broadcast: bool, unsigned: Path | None) -> str:
     if len(chosen) > 1:
         raise UsageError(f"--{chosen[0]} and --{chosen[1]} contradict each other", fix="give one of them")
     return chosen[0] if chosen else "dry-run"
+
+
+def _require_alone(made_before: str, *others: object) -> None:
+    if any(others):
+        raise UsageError(
+            f"{made_before} and the options that make a plan contradict each other", fix="give one or the other"
+        )
 
 
 def _require_engine(engine: str) -> None:

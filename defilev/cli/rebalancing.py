@@ -11,10 +11,10 @@ from defilev.cli.consent import ask, require_confirmed_hash, require_own_setting
 from defilev.cli.health_report import require_well_formed
 from defilev.cli.keys import keystore_path, password_for, remote_signer, require_one_signer, unlock
 from defilev.cli.plan_file import read_plan, write_document
+from defilev.cli.resuming import Rest
 from defilev.errors import PlanUnreadable
 from defilev.execute.policy import check_plan
 from defilev.execute.public_keys import assert_key_allowed
-from defilev.model.execution import SentStep, SignedStep
 from defilev.pipeline.acting import (
     Outcome,
     Retried,
@@ -29,16 +29,17 @@ from defilev.pipeline.planning import PlanQuestion, make_plan
 from defilev.pipeline.session import Session, connect
 from defilev.pipeline.trying import account_of, require_kept, require_unexpired, try_plan
 from defilev.plan import plan_document
-from defilev.report.execution_text import execution_text, included_text, sent_text, signed_text
+from defilev.report.execution_text import event_text, execution_text, signed_text
 from defilev.report.plan_text import plan_text
 from defilev.report.rebalance_json import rebalance_document
 from defilev.report.simulation_text import simulation_text
 
 if TYPE_CHECKING:
     from defilev.cli.context import Run
-    from defilev.execute.broadcast import Event
+    from defilev.execute.desk import Progress
     from defilev.execute.signer import Signer
-    from defilev.model.plan import Plan, Step
+    from defilev.model.plan import Plan
+    from defilev.model.request import Address
     from defilev.model.simulation import SimulationReport
     from defilev.simulate import EngineChoice
 
@@ -49,7 +50,7 @@ Mode = Literal["dry-run", "sign-only", "broadcast", "unsigned"]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to do, and with which plan: one made for `question`, or the one in `plan_file`.
+    """What to do, and with which plan: one made for `question`, the one in `plan_file`, or the rest of one (`resume`).
 
     `limits` are the settings that the flags or the plan file stand in for.
     """
@@ -58,6 +59,7 @@ class Wanted:
     question: PlanQuestion | None
     plan_file: Path | None
     unsigned_file: Path | None
+    resume: bool
     limits: frozenset[str]
     engine: EngineChoice
 
@@ -100,7 +102,12 @@ class Rebalancing:
             session.close()
 
     def _with(self, session: Session) -> None:
-        plan = self._plan(session)
+        question = self.wanted.question
+        if self.wanted.resume:
+            question, session = self._rest(session)
+            if question is None:
+                return
+        plan = self._plan(session, question)
         require_confirmed_hash(plan, self.authority.confirm_plan)
         check_plan(plan, policy=policy_of(session, account_of(session, plan)))
         self._say(lambda: plan_text(plan, width=self.run.output.width, ink=self.run.output.ink))
@@ -116,7 +123,14 @@ class Rebalancing:
             case "broadcast":
                 self._send(session, plan, report)
 
-    def _plan(self, session: Session) -> Plan:
+    def _rest(self, session: Session) -> tuple[PlanQuestion | None, Session]:
+        """Bring in what is open, when that was asked for; return what is left to plan, at the block after it."""
+        rest = Rest(self.run.output, resolve(session, self.who), self.protocol, self.market)
+        if self.wanted.mode != "broadcast":
+            return rest.looked_up(session), session
+        return rest.taken_up(session, open_signer=self._signing(session, rest.owner), tell=self._tell(None))
+
+    def _plan(self, session: Session, question: PlanQuestion | None) -> Plan:
         out = self.run.output
         owner = resolve(session, self.who)
         if self.wanted.plan_file is not None:
@@ -134,9 +148,9 @@ class Rebalancing:
             return plan
         with out.stage("observe"):
             account = read_account(session, owner, protocol=self.protocol, market=self.market)
-        assert self.wanted.question is not None  # noqa: S101 - the command gives a file or a question
+        assert question is not None  # noqa: S101 - the command gives a file or a question
         with out.stage("plan"):
-            return make_plan(session, account, self.wanted.question)
+            return make_plan(session, account, question)
 
     def _tried(self, session: Session, plan: Plan) -> SimulationReport:
         out = self.run.output
@@ -159,7 +173,7 @@ class Rebalancing:
     def _sign(self, session: Session, plan: Plan, report: SimulationReport) -> None:
         from defilev.pipeline.journalled import ready_to_act
 
-        signing = self._signing(session, plan)
+        signing = self._signing(session, plan.owner)
         with ready_to_act(session, account=plan.owner) as ready:
             signer = signing()
             signed, number = ready.sign(try_again(session, plan, engine=self.wanted.engine), plan, signer)
@@ -169,10 +183,10 @@ class Rebalancing:
     def _send(self, session: Session, plan: Plan, report: SimulationReport) -> None:
         from defilev.pipeline.journalled import ready_to_act
 
-        signing = self._signing(session, plan)
+        signing = self._signing(session, plan.owner)
         with ready_to_act(session, account=plan.owner) as ready:
             retried, signer = self._agreed(session, plan, signing)
-            outcome, number = ready.send(retried, plan, signer, on_progress=self._progress(plan))
+            outcome, number = ready.send(retried, plan, signer, tell=self._tell(plan))
         self._say(lambda: f"{self._got(plan, outcome)}\njournal #{number}")
         self._document(plan, report, execution=outcome.execution, journal=number)
         require_promise(outcome)
@@ -194,32 +208,26 @@ class Rebalancing:
         out.note(f"simulated again at block {retried.session.block.number}: the plan still keeps its promise")
         return retried, signer
 
-    def _signing(self, session: Session, plan: Plan) -> Callable[[], Signer]:
+    def _signing(self, session: Session, owner: Address) -> Callable[[], Signer]:
         """Return what gives the signer, which is found before anybody is asked anything."""
-        assert_key_allowed(plan.owner, node_is_loopback_anvil=session.is_anvil and session.is_loopback)
+        assert_key_allowed(owner, node_is_loopback_anvil=session.is_anvil and session.is_loopback)
         chosen = self.authority
         if chosen.signer:
-            remote = remote_signer(chosen.signer, owner=plan.owner, tell=self.run.output.note)
+            remote = remote_signer(chosen.signer, owner=owner, tell=self.run.output.note)
             return lambda: remote
-        keystore = keystore_path(session.settings, owner=plan.owner, account=chosen.account, keystore=chosen.keystore)
-        return lambda: self._unlocked(keystore, plan)
+        keystore = keystore_path(session.settings, owner=owner, account=chosen.account, keystore=chosen.keystore)
+        return lambda: self._unlocked(keystore, owner)
 
-    def _unlocked(self, keystore: Path, plan: Plan) -> Signer:
+    def _unlocked(self, keystore: Path, owner: Address) -> Signer:
         password = password_for(
             keystore, password_file=self.authority.password_file, may_ask=not self.run.options.no_input
         )
         with self.run.output.stage("unlock"):
-            return unlock(keystore, owner=plan.owner, password=password)
+            return unlock(keystore, owner=owner, password=password)
 
-    def _progress(self, plan: Plan) -> Any:
-        def tell(step: Step, event: Event) -> None:
-            match event:
-                case SignedStep():
-                    self.run.output.note(sent_text(plan, step, event))
-                case SentStep():
-                    self.run.output.note(included_text(event))
-
-        return tell
+    def _tell(self, plan: Plan | None) -> Progress:
+        steps = len(plan.steps) if plan else None
+        return lambda step, event: self.run.output.note(event_text(step, event, steps=steps))
 
     def _got(self, plan: Plan, outcome: Outcome) -> str:
         out = self.run.output

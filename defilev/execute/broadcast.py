@@ -1,228 +1,192 @@
-"""Sends a plan, one awaited and checked transaction after another; stops at a surprise and says how far it got."""
+"""Carries out a plan, one awaited and checked transaction after another; at a surprise it stops and says how far."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeAlias
 
-from defilev.chain.node import Node
-from defilev.chain.values import Receipt
-from defilev.errors import BlockUnavailable, DefilevError, NotConfirmed, Refused, RpcError
-from defilev.execute.policy import Policy, check_plan
-from defilev.execute.preparing import Sending, assert_current, calls_of, nonces, sign_step
-from defilev.execute.signer import Signer
+from defilev.errors import BlockUnavailable, DefilevError, ForeignTransaction, NotConfirmed, Refused
+from defilev.execute.attempting import sign_attempt
+from defilev.execute.desk import Desk, Event, Progress
+from defilev.execute.flight import Flight
+from defilev.execute.policy import check_plan
+from defilev.execute.preparing import assert_current, calls_of, prepare
+from defilev.execute.sender import FlightEnded, Sender
 from defilev.model.execution import Execution, SentStep, SignedStep
 from defilev.model.plan import Plan, Step
 from defilev.model.request import Block
 from defilev.units import Wad
 
-__all__ = ["Event", "Progress", "Record", "Verify", "execute"]
+__all__ = ["Event", "Progress", "Verify", "execute", "sign_next"]
 
-Event: TypeAlias = SignedStep | SentStep
-"""Signed and about to be sent, or included."""
-Record: TypeAlias = Callable[[Event], None]
-"""Writes an event down, a signed step before it is sent, a sent one after its receipt; raises to stop everything."""
-Progress: TypeAlias = Callable[[Step, Event], None]
-"""Tells a person: called after sending and after the receipt."""
 Verify: TypeAlias = Callable[[Block], Wad | None]
 """Reads the account at a block and returns its health factor, `None` when nothing is owed."""
 
 _OWN_FACTS = frozenset({"done", "fact", "fix", "not_done", "unknown"})
 
 
-def execute(
-    plan: Plan,
-    *,
-    node: Node,
-    signer: Signer,
-    policy: Policy,
-    verify: Verify,
-    record: Record,
-    on_progress: Progress,
-    sending: Sending | None = None,
-) -> Execution:
-    """Sign and send every transaction of `plan`, each after the receipt of the one before; read the account at the end.
+def sign_next(plan: Plan, desk: Desk, *, at: Block) -> SignedStep:
+    """Sign the plan's first transaction and nothing else; send nothing.
 
-    A transaction is handed to the node once. An error of the node leaves open whether it took it: the receipt decides.
+    What comes after it is planned again when it has landed: a signed rest would stay valid when it is no longer wanted.
+
+    Args:
+        at: the block that the account was read at.
+
+    Raises:
+        Refused, PolicyViolation, PlanExpired, PlanForAnotherChain: it must not be signed.
+        SimulationFailed: it would revert.
+        KeyFailure: it cannot be signed, or the signer is another account's.
+    """
+    nonce = _begin(plan, desk, at=at)
+    step = plan.steps[0]
+    fields = prepare(step, nonce=nonce, desk=desk, at=at)
+    desk.ledger.reserve(step, fields, at=at)
+    flight = Flight(step, nonce, began=0, handed_at=0)
+    sign_attempt(desk, flight, fields, "act", head=at.number)
+    return flight.newest.signed
+
+
+def execute(plan: Plan, desk: Desk, *, verify: Verify, at: Block) -> Execution:
+    """Sign and send every transaction of `plan`, each once the one before is included; read the account at the end.
+
+    Nothing but the chain says whether a transaction was taken: its receipt, or the owner's count.
+
+    Args:
+        at: the block that the account was read at: trigger and nonce are of one block.
 
     Raises:
         Refused, SimulationFailed, KeyFailure, DataError: before anything was sent.
-        NotConfirmed: anything that goes wrong after; its facts say what was done and what was not.
+        ForeignTransaction: another transaction used the nonce of the first step.
+        NotConfirmed: anything else that goes wrong after; its facts say what was done and what was not.
     """
-    check_plan(plan, policy=policy)
-    nonce = assert_current(plan, node=node, signer=signer)
-    signer.announce(calls_of(plan))
-    run = _Run(plan, node, signer, policy, record, on_progress, sending or Sending())
+    nonce = _begin(plan, desk, at=at)
+    run = _Run(plan, Sender(desk))
     try:
         for position, step in enumerate(plan.steps):
-            run.perform(step, nonce + position)
+            run.perform(step, nonce + position, at=at)
         return run.finished(verify)
     except NotConfirmed:
         raise
+    except FlightEnded as ended:
+        raise run.ended(ended) from None
     except KeyboardInterrupt:
-        if run.in_flight or run.done:
-            run.stop("interrupted")
+        run.stop_if_begun("interrupted")
         raise
     except Exception as error:
-        if run.in_flight or run.done:
-            run.stop(error.fact if isinstance(error, DefilevError) else repr(error), cause=error)
+        run.stop_if_begun(error.fact if isinstance(error, DefilevError) else repr(error), cause=error)
         raise
+
+
+def _begin(plan: Plan, desk: Desk, *, at: Block) -> int:
+    """Return the nonce of the first transaction, if the plan may be begun."""
+    check_plan(plan, policy=desk.policy)
+    nonce = assert_current(plan, node=desk.node, at=at, signer=desk.signer)
+    desk.signer.announce(calls_of(plan))
+    return nonce
 
 
 @dataclass(slots=True)
 class _Run:
-    """What has happened so far."""
+    """A plan and the nonces that its steps have taken so far."""
 
     plan: Plan
-    node: Node
-    signer: Signer
-    policy: Policy
-    record: Record
-    on_progress: Progress
-    sending: Sending
-    done: list[SentStep] = field(default_factory=list)
-    in_flight: SignedStep | None = None
-    block: Block | None = None
+    sender: Sender
+    last: Block | None = field(default=None)
 
-    def perform(self, step: Step, nonce: int) -> None:
+    @property
+    def done(self) -> list[SentStep]:
+        """Return what is on the chain, in the plan's order."""
+        return [flight.sent for flight in self.sender.flights if flight.sent]
+
+    def perform(self, step: Step, nonce: int, *, at: Block) -> None:
         """Sign, send and await one step."""
-        signed = self._sign_after_the_rest(step, nonce) if self.done else self._sign(step, nonce)
-        self.record(signed)
-        self.in_flight = signed
-        trouble = self._send(signed)
-        self.on_progress(step, signed)
-        receipt = self._await_receipt(step, signed, trouble)
-        sent = _sent(signed, receipt)
-        self.done.append(sent)
-        self.in_flight = None
-        self.record(sent)
-        self.on_progress(step, sent)
-        if sent.status == "reverted":
+        if self.done:
+            at = self._block_after_the_rest(nonce)
+        fields = prepare(step, nonce=nonce, desk=self.sender.desk, at=at)
+        self.sender.launch(step, fields, at=at)
+        self.sender.until_included()
+        if self.done[-1].status == "reverted":
             self.stop(f"step {step.index} ({step.action.kind}) was included and reverted")
 
     def finished(self, verify: Verify) -> Execution:
-        """Return what was done, with the account as read at the last receipt's block."""
-        assert self.block is not None  # noqa: S101 - a plan has steps, and each set it
+        """Return what was done, with the account as read at the last receipt's block, once that is deep enough."""
+        self.sender.until_confirmed()
+        block = self.sender.desk.node.block(self.done[-1].block_number)
+        got = verify(block)
+        self.sender.desk.sending.at("verified")
         return Execution(
             plan_hash=self.plan.hash,
             owner=self.plan.owner,
             steps=tuple(self.done),
-            block=self.block,
+            block=block,
             promised=self.plan.promise.health_factor,
-            got=verify(self.block),
+            got=got,
             fee_paid=sum(sent.fee_paid for sent in self.done),
         )
 
+    def ended(self, ended: FlightEnded) -> DefilevError:
+        """Return the error that says how a nonce ended that was not included as wanted."""
+        if ended.kind == "foreign" and not self.done:
+            signed = ended.flight.newest.signed
+            return ForeignTransaction(ended.why, signed=signed.hash, nonce=signed.nonce)
+        return self._stopped(ended.why)
+
+    def stop_if_begun(self, why: str, *, cause: Exception | None = None) -> None:
+        """Raise `NotConfirmed` when anything was signed for sending."""
+        if self.sender.flights:
+            self.stop(why, cause=cause)
+
     def stop(self, why: str, *, cause: Exception | None = None) -> NoReturn:
         """Raise `NotConfirmed` with what was done, what is open and what was not begun."""
-        unknown = self.in_flight
-        begun = len(self.done) + (unknown is not None)
+        raise self._stopped(why, cause) from cause
+
+    def _stopped(self, why: str, cause: Exception | None = None) -> NotConfirmed:
+        flights = self.sender.flights
         because = cause.facts if isinstance(cause, DefilevError) else {}
         inherited: dict[str, Any] = {name: value for name, value in because.items() if name not in _OWN_FACTS}
-        raise NotConfirmed(
+        return NotConfirmed(
             f"stopped: {why}",
             **inherited,
             done=_listed(self.plan, self.done),
-            unknown=f"{self._name(unknown.index)} {unknown.hash} (nonce {unknown.nonce})" if unknown else "nothing",
-            not_done=", ".join(self._name(step.index) for step in self.plan.steps[begun:]) or "nothing",
-        ) from cause
-
-    def _sign(self, step: Step, nonce: int) -> SignedStep:
-        return sign_step(
-            step,
-            nonce=nonce,
-            node=self.node,
-            signer=self.signer,
-            policy=self.policy,
-            sending=self.sending,
-            not_before=self.block.number if self.block else 0,
+            unknown=", ".join(self._open(flight) for flight in flights if not flight.sent) or "nothing",
+            not_done=", ".join(_name(self.plan, step.index) for step in self.plan.steps[len(flights) :]) or "nothing",
         )
 
-    def _sign_after_the_rest(self, step: Step, nonce: int) -> SignedStep:
-        """Sign a later step once the node knows the one before: behind one URL there may be nodes that lag."""
-        began = self.sending.clock()
-        while True:
-            try:
-                self._assert_next(nonce)
-                return self._sign(step, nonce)
-            except BlockUnavailable:
-                if self.sending.clock() - began >= self.sending.refused_timeout:
-                    raise
-            self.sending.sleep(self.sending.pause)
+    def _open(self, flight: Flight) -> str:
+        signed = flight.newest.signed
+        return f"{_name(self.plan, signed.index)} {signed.hash} (nonce {signed.nonce})"
 
-    def _assert_next(self, nonce: int) -> None:
-        """Raise `BlockUnavailable` while the node does not count the step before, `Refused` when it counts too many."""
-        included, pending = nonces(self.node, self.plan.owner)
-        if included > nonce:
-            raise Refused("another transaction of this account was included", expected=nonce, found=included)
-        if (included, pending) != (nonce, nonce):
-            raise BlockUnavailable(
-                "the node's count of this account's transactions does not settle",
-                expected=nonce,
-                included=included,
-                pending=pending,
-            )
-
-    def _send(self, signed: SignedStep) -> RpcError | None:
-        """Hand the transaction to the node, once; return the error, which says nothing about whether it was taken."""
-        try:
-            self.node.send_raw_transaction(bytes.fromhex(signed.raw[2:]))
-        except RpcError as error:
-            return error
-        return None
-
-    def _await_receipt(self, step: Step, signed: SignedStep, trouble: RpcError | None) -> Receipt:
-        """Look for the receipt until it is there, on the chain that the node shows, or time is up."""
-        sending = self.sending
+    def _block_after_the_rest(self, nonce: int) -> Block:
+        """Return the newest block once the node counts the step before: behind one URL there may be nodes that lag."""
+        sending = self.sender.desk.sending
         began = sending.clock()
-        taken = trouble is None
         while True:
             try:
-                if (receipt := self._canonical_receipt(signed.hash)) is not None:
-                    return receipt
-                taken = taken or self.node.transaction(signed.hash) is not None
-            except RpcError as error:
-                trouble, taken = error, True
-            if sending.clock() - began >= (sending.timeout if taken else sending.refused_timeout):
-                self._give_up(step, trouble, taken=taken)
+                return self._next_block(nonce)
+            except BlockUnavailable:
+                if sending.clock() - began >= sending.refused_timeout:
+                    raise
             sending.sleep(sending.pause)
 
-    def _canonical_receipt(self, transaction_hash: str) -> Receipt | None:
-        receipt = self.node.receipt(transaction_hash)
-        if receipt is None:
-            return None
-        block = self.node.block(receipt.block_number)
-        if block.hash != receipt.block_hash:
-            return None
-        self.block = block
-        return receipt
-
-    def _give_up(self, step: Step, trouble: RpcError | None, *, taken: bool) -> NoReturn:
-        name = f"step {step.index} ({step.action.kind})"
-        said = f"; the node said: {trouble.fact}" if trouble else ""
-        if taken:
-            self.stop(f"{name} was sent and is not included after {self.sending.timeout:g} s{said}")
-        self.stop(f"{name} was handed to the node, which does not show it{said}")
-
-    def _name(self, index: int) -> str:
-        return _name(self.plan, index)
+    def _next_block(self, nonce: int) -> Block:
+        """Raise `BlockUnavailable` while the node does not count the step before, `Refused` when it counts too many."""
+        node, before = self.sender.desk.node, self.done[-1].block_number
+        head = node.block()
+        if head.number < before:
+            raise BlockUnavailable(f"the node's newest block is {head.number}, and it had block {before} before")
+        included = node.nonce(self.plan.owner, block=head)
+        if included > nonce:
+            raise Refused("another transaction of this account was included", expected=nonce, found=included)
+        if included < nonce:
+            raise BlockUnavailable(
+                "the node's count of this account's transactions does not settle", expected=nonce, included=included
+            )
+        return head
 
 
-def _sent(signed: SignedStep, receipt: Receipt) -> SentStep:
-    return SentStep(
-        index=signed.index,
-        hash=signed.hash,
-        nonce=signed.nonce,
-        status="included" if receipt.succeeded else "reverted",
-        block_number=receipt.block_number,
-        block_hash=receipt.block_hash,
-        gas_used=receipt.gas_used,
-        fee_paid=receipt.fee_paid,
-    )
-
-
-def _listed(plan: Plan, done: list[SentStep]) -> str:
+def _listed(plan: Plan, done: Sequence[SentStep]) -> str:
     return ", ".join(f"{_name(plan, sent.index)} {sent.hash} ({sent.status} in block {sent.block_number})"
                      for sent in done) or "nothing"  # fmt: skip
 

@@ -20,7 +20,7 @@ from defilev.model.plan import Plan, Step
 from defilev.model.request import Address
 from defilev.model.token import Token
 
-__all__ = ["Limits", "Policy", "check_plan", "check_signed", "check_transaction", "policy_for"]
+__all__ = ["Limits", "Policy", "check_cancellation", "check_plan", "check_signed", "check_transaction", "policy_for"]
 
 _CALLDATA = re.compile(r"0x(?:[0-9a-f]{2})+")
 _HALF_CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141 // 2
@@ -120,13 +120,35 @@ def check_transaction(fields: TransactionFields, step: Step, *, policy: Policy) 
     Raises:
         PolicyViolation: names the field.
     """
+    for check in (
+        _equal("to", fields.to, step.to),
+        _equal("data", "0x" + fields.data.hex(), step.data),
+        *_field_checks(fields, policy),
+    ):
+        _require(check, step)
+
+
+def check_cancellation(fields: TransactionFields, *, policy: Policy) -> None:
+    """Hold a transaction that only takes a nonce against the limits: nothing, from the owner to the owner.
+
+    Raises:
+        PolicyViolation: names the field.
+    """
+    for check in (
+        _equal("to", fields.to, policy.account.owner),
+        _equal("data", fields.data, b""),
+        *_field_checks(fields, policy),
+    ):
+        _require(check)
+
+
+def _field_checks(fields: TransactionFields, policy: Policy) -> tuple[Check, ...]:
+    """Return what holds for whatever is signed."""
     limits = policy.limits
     assert_key_allowed(policy.account.owner, node_is_loopback_anvil=policy.public_keys)
-    outcomes = (
+    return (
         _equal("chainId", fields.chain_id, policy.account.chain_id),
-        _equal("to", fields.to, step.to),
         _equal("value", fields.value, 0),
-        _equal("data", "0x" + fields.data.hex(), step.data),
         _at_most("gas limit", fields.gas_limit, limits.gas),
         _at_most("max fee per gas in wei", fields.max_fee_per_gas, limits.fee_per_gas),
         _at_most(
@@ -136,12 +158,12 @@ def check_transaction(fields: TransactionFields, step: Step, *, policy: Policy) 
         ),
         _at_most("wei that the transaction can cost", fields.most_it_can_cost, limits.transaction_cost),
     )
-    for check in outcomes:
-        _require(check, step)
 
 
-def check_signed(raw: bytes, step: Step, *, expected: TransactionFields, owner: Address) -> str:
+def check_signed(raw: bytes, step: Step | None, *, expected: TransactionFields, owner: Address) -> str:
     """Decode what was signed and compare every field; return the transaction's hash.
+
+    `step` is what it is for, `None` when it only takes a nonce.
 
     Raises:
         PolicyViolation: the bytes are not `expected`, or not signed by `owner`.

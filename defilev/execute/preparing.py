@@ -1,17 +1,12 @@
-"""One step made into one signed transaction: facts asked of the node anew, bytes checked before and after signing."""
+"""One step made into the fields of one transaction: facts asked of the node anew, held against the policy."""
 
 from __future__ import annotations
-
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from defilev.abi import interface, revert_reason
 from defilev.chain.dialects import revert_data
 from defilev.chain.node import Node
 from defilev.chain.quantity import parse_quantity
 from defilev.errors import (
-    BlockUnavailable,
     KeystoreForAnotherAccount,
     PlanExpired,
     PlanForAnotherChain,
@@ -19,47 +14,16 @@ from defilev.errors import (
     RpcRejected,
     SimulationFailed,
 )
-from defilev.execute.fees import TIP_FLOOR, gas_limit, read_fees
-from defilev.execute.policy import Policy, check_plan, check_signed, check_transaction
+from defilev.execute.desk import Desk
+from defilev.execute.fees import gas_limit, read_fees
+from defilev.execute.policy import Policy, check_transaction
 from defilev.execute.rules import ADAPTERS
 from defilev.execute.signer import Signer
 from defilev.execute.transaction import TransactionFields
-from defilev.model.execution import SignedStep
 from defilev.model.plan import Plan, Step
-from defilev.model.request import Address, Block, Call
+from defilev.model.request import Block, Call
 
-__all__ = ["Sending", "assert_current", "calls_of", "nonces", "prepare", "sign_next", "sign_step"]
-
-
-@dataclass(frozen=True, slots=True)
-class Sending:
-    """How to send: seconds to wait for a receipt, for a transaction that the node refused, and between two looks.
-
-    `tip_floor` in wei per gas. `clock` must never go back.
-    """
-
-    timeout: float = 300.0
-    refused_timeout: float = 15.0
-    pause: float = 1.0
-    tip_floor: int = TIP_FLOOR
-    clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
-
-
-def sign_next(plan: Plan, *, node: Node, signer: Signer, policy: Policy, sending: Sending | None = None) -> SignedStep:
-    """Sign the plan's first transaction and nothing else; send nothing.
-
-    What comes after it is planned again when it has landed: a signed rest would stay valid when it is no longer wanted.
-
-    Raises:
-        Refused, PolicyViolation, PlanExpired, PlanForAnotherChain: it must not be signed.
-        SimulationFailed: it would revert.
-        KeyFailure: it cannot be signed, or the signer is another account's.
-    """
-    check_plan(plan, policy=policy)
-    nonce = assert_current(plan, node=node, signer=signer)
-    signer.announce(calls_of(plan))
-    return sign_step(plan.steps[0], nonce=nonce, node=node, signer=signer, policy=policy, sending=sending or Sending())
+__all__ = ["assert_current", "calls_of", "prepare"]
 
 
 def calls_of(plan: Plan) -> list[Call]:
@@ -67,8 +31,12 @@ def calls_of(plan: Plan) -> list[Call]:
     return [Call(step.to, bytes.fromhex(step.data[2:])) for step in plan.steps]
 
 
-def assert_current(plan: Plan, *, node: Node, signer: Signer | None = None) -> int:
+def assert_current(plan: Plan, *, node: Node, at: Block, signer: Signer | None = None) -> int:
     """Return the nonce of the plan's first transaction, if the plan may still be begun.
+
+    Args:
+        at: the block that the account was read at, and that the nonce is read at too: of two processes with two
+            journals, each of which saw the account before the other acted, both can only sign for the same nonce.
 
     Raises:
         KeystoreForAnotherAccount: the signer is not the plan's owner.
@@ -79,13 +47,13 @@ def assert_current(plan: Plan, *, node: Node, signer: Signer | None = None) -> i
     if signer is not None and signer.address != plan.owner:
         raise KeystoreForAnotherAccount("the key is not the owner's", holds=signer.address, needed=plan.owner)
     _assert_chain(node, plan.chain_id)
-    head = node.block()
-    if head.number > plan.expires_at_block or head.timestamp > plan.expires_at:
+    if at.number > plan.expires_at_block or at.timestamp > plan.expires_at:
         raise PlanExpired(
-            f"the plan expired at block {plan.expires_at_block}; the newest is {head.number}", hash=plan.hash
+            f"the plan expired at block {plan.expires_at_block}; the newest is {at.number}", hash=plan.hash
         )
-    included, pending = nonces(node, plan.owner)
-    if pending != included:
+    included = node.nonce(plan.owner, block=at)
+    pending = parse_quantity(node.rpc.request("eth_getTransactionCount", [plan.owner, "pending"]), what="nonce")
+    if pending > included:
         raise Refused(
             f"{plan.owner} has a transaction in flight",
             fix="wait until it is included, or cancel it in the wallet that sent it",
@@ -102,52 +70,15 @@ def assert_current(plan: Plan, *, node: Node, signer: Signer | None = None) -> i
     return included
 
 
-def nonces(node: Node, owner: Address) -> tuple[int, int]:
-    """Return how many transactions of `owner` are included, and how many with those that wait in the node's pool."""
-    pending = node.rpc.request("eth_getTransactionCount", [owner, "pending"])
-    return node.nonce(owner), parse_quantity(pending, what="nonce")
-
-
-def sign_step(
-    step: Step,
-    *,
-    nonce: int,
-    node: Node,
-    signer: Signer,
-    policy: Policy,
-    sending: Sending,
-    not_before: int = 0,
-) -> SignedStep:
-    """Return `step` as a signed transaction with that nonce.
-
-    Args:
-        not_before: the number of the block that the node must know, since what the step needs happened in it.
+def prepare(step: Step, *, nonce: int, desk: Desk, at: Block) -> TransactionFields:
+    """Return the checked fields of the transaction that performs `step` on the state of the block `at`.
 
     Raises:
-        BlockUnavailable: the node does not know that block yet.
-        Refused, PolicyViolation, SimulationFailed, KeyFailure: it must not be signed, or cannot be.
+        Refused, PolicyViolation, SimulationFailed: it must not be signed.
     """
-    head = node.block()
-    if head.number < not_before:
-        raise BlockUnavailable(f"the node's newest block is {head.number}, and it had block {not_before} before")
-    fields = prepare(step, nonce=nonce, node=node, policy=policy, at=head, tip_floor=sending.tip_floor)
-    raw = signer.sign(fields)
-    transaction_hash = check_signed(raw, step, expected=fields, owner=policy.account.owner)
-    return SignedStep(
-        index=step.index,
-        nonce=nonce,
-        gas_limit=fields.gas_limit,
-        max_fee_per_gas=fields.max_fee_per_gas,
-        max_priority_fee_per_gas=fields.max_priority_fee_per_gas,
-        hash=transaction_hash,
-        raw="0x" + raw.hex(),
-    )
-
-
-def prepare(step: Step, *, nonce: int, node: Node, policy: Policy, at: Block, tip_floor: int) -> TransactionFields:
-    """Return the checked fields of the transaction that performs `step` on the state of the block `at`."""
+    node, policy, sending = desk.node, desk.policy, desk.sending
     _assert_chain(node, policy.account.chain_id)
-    fees = read_fees(node, at=at, tip_floor=tip_floor)
+    fees = read_fees(node, at=at, tip_floor=sending.tip_floor, is_urgent=sending.is_urgent)
     estimated = _estimate(step, node, policy, at)
     fields = TransactionFields(
         chain_id=policy.account.chain_id,

@@ -8,7 +8,7 @@ from defilev.abi import keccak
 from defilev.chain.node import Node
 from defilev.execute.fees import read_fees
 from defilev.execute.policy import Policy, check_plan, check_transaction
-from defilev.execute.preparing import Sending, assert_current
+from defilev.execute.preparing import assert_current
 from defilev.execute.transaction import TransactionFields
 from defilev.model.plan import Plan, Step
 
@@ -17,7 +17,7 @@ __all__ = ["SCHEMA", "unsigned_document"]
 SCHEMA = "defilev/unsigned@1"
 
 
-def unsigned_document(plan: Plan, *, node: Node, policy: Policy, sending: Sending | None = None) -> dict[str, Any]:
+def unsigned_document(plan: Plan, *, node: Node, policy: Policy) -> dict[str, Any]:
     """Return the JSON document of the plan's transactions, unsigned, with consecutive nonces and the fees of now.
 
     Gas limits are the plan's. `signing_payload` is what is hashed and signed, for signers that take bytes.
@@ -26,8 +26,9 @@ def unsigned_document(plan: Plan, *, node: Node, policy: Policy, sending: Sendin
         Refused, PolicyViolation, PlanExpired, PlanForAnotherChain: it must not be signed.
     """
     check_plan(plan, policy=policy)
-    nonce = assert_current(plan, node=node)
-    fees = read_fees(node, at=node.block(), tip_floor=(sending or Sending()).tip_floor)
+    head = node.block()
+    nonce = assert_current(plan, node=node, at=head)
+    fees = read_fees(node, at=head)
     transactions = []
     for position, step in enumerate(plan.steps):
         fields = TransactionFields(

@@ -225,5 +225,6 @@ def _open_attempt(connection: Connection, row: Any) -> OpenAttempt:
         deadline_block=row["intent_deadline_block"],
         cap_wei=row["intent_cap_wei"],
         epoch=row["intent_epoch"],
+        observed_block=row["intent_observed_block"],
         included_in=None if known is None else (known.block_number, known.block_hash),
     )

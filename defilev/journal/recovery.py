@@ -32,7 +32,8 @@ class ChainTruth:
 class Verdict:
     """What became of one attempt.
 
-    `OK`: included, `receipt` says where and whether it succeeded. `KNOWN`: not included, and a node holds it.
+    `OK`: included, `receipt` says where and whether it succeeded. `KNOWN`: a node holds it, or shows it in a block and
+    no receipt yet (`nonce_used`).
     `UNKNOWN`: neither, and it may still land; with `nonce_used` the nonce is spent and nobody has said by what, so
     look for the transaction before anything else. `REPLACED`: another transaction, `by`, used its nonce; `by_us` says
     that it was another attempt of the journal.
@@ -65,7 +66,9 @@ def classify(attempts: Iterable[OpenAttempt], truth: ChainTruth) -> dict[str, Ve
 def _verdict(attempt: OpenAttempt, truth: ChainTruth, user: str | None, ours: set[str]) -> Verdict:
     if receipt := truth.receipts.get(attempt.hash):
         return Verdict("OK", receipt=receipt, nonce_used=True)
-    if user is not None and user != attempt.hash:
+    if user == attempt.hash:
+        return Verdict("KNOWN", nonce_used=True, by=user, by_us=True)
+    if user is not None:
         return Verdict("REPLACED", nonce_used=True, by=user, by_us=user in ours)
     if attempt.nonce < truth.nonce:
         return Verdict("UNKNOWN", nonce_used=True)

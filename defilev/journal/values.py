@@ -231,6 +231,7 @@ class OpenAttempt:
     deadline_block: int | None
     cap_wei: int
     epoch: int
+    observed_block: int
     included_in: tuple[int, str] | None
 
 

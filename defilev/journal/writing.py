@@ -148,6 +148,14 @@ class Journal(JournalReader):
                 ended = ("included" if receipt.succeeded else "reverted") if other == transaction else "replaced"
                 writer.change(tables.attempt, {"hash": other}, {"settled": ended}, run=intent["run"])
 
+    def confirmed(self, intent: str, *, depth: int) -> None:
+        """Write down that a receipt has so many blocks on top of its own."""
+        with self._writing() as writer:
+            row = _intent(writer, intent)
+            final: dict[State, State] = {"MINED": "VERIFIED", "REVERTED": "REVERTED_FINAL"}
+            if (state := final.get(row["state"])) is not None:
+                _move(writer, row, state, {"depth": depth})
+
     def reorged(self, intent: str, *, why: str) -> None:
         """Write down that what was included is no longer: every attempt of the nonce may land again."""
         with self._writing() as writer:

@@ -8,7 +8,7 @@ from typing import Literal
 from defilev.model.request import Address, Block
 from defilev.units import Wad
 
-__all__ = ["Execution", "SentStep", "SignedStep"]
+__all__ = ["Execution", "Remark", "SentStep", "SignedStep"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +52,17 @@ class Execution:
     promised: Wad | None
     got: Wad | None
     fee_paid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something that happened to a transaction on its way: `kind` is stable, `text` is for people.
+
+    `resent`: the same bytes again. `raised`: a new transaction of the same nonce with higher fees. `capped`: the fees
+    may not rise any further. `published`: a private relay no longer has it alone. `cancelling`: a transaction of
+    nothing to the owner takes its nonce. `reorganised`: it was included and is no longer.
+    """
+
+    index: int
+    kind: Literal["resent", "raised", "capped", "published", "cancelling", "reorganised"]
+    text: str

@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from defilev.config.call_list import load_call_list
-from defilev.errors import SimulationFailed
-from defilev.execute.broadcast import Event, Progress, execute
+from defilev.errors import DataError, SimulationFailed
+from defilev.execute.broadcast import execute, sign_next
+from defilev.execute.desk import Desk, Progress
+from defilev.execute.handing_over import Outlet
+from defilev.execute.ledger import Ledger
 from defilev.execute.limits import Limits
 from defilev.execute.policy import Policy, policy_for
-from defilev.execute.preparing import Sending, sign_next
+from defilev.execute.sending import Sending
 from defilev.execute.signer import Signer
 from defilev.execute.unsigned import unsigned_document
 from defilev.model.account import LendingAccount
 from defilev.model.execution import Execution, SignedStep
-from defilev.model.plan import Plan
+from defilev.model.plan import Plan, Step
 from defilev.model.request import Block
 from defilev.model.simulation import SimulationReport
+from defilev.pipeline.scheduling import sending_for
 from defilev.pipeline.session import Session
 from defilev.pipeline.trying import TOLERANCE, account_of, require_kept, require_unexpired, try_plan
+from defilev.plan import rest_of
 from defilev.protocols import PROTOCOLS
 from defilev.simulate import EngineChoice
 from defilev.units import Wad
 
-__all__ = ["Outcome", "Retried", "broadcast", "policy_of", "require_promise", "sign_first", "try_again", "unsigned"]
-
-LOCAL_PAUSE = 0.05
-"""Seconds between two looks for a receipt on a loopback anvil, which mines at once and counts no requests."""
+__all__ = [
+    "Outcome",
+    "Retried",
+    "broadcast",
+    "desk_for",
+    "is_still_wanted",
+    "policy_of",
+    "require_promise",
+    "sign_first",
+    "try_again",
+    "unsigned",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +101,9 @@ def try_again(session: Session, plan: Plan, *, engine: EngineChoice = "auto") ->
     return Retried(newest, account, report)
 
 
-def sign_first(retried: Retried, plan: Plan, signer: Signer) -> SignedStep:
-    """Sign the plan's next transaction; send nothing. Raises as `execute.preparing.sign_next` does."""
-    policy = policy_of(retried.session, retried.account)
-    return sign_next(plan, node=retried.session.node, signer=signer, policy=policy)
+def sign_first(retried: Retried, plan: Plan, desk: Desk) -> SignedStep:
+    """Sign the plan's next transaction; send nothing. Raises as `execute.broadcast.sign_next` does."""
+    return sign_next(plan, desk, at=retried.session.block)
 
 
 def unsigned(retried: Retried, plan: Plan) -> dict[str, Any]:
@@ -101,21 +112,37 @@ def unsigned(retried: Retried, plan: Plan) -> dict[str, Any]:
     return unsigned_document(plan, node=retried.session.node, policy=policy)
 
 
-def broadcast(
-    retried: Retried,
+def desk_for(
+    session: Session,
+    account: LendingAccount,
     plan: Plan,
     signer: Signer,
     *,
-    record: Callable[[Event], None],
-    on_progress: Progress,
+    ledger: Ledger,
+    tell: Progress,
     sending: Sending | None = None,
-) -> Outcome:
-    """Sign and send every transaction, one after another, and read the account at the last receipt's block.
+) -> Desk:
+    """Return everything that acting on `plan` takes, with `account` as it is now.
 
     Args:
-        record: writes each event down before and after it happens; raising stops everything.
-        on_progress: tells a person.
-        sending: how long to wait, and for which tip; what suits the node when left out.
+        ledger: writes down each thing before and after it happens; raising stops everything.
+        tell: tells a person.
+        sending: the schedule; what suits the chain, the plan and its urgency when left out.
+    """
+    return Desk(
+        node=session.node,
+        outlets=(Outlet("the node", session.node),),
+        signer=signer,
+        policy=policy_of(session, account),
+        ledger=ledger,
+        sending=sending or sending_for(session, account, plan),
+        wanted=lambda step: is_still_wanted(session, plan, step),
+        tell=tell,
+    )
+
+
+def broadcast(retried: Retried, plan: Plan, desk: Desk) -> Outcome:
+    """Sign and send every transaction, one after another, and read the account at the last receipt's block.
 
     Raises:
         NotConfirmed: something was sent, and not everything was seen to succeed.
@@ -128,21 +155,24 @@ def broadcast(
         seen.append(account_of(session.at(block), plan))
         return seen[-1].health_factor
 
-    execution = execute(
-        plan,
-        node=session.node,
-        signer=signer,
-        policy=policy_of(session, retried.account),
-        verify=verify,
-        record=record,
-        on_progress=on_progress,
-        sending=sending or _sending(session),
-    )
+    execution = execute(plan, desk, verify=verify, at=session.block)
     return Outcome(execution, retried.account, seen[-1])
 
 
-def _sending(session: Session) -> Sending:
-    return Sending(pause=LOCAL_PAUSE) if session.is_anvil and session.is_loopback else Sending()
+def is_still_wanted(session: Session, plan: Plan, step: Step) -> bool:
+    """Tell whether what is left of `plan` from `step` on still keeps its promise from the newest block.
+
+    A node that cannot say leaves things as they are: the fees rise for what was wanted before.
+    """
+    rest = rest_of(plan, step)
+    try:
+        newest = session.at("latest")
+        require_kept(rest, try_plan(newest, rest))
+    except SimulationFailed:
+        return False
+    except DataError:
+        return True
+    return True
 
 
 def require_promise(outcome: Outcome) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -13,6 +13,7 @@ from defilev.model.plan import Goal, Plan
 from defilev.model.request import Address, CallResult, Read
 from defilev.model.token import Allowance, Token, TokenBalance, Wallet
 from defilev.observe.drive import drive
+from defilev.pipeline.chains import block_seconds, native_of
 from defilev.pipeline.session import Session
 from defilev.plan import PlanInputs, plan_deleverage
 from defilev.protocols import PROTOCOLS
@@ -22,14 +23,6 @@ from defilev.venues import venue_of
 
 __all__ = ["PlanQuestion", "make_plan", "read_wallet"]
 
-BLOCK_SECONDS: Mapping[int, Decimal] = {10: Decimal(2), 8453: Decimal(2), 42161: Decimal("0.25")}
-"""Seconds per block of the chains that are not as slow as Ethereum, by chain id."""
-
-ETHEREUM_BLOCK_SECONDS = Decimal(12)
-
-NATIVE_SYMBOL = "WETH"
-"""The token that stands for the native asset on every chain of the shipped address books."""
-
 
 @dataclass(frozen=True, slots=True)
 class PlanQuestion:
@@ -37,7 +30,8 @@ class PlanQuestion:
 
     `max_slippage` is a fraction, `floor` a health factor, `window` the seconds until the first signature at the latest;
     `collateral` and `debt` are symbols or addresses, `None` to let the plan choose. `meant_for` is the owner, protocol
-    and market that the goal was worked out for, `None` when a person named it.
+    and market that the goal was worked out for, `None` when a person named it. `in_hand` is, by token, the collateral
+    that an earlier run withdrew and did not come to sell; no more of it counts than the wallet holds.
     """
 
     goal: Goal
@@ -47,6 +41,7 @@ class PlanQuestion:
     collateral: str | None = None
     debt: str | None = None
     meant_for: tuple[str, str, str] | None = None
+    in_hand: tuple[tuple[Address, int], ...] = ()
 
 
 def make_plan(session: Session, account: LendingAccount, question: PlanQuestion) -> Plan:
@@ -64,24 +59,32 @@ def make_plan(session: Session, account: LendingAccount, question: PlanQuestion)
     tokens = protocol.tokens(account)
     spenders = [protocol.spender(account), *([venue.spender] if venue else [])]
     limits = PriceLimits(session.settings.prices.stale_after, session.settings.prices.by_asset)
+    wallet = read_wallet(session, account.owner, tokens=tokens, spenders=spenders)
     inputs = PlanInputs(
         protocol=protocol,
         account=replace(account, warnings=(*account.warnings, *price_notices(account, limits=limits))),
-        wallet=read_wallet(session, account.owner, tokens=tokens, spenders=spenders),
+        wallet=wallet,
         venue=venue,
         goal=question.goal,
         max_slippage=question.max_slippage,
         floor=Wad(int(question.floor * WAD)),
         window=question.window,
-        block_seconds=BLOCK_SECONDS.get(session.chain_id, ETHEREUM_BLOCK_SECONDS),
+        block_seconds=block_seconds(session.chain_id),
         gas_price=_gas_price(session),
-        native=next((token for token in tokens if token.symbol == NATIVE_SYMBOL), None),
+        native=native_of(tokens),
         collateral=question.collateral,
         debt=question.debt,
+        in_hand=_in_hand(wallet, question),
     )
     plan = drive(plan_deleverage(inputs), session.fetch)
     session.reader.verify()
     return plan
+
+
+def _in_hand(wallet: Wallet, question: PlanQuestion) -> tuple[TokenBalance, ...]:
+    left = dict(question.in_hand)
+    found = (TokenBalance(held.token, min(held.amount, left.get(held.token.address, 0))) for held in wallet.balances)
+    return tuple(held for held in found if held.amount > 0)
 
 
 def _require_meant(account: LendingAccount, question: PlanQuestion) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from defilev.chain.node import Node
 from defilev.chain.values import Receipt
-from defilev.errors import AttemptOpen, ForeignTransaction
+from defilev.errors import ForeignTransaction
+from defilev.execute.looking import find_user
 from defilev.journal import LIVE, ChainTruth, Journal, OpenAttempt, ReceiptFacts, Verdict, classify
 from defilev.model.request import Address
 
@@ -25,36 +27,44 @@ LOOKS, PAUSE = 3, 1.0
 
 def reconcile(
     journal: Journal, node: Node, *, chain: str, account: Address, sleep: Callable[[float], None] = time.sleep
-) -> None:
-    """Bring what the journal knows of `account` up to the chain's truth, and see that the account is free.
+) -> tuple[OpenAttempt, ...]:
+    """Bring what the journal knows of `account` up to the chain's truth; return what was sent and may still land.
 
     A nonce that was reserved and not signed for is given back, and so is one whose signature was only handed to the
     user: at most one transaction of a nonce can land, whichever it is.
 
     Raises:
-        AttemptOpen: a transaction that was sent may still land.
         ForeignTransaction: somebody else used a nonce of the journal; said once, then taken as known.
         RpcError: the node does not say.
     """
     for reserved in journal.reserved(chain=chain, account=account):
         journal.release(reserved.intent, why="nothing was signed for it")
-    truth = ChainTruth(nonce=0)
-    for look in range(LOOKS):
-        attempts = journal.open_attempts(chain=chain, account=account)
-        truth = truth_of(node, attempts, account=account)
-        verdicts = classify(attempts, truth)
-        for attempt in attempts:
-            _include(journal, node, attempt, verdicts[attempt.hash])
-        if not any(_is_taken(attempt, verdicts[attempt.hash]) for attempt in attempts):
+    attempts, truth = _looked_up(journal, node, chain=chain, account=account)
+    for _ in range(LOOKS - 1):
+        if not _taken(attempts, truth):
             break
-        if look < LOOKS - 1:
-            sleep(PAUSE)
-    _settle_the_rest(journal, truth, chain=chain, account=account)
+        sleep(PAUSE)
+        attempts, truth = _looked_up(journal, node, chain=chain, account=account)
+    if taken := _taken(attempts, truth):
+        truth = replace(truth, users=_users(taken, node))
+    return _settle_the_rest(journal, truth, chain=chain, account=account)
+
+
+def _looked_up(
+    journal: Journal, node: Node, *, chain: str, account: Address
+) -> tuple[tuple[OpenAttempt, ...], ChainTruth]:
+    """Ask the chain once, and write down what it includes."""
+    attempts = journal.open_attempts(chain=chain, account=account)
+    truth = truth_of(node, attempts, account=account)
+    verdicts = classify(attempts, truth)
+    for attempt in attempts:
+        _include(journal, node, attempt, verdicts[attempt.hash])
+    return attempts, truth
 
 
 def truth_of(node: Node, attempts: Iterable[OpenAttempt], *, account: Address) -> ChainTruth:
     """Return what one node says of the attempts, at its newest block; receipts of blocks off its chain are left out."""
-    nonce = node.nonce(account)
+    nonce = node.nonce(account, block=node.block())
     receipts: dict[str, ReceiptFacts] = {}
     pool = set()
     for attempt in attempts:
@@ -66,9 +76,26 @@ def truth_of(node: Node, attempts: Iterable[OpenAttempt], *, account: Address) -
     return ChainTruth(nonce=nonce, receipts=receipts, pool=frozenset(pool))
 
 
-def _is_taken(attempt: OpenAttempt, verdict: Verdict) -> bool:
-    """Tell whether somebody else seems to have used the nonce."""
-    return verdict.result == "UNKNOWN" and verdict.nonce_used and attempt.state != "ABORTED"
+def _taken(attempts: Iterable[OpenAttempt], truth: ChainTruth) -> list[OpenAttempt]:
+    """Return those whose nonce somebody else seems to have used."""
+    given = list(attempts)
+    verdicts = classify(given, truth)
+    return [each for each in given if _is_taken(verdicts[each.hash]) and each.state != "ABORTED"]
+
+
+def _is_taken(verdict: Verdict) -> bool:
+    return verdict.nonce_used and verdict.result != "OK" and not verdict.by_us
+
+
+def _users(taken: Iterable[OpenAttempt], node: Node) -> dict[int, str]:
+    """Return by nonce the transaction that used it, as far as one can be found."""
+    head = node.block_number()
+    given = {each.nonce: each for each in taken}
+    users = {
+        nonce: find_user(node, each.account, nonce, since=each.observed_block, head=head)
+        for nonce, each in given.items()
+    }
+    return {nonce: user for nonce, user in users.items() if user is not None}
 
 
 def _include(journal: Journal, node: Node, attempt: OpenAttempt, verdict: Verdict) -> None:
@@ -84,16 +111,17 @@ def _include(journal: Journal, node: Node, attempt: OpenAttempt, verdict: Verdic
         journal.settle(attempt.hash, "final", why=f"{depth} blocks deep")
 
 
-def _settle_the_rest(journal: Journal, truth: ChainTruth, *, chain: str, account: Address) -> None:
-    """Write down what became of attempts without a receipt; raises for the first that keeps the account busy."""
+def _settle_the_rest(journal: Journal, truth: ChainTruth, *, chain: str, account: Address) -> tuple[OpenAttempt, ...]:
+    """Write down what became of attempts without a receipt; return those that keep the account busy."""
     attempts = journal.open_attempts(chain=chain, account=account)
     verdicts = classify(attempts, truth)
-    taken = [attempt for attempt in attempts if _is_taken(attempt, verdicts[attempt.hash])]
+    taken = _taken(attempts, truth)
     for attempt in attempts:
         if attempt not in taken:
             _settle(journal, attempt, verdicts[attempt.hash])
     for intent in dict.fromkeys(attempt.intent for attempt in taken):
-        journal.foreign(intent, by="unknown", why=f"the account's nonce is {truth.nonce}")
+        by = next(verdicts[attempt.hash].by for attempt in taken if attempt.intent == intent)
+        journal.foreign(intent, by=by or "unknown", why=f"the account's nonce is {truth.nonce}")
         journal.move(intent, "HALTED", why="told to the user")
     if taken:
         raise ForeignTransaction(
@@ -101,11 +129,12 @@ def _settle_the_rest(journal: Journal, truth: ChainTruth, *, chain: str, account
             journal=taken[0].run,
             signed=taken[0].hash,
         )
-    _require_free(journal.open_attempts(chain=chain, account=account), verdicts)
+    attempts = journal.open_attempts(chain=chain, account=account)
+    return tuple(each for each in attempts if verdicts[each.hash].result != "OK" and each.state != "ABORTED")
 
 
 def _settle(journal: Journal, attempt: OpenAttempt, verdict: Verdict) -> None:
-    if verdict.result == "OK":
+    if verdict.result == "OK" or (verdict.result == "KNOWN" and verdict.nonce_used):
         return
     if verdict.nonce_used:
         journal.settle(attempt.hash, "replaced", why=f"{verdict.by or 'another transaction'} used its nonce")
@@ -115,19 +144,6 @@ def _settle(journal: Journal, attempt: OpenAttempt, verdict: Verdict) -> None:
         journal.reorged(attempt.intent, why="its receipt is no longer on the chain")
     elif attempt.state == "SIGNED" and attempt.mode == "sign-only" and attempt.sent_count == 0:
         journal.release(attempt.intent, why="it was signed for the user, who has not sent it")
-
-
-def _require_free(attempts: Iterable[OpenAttempt], verdicts: Mapping[str, Verdict]) -> None:
-    for attempt in attempts:
-        verdict = verdicts[attempt.hash]
-        if verdict.result == "OK" or attempt.state == "ABORTED":
-            continue
-        raise AttemptOpen(
-            f"a transaction of journal #{attempt.run} may still land",
-            transaction=attempt.hash,
-            nonce=attempt.nonce,
-            node="shows it" if verdict.result == "KNOWN" else "does not show it",
-        )
 
 
 def _facts(receipt: Receipt) -> ReceiptFacts:

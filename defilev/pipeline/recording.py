@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from defilev import __version__
-from defilev.abi.address import address_from_word
 from defilev.errors import DefilevError
-from defilev.execute.broadcast import Event, Progress
-from defilev.execute.signer import Signer
+from defilev.execute.flight import Purpose
+from defilev.execute.handing_over import Handed
+from defilev.execute.sending import Boundary
 from defilev.execute.transaction import TransactionFields
-from defilev.journal import Journal, Outcome as Recorded, ReceiptFacts, Reservation, RunStart, SignedAttempt
-from defilev.journal.values import Fill
-from defilev.model.account import LendingAccount
+from defilev.journal import Journal, ReceiptFacts, Reservation, RunStart, SignedAttempt
 from defilev.model.codec import canonical_hash
 from defilev.model.execution import SentStep, SignedStep
-from defilev.model.plan import Plan, Step, Swap
-from defilev.model.request import Address, Call
-from defilev.protocols import PROTOCOLS
+from defilev.model.plan import Plan, Step
+from defilev.model.request import Address, Block
+from defilev.pipeline.outcomes import outcome_of
 
 if TYPE_CHECKING:
     from defilev.chain.node import Node
-    from defilev.chain.values import Log
     from defilev.config.settings import Settings
     from defilev.pipeline.acting import Outcome, Retried
     from defilev.pipeline.session import Session
 
 __all__ = ["Recording", "chain_identity", "position_of"]
-
-TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
-"""Topic of an ERC-20 `Transfer`."""
 
 UNSTATED = frozenset({"rpc_url", "journal", "cache_dir", "color", "timeout"})
 """Settings that say nothing about what is done, or that are secrets: not part of a run's `config_hash`."""
@@ -58,22 +52,27 @@ def position_of(plan: Plan) -> str:
 
 @dataclass(slots=True)
 class Recording:
-    """A run that has begun. Everything it is told is durable when it returns, or it raises and nothing goes on."""
+    """A run that has begun, as a `Ledger`: what it is told is durable when it returns, or it raises and all stops."""
 
     journal: Journal
     run: int
     chain: str
     plan: Plan
-    observed: tuple[int, str]
     intents: dict[int, str] = field(default_factory=dict)
     """By nonce."""
 
     @classmethod
     def begin(
-        cls, journal: Journal, retried: Retried, plan: Plan, *, chain: str, mode: Literal["broadcast", "sign-only"]
+        cls,
+        journal: Journal,
+        retried: Retried,
+        plan: Plan,
+        *,
+        chain: str,
+        mode: Literal["broadcast", "sign-only"],
+        at: Callable[[Boundary], None],
     ) -> Recording:
-        """Write down the run, the account, the plan and its last simulation."""
-        session = retried.session
+        """Write down the run, the account, the plan and its last simulation; `at` hears of each."""
         run = journal.begin(
             RunStart(
                 kind="rebalance",
@@ -83,25 +82,24 @@ class Recording:
                 account=plan.owner,
                 protocol=plan.protocol,
                 market=plan.market,
-                config_hash=_config_hash(session.settings),
+                config_hash=_config_hash(retried.session.settings),
                 version=__version__,
             )
         )
         journal.observe(run, retried.account, role="before")
+        at("observed")
         journal.plan(run, plan)
+        at("planned")
         journal.simulated(run, retried.report)
-        return cls(journal, run, chain, plan, (session.block.number, session.block.hash))
+        at("simulated")
+        return cls(journal, run, chain, plan)
 
-    def signing(self, signer: Signer) -> Signer:
-        """Return `signer`, which now reserves the nonce before it signs."""
-        return _Reserving(signer, self)
-
-    def reserve(self, fields: TransactionFields) -> str:
+    def reserve(self, step: Step, fields: TransactionFields, *, at: Block) -> None:
         """Reserve the nonce of a transaction that is about to be signed; raises `AttemptOpen`."""
-        intent = self.journal.reserve(
+        self.intents[fields.nonce] = self.journal.reserve(
             Reservation(
                 run=self.run,
-                step=self._step(fields.nonce).index,
+                step=step.index,
                 chain=self.chain,
                 chain_id=fields.chain_id,
                 account=self.plan.owner,
@@ -110,36 +108,42 @@ class Recording:
                 nonce=fields.nonce,
                 fields=_told(fields),
                 cap_wei=fields.most_it_can_cost,
-                observed=self.observed,
-                deadline_block=self.plan.expires_at_block,
+                observed=(at.number, at.hash),
+                deadline_block=at.number + self.plan.expires_at_block - self.plan.block.number,
             )
         )
-        self.intents[fields.nonce] = intent
-        return intent
 
-    def record(self, event: Event) -> None:
-        """Write down a signed step before it is sent, and a receipt."""
-        match event:
-            case SignedStep():
-                step = self._step(event.nonce)
-                self.journal.sign(self.intents[event.nonce], _attempt(event, step, self.plan.owner))
-            case SentStep():
-                self.journal.included(event.hash, _receipt(event))
+    def signed(self, signed: SignedStep, *, purpose: Purpose) -> None:
+        """Write down signed bytes before they are sent."""
+        is_step = purpose == "act"
+        summary = _summary(self.plan, signed) if is_step else f"cancel nonce {signed.nonce}: nothing to the owner"
+        self.journal.sign(self.intents[signed.nonce], _attempt(signed, summary, self.plan.owner, purpose))
 
-    def handed_over(self, progress: Progress) -> Progress:
-        """Return `progress`, which now also writes down that a transaction was handed to the node."""
+    def handed_over(self, transaction: str, handed: Handed) -> None:
+        """Write down what came of a send call."""
+        self.journal.handed_over(transaction, handed.result, endpoint=handed.outlet, said=handed.said)
 
-        def tell(step: Step, event: Event) -> None:
-            if isinstance(event, SignedStep):
-                self.journal.handed_over(event.hash, "UNKNOWN", said="the receipt decides")
-            progress(step, event)
+    def included(self, sent: SentStep) -> None:
+        """Write down a canonical receipt."""
+        self.journal.included(sent.hash, _receipt(sent))
 
-        return tell
+    def reorganised(self, nonce: int, *, why: str) -> None:
+        """Write down that a receipt is no longer on the chain."""
+        self.journal.reorged(self.intents[nonce], why=why)
+
+    def confirmed(self, nonce: int, *, depth: int) -> None:
+        """Write down that a receipt is that deep."""
+        self.journal.confirmed(self.intents[nonce], depth=depth)
+
+    def foreign(self, nonce: int, *, by: str | None) -> None:
+        """Write down that another's transaction used the nonce, and that the user is told so."""
+        self.journal.foreign(self.intents[nonce], by=by or "unknown", why="no receipt of ours, and the nonce is spent")
+        self.journal.move(self.intents[nonce], "HALTED", why="told to the user")
 
     def finish(self, outcome: Outcome, *, node: Node) -> None:
         """Write down the account after it, and promised against got."""
         self.journal.observe(self.run, outcome.after, role="after")
-        self.journal.finish(self.run, _outcome(self.plan, outcome, _fills(self.plan, outcome, node)))
+        self.journal.finish(self.run, outcome_of(self.plan, outcome, node=node))
 
     def stop(self, error: BaseException) -> None:
         """Write down why the run ended early, and give back nonces that nothing was signed for."""
@@ -152,28 +156,6 @@ class Recording:
     def signed_only(self) -> None:
         """Write down that the run ends with a signature that was handed to the user."""
         self.journal.stop(self.run, "signed only: nothing was sent", stage="SIGNED")
-
-    def _step(self, nonce: int) -> Step:
-        return self.plan.steps[nonce - self.plan.nonce]
-
-
-class _Reserving:
-    """A signer that signs nothing before the nonce is written down."""
-
-    def __init__(self, signer: Signer, recording: Recording) -> None:
-        self._signer = signer
-        self._recording = recording
-
-    @property
-    def address(self) -> Address:
-        return self._signer.address
-
-    def announce(self, calls: Sequence[Call]) -> None:
-        self._signer.announce(calls)
-
-    def sign(self, fields: TransactionFields) -> bytes:
-        self._recording.reserve(fields)
-        return self._signer.sign(fields)
 
 
 def _config_hash(settings: Settings) -> str:
@@ -193,8 +175,13 @@ def _told(fields: TransactionFields) -> dict[str, str]:
     }
 
 
-def _attempt(signed: SignedStep, step: Step, owner: Address) -> SignedAttempt:
+def _summary(plan: Plan, signed: SignedStep) -> str:
+    step = next(step for step in plan.steps if step.index == signed.index)
     arguments = ", ".join(f"{name}={value}" for name, value in step.arguments)
+    return f"{step.action.kind}: {step.contract}.{step.function}({arguments})"
+
+
+def _attempt(signed: SignedStep, summary: str, owner: Address, purpose: Purpose) -> SignedAttempt:
     return SignedAttempt(
         hash=signed.hash,
         raw=signed.raw,
@@ -202,7 +189,8 @@ def _attempt(signed: SignedStep, step: Step, owner: Address) -> SignedAttempt:
         max_priority_fee_per_gas=signed.max_priority_fee_per_gas,
         gas_limit=signed.gas_limit,
         signer=owner,
-        summary=f"{step.action.kind}: {step.contract}.{step.function}({arguments})",
+        purpose=purpose,
+        summary=summary,
     )
 
 
@@ -214,62 +202,3 @@ def _receipt(sent: SentStep) -> ReceiptFacts:
         gas_used=sent.gas_used,
         fee_paid=sent.fee_paid,
     )
-
-
-def _fills(plan: Plan, outcome: Outcome, node: Node) -> tuple[Fill, ...]:
-    """Return what each swap brought, from the transfers to the owner in its receipt."""
-    hashes = {sent.index: sent.hash for sent in outcome.execution.steps}
-    fills = []
-    for step in plan.steps:
-        swap = step.action
-        receipt = node.receipt(hashes[step.index]) if isinstance(swap, Swap) else None
-        if receipt is None or not isinstance(swap, Swap):
-            continue
-        token = swap.route[-1].token_out
-        got = sum(_received(log, token.address, plan.owner) for log in receipt.logs)
-        fills.append(
-            Fill(step.index, token.address, token.symbol, token.decimals, swap.minimum_out, swap.quoted_out, got)
-        )
-    return tuple(fills)
-
-
-def _received(log: Log, token: Address, owner: Address) -> int:
-    if log.address != token or len(log.topics) != 3 or log.topics[0] != TRANSFER:  # signature, sender, recipient
-        return 0
-    return int.from_bytes(log.data) if address_from_word(int(log.topics[2], 16)) == owner else 0
-
-
-def _outcome(plan: Plan, outcome: Outcome, fills: tuple[Fill, ...]) -> Recorded:
-    execution, after = outcome.execution, outcome.after
-    return Recorded(
-        block_number=execution.block.number,
-        block_hash=execution.block.hash,
-        promised_health_factor=execution.promised,
-        got_health_factor=execution.got,
-        promised_debt=plan.promise.debt_value,
-        got_debt=after.debt_value,
-        promised_collateral=plan.promise.collateral_value,
-        got_collateral=after.collateral_value,
-        cost_expected=plan.cost.expected,
-        cost_worst=plan.cost.worst,
-        cost_got=_cost(plan, outcome.before, fills),
-        quote_decimals=plan.quote_decimals,
-        fee_paid=execution.fee_paid,
-        fills=fills,
-    )
-
-
-def _cost(plan: Plan, before: LendingAccount, fills: Sequence[Fill]) -> int | None:
-    """Return what the swaps lost, in quote base units, as the plan's own cost is counted; `None` when one is unseen."""
-    value = PROTOCOLS[plan.protocol].value_down
-    got = {fill.step: fill.got for fill in fills}
-    lost = 0
-    for step in plan.steps:
-        if not isinstance(step.action, Swap):
-            continue
-        if step.index not in got:
-            return None
-        route = step.action.route
-        lost += value(before, route[0].token_in.address, step.action.amount_in)
-        lost -= value(before, route[-1].token_out.address, got[step.index])
-    return lost

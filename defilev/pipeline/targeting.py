@@ -18,10 +18,10 @@ from defilev.model.token import Token
 from defilev.observe.drive import drive
 from defilev.optimize.mix import ACROSS, Mix, mix_of
 from defilev.optimize.target import choose_target
+from defilev.pipeline.penalties import penalty_for
 from defilev.pipeline.session import Session
 from defilev.pipeline.volatility import Volatilities, VolatilityChoice, plain_symbol, volatilities_of
 from defilev.protocols import PROTOCOLS
-from defilev.protocols.aave_v3.penalty import Penalty, penalty_of
 from defilev.protocols.aave_v3.rates import MarketRates, read_rates
 from defilev.risk.first_passage import jumps_for_volatility
 from defilev.units import BPS, RAY, WAD, to_decimal
@@ -38,7 +38,6 @@ OTHER_ASSETS_FACTOR = 1.15
 _RATE_READS: Mapping[str, Callable[[LendingAccount, Sequence[Address]], Read[tuple[MarketRates, ...]]]] = {
     "aave-v3": read_rates
 }
-_PENALTIES: Mapping[str, Callable[[LendingAccount], Penalty | None]] = {"aave-v3": penalty_of}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +118,7 @@ def _position(
     supplies = [leg for leg in account.legs if leg.side == "supply" and leg.used_as_collateral]
     borrows = [leg for leg in account.legs if leg.side == "borrow"]
     stated = _stated_yield(account, supplies, question.yields)
-    penalty = _PENALTIES[account.protocol](account) if account.protocol in _PENALTIES else None
+    penalty = penalty_for(account)
     health = None if account.health_factor is None else account.health_factor / WAD
     return Position(
         chain_id=account.chain_id,

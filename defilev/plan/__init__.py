@@ -7,12 +7,12 @@ from defilev.model.request import Read
 from defilev.plan.assemble import assemble
 from defilev.plan.closing import plan_closing
 from defilev.plan.goals import parse_goal
-from defilev.plan.hashing import plan_document, plan_from
+from defilev.plan.hashing import plan_document, plan_from, rest_of
 from defilev.plan.inputs import PlanInputs
 from defilev.plan.refusals import require_possible
 from defilev.plan.staircase import plan_path
 
-__all__ = ["PlanInputs", "parse_goal", "plan_deleverage", "plan_document", "plan_from"]
+__all__ = ["PlanInputs", "parse_goal", "plan_deleverage", "plan_document", "plan_from", "rest_of"]
 
 
 def plan_deleverage(inputs: PlanInputs) -> Read[Plan]:

@@ -12,6 +12,7 @@ from defilev.model.request import Read
 from defilev.model.token import Token
 from defilev.plan.choose import Ranked, debts_of, estimate, rank, read_routes
 from defilev.plan.goals import Aim
+from defilev.plan.in_hand import sell_in_hand
 from defilev.plan.inputs import PlanInputs
 from defilev.plan.path import Path, borrow_of, start, supply_of
 from defilev.plan.quoting import Sold
@@ -37,6 +38,7 @@ def plan_closing(inputs: PlanInputs) -> Read[tuple[Path, str]]:
     sold = Sold()
     for debt in debts_of(inputs, inputs.account):
         path = _repay_from_wallet(path, inputs, debt.asset)
+        path = yield from sell_in_hand(path, inputs, debt, CLOSED)
         if borrow_of(path.last, debt.asset.address) == 0:
             continue
         sources = yield from _sources(path, inputs, debt)

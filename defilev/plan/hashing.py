@@ -9,9 +9,9 @@ from typing import Any
 
 from defilev.errors import PlanTampered, PlanUnreadable, UsageError
 from defilev.model.codec import canonical_hash, from_document, to_document
-from defilev.model.plan import Plan
+from defilev.model.plan import Plan, Step
 
-__all__ = ["SCHEMA", "hash_of", "plan_document", "plan_from", "with_hash"]
+__all__ = ["SCHEMA", "hash_of", "plan_document", "plan_from", "rest_of", "with_hash"]
 
 SCHEMA = "defilev/plan@1"
 _CALLDATA = re.compile(r"0x(?:[0-9a-f]{2})*")
@@ -66,3 +66,9 @@ def _require_transactions(plan: Plan) -> None:
     for step in plan.steps:
         if not _CALLDATA.fullmatch(step.data):
             raise PlanUnreadable(f"the calldata of step {step.index} is not 0x and hex digits")
+
+
+def rest_of(plan: Plan, step: Step) -> Plan:
+    """Return what is left of `plan` from `step` on, with the same promises; it has a hash of its own."""
+    position = plan.steps.index(step)
+    return with_hash(replace(plan, steps=plan.steps[position:], nonce=plan.nonce + position))

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from defilev.model.account import LendingAccount
 from defilev.model.plan import Goal
-from defilev.model.token import Token, Wallet
+from defilev.model.token import Token, TokenBalance, Wallet
 from defilev.protocols.contract import LendingProtocol
 from defilev.units import Wad
 from defilev.venues.contract import Venue
@@ -30,6 +30,7 @@ class PlanInputs:
     `window` is how many seconds may pass until the first signature, `block_seconds` how many a block takes.
     `gas_price` is in wei; `native` is the market's token for the native asset, `None` when it has none.
     `collateral` and `debt` are the symbols or addresses that the user chose, `None` to let the plan choose.
+    `in_hand` is collateral in the wallet that an earlier plan withdrew and did not come to sell.
     """
 
     protocol: LendingProtocol
@@ -45,3 +46,4 @@ class PlanInputs:
     native: Token | None = None
     collateral: str | None = None
     debt: str | None = None
+    in_hand: tuple[TokenBalance, ...] = ()

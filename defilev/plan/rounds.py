@@ -18,6 +18,8 @@ from defilev.units import WAD, mul_div_up
 __all__ = [
     "clearing",
     "clearing_amount",
+    "closest",
+    "overshot",
     "payoff",
     "reached",
     "repayment_reaches",
@@ -86,7 +88,7 @@ def round_amount(path: Path, inputs: PlanInputs, sale: Sale, aim: Aim) -> int:
         raise _nothing_to_withdraw(path, inputs, sale)
     if not reached(after(most), aim):
         return most
-    return _closest(lambda amount: reached(after(amount), aim), lambda amount: _overshot(after(amount), aim), most)
+    return closest(lambda amount: reached(after(amount), aim), lambda amount: overshot(after(amount), aim), most)
 
 
 def clearing_amount(path: Path, inputs: PlanInputs, sale: Sale) -> int | None:
@@ -122,7 +124,7 @@ def wallet_amount(path: Path, debt: Token, held: int, aim: Aim) -> int:
 
     if most == 0 or not enough(most):
         return most
-    return _closest(enough, lambda amount: _overshot(repay(path, debt, amount), aim), most)
+    return closest(enough, lambda amount: overshot(repay(path, debt, amount), aim), most)
 
 
 def repayment_reaches(path: Path, debt: Token, amount: int, aim: Aim) -> bool:
@@ -133,11 +135,13 @@ def repayment_reaches(path: Path, debt: Token, amount: int, aim: Aim) -> bool:
         return False
 
 
-def _overshot(path: Path, aim: Aim) -> bool:
+def overshot(path: Path, aim: Aim) -> bool:
+    """Return whether the goal is exceeded by more than a plan may."""
     return aim.overshot(earliest=path.first, latest=path.last)
 
 
-def _closest(holds: Callable[[int], bool], overshoots: Callable[[int], bool], most: int) -> int:
+def closest(holds: Callable[[int], bool], overshoots: Callable[[int], bool], most: int) -> int:
+    """Return the smallest amount up to `most` that reaches a goal; raises `Infeasible` when it overshoots."""
     amount = smallest(holds, most)
     if overshoots(amount):
         amount = smallest(holds, amount, unit=1)

@@ -15,7 +15,7 @@ from defilev.plan.path import Path, supply_of
 from defilev.units import BPS
 from defilev.venues.contract import Quote, Route, Venue
 
-__all__ = ["Fill", "Sale", "repay", "repay_all", "require_venue", "sale_of", "sell"]
+__all__ = ["Fill", "Sale", "exchange", "repay", "repay_all", "require_venue", "sale_of", "sell"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +94,11 @@ def sell(path: Path, inputs: PlanInputs, sale: Sale, fill: Fill) -> Path:
     """
     everything = fill.amount == supply_of(path.first, sale.collateral.address)
     path = path.then(Withdraw(sale.collateral, None if everything else fill.amount))
-    if not sale.swaps:
-        return path
+    return exchange(path, inputs, sale, fill) if sale.swaps else path
+
+
+def exchange(path: Path, inputs: PlanInputs, sale: Sale, fill: Fill) -> Path:
+    """Return the path after swapping `fill.amount` of what the wallet holds."""
     venue = require_venue(inputs)
     path = path.approve(sale.collateral, venue.spender, venue.spender_name, fill.amount)
     quoted = fill.quote.amount_out if fill.quote else fill.minimum_out

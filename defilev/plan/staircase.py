@@ -10,6 +10,7 @@ from defilev.model.request import Read
 from defilev.model.token import Token
 from defilev.plan.choose import Ranked, choose_debt, estimate, rank, read_routes, sales_of
 from defilev.plan.goals import Aim
+from defilev.plan.in_hand import sell_in_hand
 from defilev.plan.inputs import PlanInputs
 from defilev.plan.path import Path, borrow_of, start, supply_of
 from defilev.plan.quoting import Sold, find_fill
@@ -39,6 +40,7 @@ def plan_path(inputs: PlanInputs) -> Read[tuple[Path, str]]:
     aim = Aim(inputs.goal)
     debt = choose_debt(inputs)
     path = repay_from_wallet(start(inputs), inputs, debt.asset, aim)
+    path = yield from sell_in_hand(path, inputs, debt, aim)
     if reached(path, aim):
         return path, ""
     sales = _workable(path, sales_of(inputs, inputs.account, debt), aim)

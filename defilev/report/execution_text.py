@@ -5,30 +5,35 @@ from __future__ import annotations
 from decimal import Decimal
 
 from defilev.model.account import LendingAccount
-from defilev.model.execution import Execution, SentStep, SignedStep
+from defilev.model.execution import Execution, Remark, SentStep, SignedStep
 from defilev.model.plan import Plan, Step
 from defilev.report.figures import block_number, dollars, grouped, health
 from defilev.report.ink import Ink
 from defilev.report.table import Cell, Column, table
 from defilev.units import to_decimal
 
-__all__ = ["execution_text", "included_text", "sent_text", "signed_text"]
+__all__ = ["event_text", "execution_text", "signed_text"]
 
 GWEI = 9
 _COLUMNS = (Column(""), Column("before", "right"), Column("promised", "right"), Column("got", "right"))
 
 
-def sent_text(plan: Plan, step: Step, signed: SignedStep) -> str:
-    """Return the lines of a transaction that was just handed to the node: what it is, and its hash."""
-    fee = grouped(to_decimal(signed.max_fee_per_gas, GWEI), 2)
-    place = f"{step.index}/{len(plan.steps)} {step.action.kind}"
-    return f"{place:<14} nonce {signed.nonce}  max fee {fee} gwei\n  {signed.hash}"
+def event_text(step: Step, event: SignedStep | SentStep | Remark, *, steps: int | None) -> str:
+    """Return the lines of a transaction that was just handed to a node, of its receipt, or of a thing on its way.
 
-
-def included_text(sent: SentStep) -> str:
-    """Return the line of a receipt."""
-    gas = grouped(Decimal(sent.gas_used), 0)
-    return f"  {sent.status} in block {block_number(sent.block_number)}  gas {gas}  paid {_native(sent.fee_paid)}"
+    `steps` is how many its plan has, `None` when that is not known.
+    """
+    match event:
+        case SignedStep():
+            fee = grouped(to_decimal(event.max_fee_per_gas, GWEI), 2)
+            place = f"{step.index}{f'/{steps}' if steps else ''} {step.action.kind}"
+            return f"{place:<14} nonce {event.nonce}  max fee {fee} gwei\n  {event.hash}"
+        case SentStep():
+            gas = grouped(Decimal(event.gas_used), 0)
+            block = block_number(event.block_number)
+            return f"  {event.status} in block {block}  gas {gas}  paid {_native(event.fee_paid)}"
+        case Remark():
+            return f"  {event.kind}: {event.text}"
 
 
 def execution_text(

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
+import httpx
 import pytest
 from eth_account import Account
 
@@ -52,6 +55,25 @@ def real(
     monkeypatch.chdir(tmp_path / "work")
     with http_node({"web3_clientVersion": lambda _: GETH}, forward=ethereum.rpc_url) as url:
         yield Cli(ethereum, capsys, ("--rpc-url", url))
+
+
+@contextmanager
+def _mining(url: str) -> Iterator[None]:
+    """Mine empty blocks while the command waits for confirmations, as a chain would."""
+    stopped = Event()
+
+    def mine() -> None:
+        request = {"jsonrpc": "2.0", "id": 1, "method": "evm_mine", "params": []}
+        while not stopped.wait(0.4):
+            httpx.post(url, json=request)
+
+    thread = Thread(target=mine)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()
 
 
 @pytest.fixture
@@ -163,7 +185,8 @@ def test_ctrl_c_at_the_question_interrupts(real: Cli, owner: tuple[Address, tupl
 def test_the_last_four_characters_and_the_password_send_it(real: Cli, owner: tuple[Address, tuple[str, ...]]) -> None:
     """Answered in either case, with a password that is not shown while it is typed, the plan is sent and verified."""
     who, (keystore, path, *_) = owner
-    with terminal(_words(real, who, "--broadcast", keystore, path)) as shown:
+    words = _words(real, who, "--broadcast", keystore, path)
+    with _mining(real.world.rpc_url), terminal(words) as shown:
         shown.until(QUESTION)
         shown.type(who[-4:].swapcase() + "\n")
         shown.until("keystore password: ")
@@ -189,7 +212,8 @@ def test_without_a_terminal_both_the_flag_and_the_hash_are_needed(
         refused = [_rebalance(real, who, "--broadcast", *signs, *more, "--json")
                    for more in ((), ("--yes",), ("--confirm-plan", plan), ("--no-input",))]  # fmt: skip
         wrong = _rebalance(real, who, "--broadcast", *signs, "--yes", "--confirm-plan", "0" * 64)
-    sent = _rebalance(real, who, "--broadcast", *signs, "--yes", "--confirm-plan", plan, "--json")
+    with _mining(real.world.rpc_url):
+        sent = _rebalance(real, who, "--broadcast", *signs, "--yes", "--confirm-plan", plan, "--json")
 
     for printed in refused:
         assert_refused(printed, code=7, said=asked, is_json=True)

@@ -36,6 +36,7 @@ def an_open_attempt(name: str = "0xa", **change: Any) -> OpenAttempt:
         deadline_block=None,
         cap_wei=1,
         epoch=0,
+        observed_block=1,
         included_in=None,
     )
     return OpenAttempt(**(usual | change))
@@ -56,7 +57,7 @@ RECEIPT = a_receipt()
         (ChainTruth(8), Verdict("UNKNOWN", nonce_used=True)),
         (ChainTruth(8, pool=frozenset({"0xa"})), Verdict("UNKNOWN", nonce_used=True)),
         (ChainTruth(8, users={7: "0xf"}), Verdict("REPLACED", nonce_used=True, by="0xf")),
-        (ChainTruth(8, users={7: "0xa"}), Verdict("UNKNOWN", nonce_used=True)),
+        (ChainTruth(8, users={7: "0xa"}), Verdict("KNOWN", nonce_used=True, by="0xa", by_us=True)),
         (ChainTruth(0), Verdict("UNKNOWN")),
     ],
 )

@@ -1,16 +1,14 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from eth_account import Account
 
 from defilev.abi import Transaction, interface
-from defilev.chain.node import Node
 from defilev.chain.values import FeeHistory
 from defilev.errors import (
     KeystoreForAnotherAccount,
@@ -22,22 +20,18 @@ from defilev.errors import (
     RpcError,
     SimulationFailed,
 )
-from defilev.execute.broadcast import Event, execute
+from defilev.execute.broadcast import sign_next
+from defilev.execute.desk import Event
 from defilev.execute.fees import TIP_FLOOR, Fees, gas_limit, read_fees, suggest_fees
 from defilev.execute.password import read_password_file
-from defilev.execute.policy import Limits, Policy
-from defilev.execute.preparing import Sending, sign_next
+from defilev.execute.policy import Limits
 from defilev.execute.signer import KeystoreSigner
 from defilev.execute.unsigned import unsigned_document
-from defilev.model.account import LendingAccount
-from defilev.model.execution import Execution, SentStep, SignedStep
-from defilev.model.plan import Action, Plan, Step
-from defilev.model.request import Address, Block
-from defilev.model.token import Token
-from defilev.protocols import PROTOCOLS
+from defilev.model.execution import SentStep, SignedStep
+from defilev.model.request import Block
+from tests.support.desk import AMOUNT, Clock, Desk, quick, wait_until
 from tests.support.faults import (
     Fault,
-    FaultyTransport,
     answered,
     dropped_after,
     forwarded_twice,
@@ -46,108 +40,11 @@ from tests.support.faults import (
     unreachable,
 )
 from tests.support.world import World
-from tests.unit.policy_cases import Markets, a_plan
 
 pytestmark = pytest.mark.world
 
 WHO = "comfortable"
 SEND = "eth_sendRawTransaction"
-AMOUNT = 2 * 10**18
-
-
-@dataclass
-class Clock:
-    """Time that passes only while somebody waits."""
-
-    now: float = 0.0
-    waits: int = 0
-    meanwhile: Callable[[], object] = lambda: None
-
-    def sleep(self, seconds: float) -> None:
-        """Let time pass."""
-        self.now += seconds
-        self.waits += 1
-        self.meanwhile()
-
-
-@dataclass
-class Desk:
-    """Everything that is needed to act for one account of the world."""
-
-    world: World
-    signer: KeystoreSigner
-    events: list[Event] = field(default_factory=list)
-    seen: list[tuple[int, str]] = field(default_factory=list)
-    transports: list[FaultyTransport] = field(default_factory=list)
-
-    @property
-    def owner(self) -> Address:
-        return self.signer.address
-
-    def account(self, block: Block | None = None) -> LendingAccount:
-        return self.world.read("main", [self.owner], block=block)[0]
-
-    def token(self, symbol: str) -> Token:
-        return next(token for token in self.tokens() if token.symbol == symbol)
-
-    def tokens(self) -> tuple[Token, ...]:
-        return PROTOCOLS["aave-v3"].tokens(self.account())
-
-    def policy(self) -> Policy:
-        return Policy(self.account(), self.world.pool("main"), self.markets().router, self.tokens(), public_keys=True)
-
-    def markets(self) -> Markets:
-        router = Address(self.world.description["uniswap_v3"]["swap_router_02"])
-        return Markets(pool=self.world.pool("main"), router=router, owner=self.owner)
-
-    def plan(self, calls: Sequence[tuple[Action, Transaction]] | None = None) -> Plan:
-        nonce = self.world.node.nonce(self.owner)
-        made = a_plan(calls or self.deleverage(), account=self.account(), nonce=nonce, block=self.world.head())
-        return replace(made, expires_at=made.block.timestamp + 10**6)
-
-    def deleverage(self) -> list[tuple[Action, Transaction]]:
-        """Sell 2 WETH for at least 99.5 % of the oracle's value, and repay that."""
-        weth, usdc, on = self.token("WETH"), self.token("USDC"), self.markets()
-        price = {leg.asset.symbol: leg.price.value for leg in self.account().legs}
-        minimum = AMOUNT * price["WETH"] * 995 // (price["USDC"] * 1000 * 10**12)
-        return [
-            on.withdraw(weth, AMOUNT),
-            on.approve(weth, on.router, AMOUNT),
-            on.swap([(weth, usdc, 500)], AMOUNT, minimum),
-            on.approve(usdc, on.pool, minimum),
-            on.repay(usdc, minimum),
-        ]
-
-    def send(self, plan: Plan, *, node: Node | None = None, sending: Sending | None = None, **change: Any) -> Execution:
-        arguments: dict[str, Any] = {
-            "signer": self.signer,
-            "policy": self.policy(),
-            "verify": lambda block: self.account(block).health_factor,
-            "record": self.events.append,
-            "on_progress": self._progress,
-        }
-        return execute(plan, node=node or self.world.node, sending=sending or quick(), **(arguments | change))
-
-    def through(self, **faults: Fault) -> tuple[Node, FaultyTransport]:
-        transport = FaultyTransport(self.world.rpc_url, **faults)
-        self.transports.append(transport)
-        return Node(transport.rpc()), transport
-
-    def settle(self) -> None:
-        """Wait for what is in flight: it must not be mined while the state is put back."""
-        node = self.world.node
-        sent = [event.hash for event in self.events if node.transaction(event.hash) is not None]
-        _wait_until(lambda: all(node.receipt(known) is not None for known in sent))
-
-    def _progress(self, step: Step, event: Event) -> None:
-        self.seen.append((step.index, type(event).__name__))
-
-
-def quick(clock: Clock | None = None) -> Sending:
-    """Wait only as long as a local chain needs, or on a clock of the test."""
-    if clock is None:
-        return Sending(timeout=10, refused_timeout=0.5, pause=0.01)
-    return Sending(timeout=60, refused_timeout=10, pause=1, clock=lambda: clock.now, sleep=clock.sleep)
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +88,7 @@ def test_each_step_is_recorded_before_it_is_sent_and_after_its_receipt(desk: Des
     """The journal hears of a signed step while the node has not seen it, and of the receipt before the next."""
     known: list[object] = []
 
-    def record(event: Event) -> None:
+    def record(event: SignedStep | SentStep) -> None:
         desk.events.append(event)
         if isinstance(event, SignedStep):
             known.append(desk.world.node.transaction(event.hash))
@@ -233,7 +130,7 @@ def test_the_journal_can_stop_everything(desk: Desk) -> None:
 def test_a_journal_that_fails_midway_says_what_was_done(desk: Desk) -> None:
     """After something was sent every failure is a NotConfirmed with what was done and what was not."""
 
-    def failing(event: Event) -> None:
+    def failing(event: SignedStep | SentStep) -> None:
         desk.events.append(event)
         if len(desk.events) == 3:
             raise OSError("disk full")
@@ -274,7 +171,7 @@ def test_a_transaction_that_reverts_when_mined_stops_the_plan(desk: Desk) -> Non
     weth, on = desk.token("WETH"), desk.markets()
     plan = desk.plan([on.withdraw(weth, AMOUNT), on.withdraw(weth, AMOUNT)])
 
-    def spoil(event: Event) -> None:
+    def spoil(event: SignedStep | SentStep) -> None:
         desk.events.append(event)
         if isinstance(event, SignedStep) and event.index == 1:
             pause_market(desk.world)
@@ -325,16 +222,17 @@ def test_a_transaction_that_the_node_never_shows_is_not_sent_again(desk: Desk, f
 
 
 def test_a_transaction_that_vanished_is_reported_with_its_hash(desk: Desk) -> None:
-    """A node that promises to send and does not is waited for as long as allowed, once."""
+    """A node that promises to send and does not is handed the same bytes again, for as long as allowed."""
     clock = Clock()
     node, transport = desk.through(eth_sendRawTransaction=swallowed)
 
     with pytest.raises(NotConfirmed, match="not included after 60 s") as raised:
         desk.send(desk.plan(), node=node, sending=quick(clock))
 
-    assert desk.events[0].hash in str(raised.value.facts["unknown"])
+    (signed,) = desk.events
+    assert signed.hash in str(raised.value.facts["unknown"])
     assert 60 == clock.now
-    assert 1 == transport.asked.count(SEND)
+    assert 5 == transport.asked.count(SEND)
 
 
 def test_a_slow_receipt_is_waited_for(desk: Desk) -> None:
@@ -405,7 +303,7 @@ def test_an_unreadable_account_afterwards_is_not_silent(desk: Desk) -> None:
 def test_another_transaction_of_the_owner_stops_the_plan(desk: Desk) -> None:
     """When the owner's nonce moves on without us, nothing more is signed."""
 
-    def act_elsewhere(event: Event) -> None:
+    def act_elsewhere(event: SignedStep | SentStep) -> None:
         desk.events.append(event)
         if isinstance(event, SentStep) and event.index == 1:
             desk.world.send(desk.owner, desk.owner, b"")
@@ -430,7 +328,7 @@ def test_nodes_that_lag_are_waited_for(desk: Desk) -> None:
         before.update(json.loads(forward()))
         return json.dumps(before).encode()
 
-    def record(event: Event) -> None:
+    def record(event: SignedStep | SentStep) -> None:
         desk.events.append(event)
         lag["answers"] = 2 if isinstance(event, SentStep) else 0
 
@@ -506,7 +404,7 @@ def test_a_node_of_another_chain_is_refused(desk: Desk) -> None:
     with pytest.raises(PlanForAnotherChain, match="chain 10"):
         desk.send(desk.plan(), node=node)
 
-    def change_chain(event: Event) -> None:
+    def change_chain(event: SignedStep | SentStep) -> None:
         desk.events.append(event)
         if isinstance(event, SentStep):
             transport.faults["eth_chainId"] = answered("0xa")
@@ -562,7 +460,7 @@ def test_only_the_next_step_is_signed_and_nothing_is_sent(desk: Desk) -> None:
     """Signing stops at the first transaction, which a node accepts when it is sent by hand."""
     node, transport = desk.through()
 
-    signed = sign_next(desk.plan(), node=node, signer=desk.signer, policy=desk.policy())
+    signed = sign_next(desk.plan(), desk.acting(node=node), at=node.block())
 
     assert SEND not in transport.asked
     assert 1 == signed.index
@@ -594,21 +492,13 @@ def test_an_unsigned_plan_can_be_signed_elsewhere(desk: Desk) -> None:
 
     assert "defilev/unsigned@1" == document["schema"]
     assert plan.hash == document["plan_hash"]
-    _wait_until(lambda: desk.world.node.nonce(desk.owner) == plan.nonce + 5)
+    wait_until(lambda: desk.world.node.nonce(desk.owner) == plan.nonce + 5)
 
 
 def _signing_hash(fields: dict[str, Any]) -> str:
     from eth_account.typed_transactions.typed_transaction import TypedTransaction
 
     return "0x" + bytes(TypedTransaction.from_dict(fields).hash()).hex()
-
-
-def _wait_until(holds: Callable[[], bool]) -> None:
-    for _ in range(200):
-        if holds():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it did not come to hold within 2 s")
 
 
 def test_a_chain_without_a_base_fee_is_refused(desk: Desk) -> None:

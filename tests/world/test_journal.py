@@ -199,7 +199,7 @@ def test_every_nonce_is_written_before_it_is_signed(world: World, path: Path) ->
     account = read_account(session, owner, protocol="aave-v3", market="main")
     plan = make_plan(session, account, question(session))
     with ready_to_act(session, account=owner) as ready:
-        outcome, run = ready.send(try_again(session, plan), plan, signer, on_progress=lambda step, event: None)
+        outcome, run = ready.send(try_again(session, plan), plan, signer, tell=lambda step, event: None)
     session.close()
 
     assert [[plan.nonce + place] for place in range(len(plan.steps))] == signer.seen
@@ -254,7 +254,7 @@ def test_a_run_that_was_killed_is_not_begun_again_beside_itself(cli: Cli, path: 
     with killed_in_flight(cli, path) as transaction:
         with untouched(cli.world):
             refused = cli(*acting(cli), node=())
-        assert "UNKNOWN" == states(path)[0]
+        assert "BROADCAST" == states(path)[0]
     wait_until(lambda: cli.world.rpc("eth_getTransactionReceipt", transaction) is not None)
     after = cli(*acting(cli), node=())
 

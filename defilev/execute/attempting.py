@@ -1,0 +1,102 @@
+"""Signing for a nonce and handing the bytes over: the one place of this package where a signer is asked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from defilev.execute.desk import Desk
+from defilev.execute.fees import Fees, raised_fees
+from defilev.execute.flight import Attempt, Flight, Purpose
+from defilev.execute.handing_over import Outlet, hand_over
+from defilev.execute.policy import check_cancellation, check_signed, check_transaction
+from defilev.execute.transaction import TransactionFields
+from defilev.model.execution import Remark, SignedStep
+from defilev.model.request import Block
+
+__all__ = ["CANCEL_GAS", "hand_over_flight", "raise_fees", "sign_attempt"]
+
+CANCEL_GAS = 21_000
+"""What a transaction of nothing takes."""
+
+
+def sign_attempt(desk: Desk, flight: Flight, fields: TransactionFields, purpose: Purpose, *, head: int) -> None:
+    """Check, sign, check again, and write down, in this order; the nonce is reserved already.
+
+    Raises:
+        PolicyViolation, KeyFailure: it must not be signed, or cannot be.
+    """
+    at, is_first = desk.sending.at, not flight.attempts
+    step = flight.step if purpose == "act" else None
+    if step is None:
+        check_cancellation(fields, policy=desk.policy)
+    else:
+        check_transaction(fields, step, policy=desk.policy)
+    raw = desk.signer.sign(fields)
+    at("signed" if is_first else "bump_signed")
+    signed = SignedStep(
+        index=flight.step.index,
+        nonce=fields.nonce,
+        gas_limit=fields.gas_limit,
+        max_fee_per_gas=fields.max_fee_per_gas,
+        max_priority_fee_per_gas=fields.max_priority_fee_per_gas,
+        hash=check_signed(raw, step, expected=fields, owner=desk.policy.account.owner),
+        raw="0x" + raw.hex(),
+    )
+    desk.ledger.signed(signed, purpose=purpose)
+    flight.attempts.append(Attempt(signed, fields, purpose, head=head, at=desk.sending.clock()))
+    at("durable" if is_first else "bump_durable")
+
+
+def hand_over_flight(desk: Desk, flight: Flight) -> None:
+    """Hand the newest bytes of a flight over: to the relay or the preferred node at first, later to every node."""
+    newest = flight.newest
+    raw = bytes.fromhex(newest.signed.raw[2:])
+    is_first = not newest.handed
+    desk.sending.at("handing_over")
+    for outlet in _outlets(desk, flight, is_first=is_first):
+        handed = hand_over(outlet, raw)
+        newest.handed.append(handed)
+        flight.is_taken = flight.is_taken or handed.result in ("OK", "KNOWN")
+        desk.sending.at("sent" if len(flight.attempts) == 1 else "bump_sent")
+        desk.ledger.handed_over(newest.signed.hash, handed)
+    flight.handed_at = desk.sending.clock()
+    desk.sending.at("recorded_send")
+
+
+def _outlets(desk: Desk, flight: Flight, *, is_first: bool) -> tuple[Outlet, ...]:
+    if desk.private is not None and not flight.is_public:
+        return (desk.private,)
+    return desk.outlets[:1] if is_first else desk.outlets
+
+
+def raise_fees(desk: Desk, flight: Flight, *, head: Block) -> None:
+    """Sign the nonce anew with higher fees and hand it over: for the step while it is wanted, else for nothing."""
+    sending = desk.sending
+    fees = raised_fees(
+        flight.newest.fees, base_fee=head.base_fee or 0, cap=sending.fee_cap, is_urgent=sending.is_urgent
+    )
+    if fees is None:
+        flight.is_capped = True
+        desk.tell(flight.step, _remark(flight, "capped", f"its fees may not exceed {sending.fee_cap} wei per gas"))
+        return
+    if flight.is_cancelling or flight.is_unwanted or not desk.wanted(flight.step):
+        sign_attempt(desk, flight, _cancellation(desk, flight, fees), "cancel", head=head.number)
+        told = _remark(flight, "cancelling", "it is no longer wanted: a transaction of nothing takes its nonce")
+    else:
+        sign_attempt(desk, flight, _with_fees(flight.newest.fields, fees), "act", head=head.number)
+        told = _remark(flight, "raised", f"its fees rise to {fees.max_fee_per_gas} wei per gas")
+    hand_over_flight(desk, flight)
+    desk.tell(flight.step, told)
+
+
+def _cancellation(desk: Desk, flight: Flight, fees: Fees) -> TransactionFields:
+    owner = desk.policy.account.owner
+    return _with_fees(replace(flight.newest.fields, to=owner, value=0, data=b"", gas_limit=CANCEL_GAS), fees)
+
+
+def _with_fees(fields: TransactionFields, fees: Fees) -> TransactionFields:
+    return replace(fields, max_fee_per_gas=fees.max_fee_per_gas, max_priority_fee_per_gas=fees.max_priority_fee_per_gas)
+
+
+def _remark(flight: Flight, kind: str, text: str) -> Remark:
+    return Remark(flight.step.index, kind, f"{text} ({flight.newest.signed.hash})")  # type: ignore[arg-type]

@@ -1,0 +1,46 @@
+"""Everything that acting for one account takes, and how what happens is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from defilev.chain.node import Node
+from defilev.execute.handing_over import Outlet
+from defilev.execute.ledger import Ledger
+from defilev.execute.policy import Policy
+from defilev.execute.sending import Sending
+from defilev.execute.signer import Signer
+from defilev.model.execution import Remark, SentStep, SignedStep
+from defilev.model.plan import Step
+
+__all__ = ["Desk", "Event", "Progress"]
+
+Event: TypeAlias = SignedStep | SentStep | Remark
+"""Signed and handed over, included, or something on the way."""
+Progress: TypeAlias = Callable[[Step, Event], None]
+"""Tells a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Who reads, signs, sends, writes down and is told.
+
+    Args:
+        node: answers reads.
+        outlets: the nodes that signed bytes are handed to, the preferred one first; a receipt counts when two of them,
+            or the only one, have it on their chains.
+        wanted: says of a step whether it still does, from the newest block on, what its plan promises.
+        private: a relay that has transactions alone at first, `None` without one.
+    """
+
+    node: Node
+    outlets: tuple[Outlet, ...]
+    signer: Signer
+    policy: Policy
+    ledger: Ledger
+    sending: Sending
+    wanted: Callable[[Step], bool]
+    tell: Progress
+    private: Outlet | None = None

@@ -1,0 +1,62 @@
+"""Handing signed bytes to nodes. What a node answers is written down and believed by nobody: the chain decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from defilev.chain.node import Node
+from defilev.errors import RpcError, RpcRejected
+from defilev.journal.values import SendResult
+
+__all__ = ["Handed", "Outlet", "hand_over"]
+
+_KNOWN = ("already known", "already imported", "known transaction", "alreadyknown")
+_NONCE_LOW = ("nonce too low", "nonce is too low", "oldnonce", "invalid nonce")
+_UNDERPRICED = (
+    *("underpriced", "max fee per gas less than block base fee", "fee too low", "feetoolow", "gas price too low"),
+    *("fee cap less than block", "max fee per gas too low"),
+)
+_HTTP = range(100, 600)
+"""Codes of a status, which say that a node was not reached, rather than what it thinks of the transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """A node that transactions are handed to; `name` shows it without secrets."""
+
+    name: str
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """What came of one send call; `is_refused` when the node itself said that it does not take the transaction."""
+
+    outlet: str
+    result: SendResult
+    said: str = ""
+    is_refused: bool = False
+
+
+def hand_over(outlet: Outlet, raw: bytes) -> Handed:
+    """Hand `raw` to one node, once; never raises for what the node answers."""
+    try:
+        outlet.node.send_raw_transaction(raw)
+    except RpcRejected as rejected:
+        result = _result(str(rejected.facts.get("message", "")))
+        is_refused = result == "UNKNOWN" and rejected.facts.get("code") not in _HTTP
+        return Handed(outlet.name, result, rejected.fact, is_refused=is_refused)
+    except RpcError as error:
+        return Handed(outlet.name, "UNKNOWN", error.fact)
+    return Handed(outlet.name, "OK")
+
+
+def _result(message: str) -> SendResult:
+    """Return what a node's words mean; clients differ in them, so that they only decide when to look again."""
+    said = message.lower()
+    kinds: tuple[tuple[SendResult, tuple[str, ...]], ...] = (
+        ("KNOWN", _KNOWN),
+        ("NONCE_LOW", _NONCE_LOW),
+        ("UNDERPRICED", _UNDERPRICED),
+    )
+    return next((result for result, words in kinds if any(word in said for word in words)), "UNKNOWN")

@@ -1,0 +1,112 @@
+"""Runs that stopped halfway: what of their plan is on the chain, what the wallet holds meanwhile, what is left."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from defilev.chain.node import Node
+from defilev.journal import JournalReader
+from defilev.model.account import LendingAccount
+from defilev.model.plan import Plan, Repay, Swap, Withdraw
+from defilev.model.request import Address
+from defilev.pipeline.outcomes import received
+from defilev.pipeline.planning import PlanQuestion
+from defilev.pipeline.taking_up import plan_of
+from defilev.plan.goals import Aim
+from defilev.units import WAD
+
+__all__ = ["Unfinished", "find_unfinished"]
+
+ON_CHAIN = ("MINED", "VERIFIED")
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A run whose plan was begun and not ended.
+
+    `done` are the indices of the steps on the chain. `in_hand` is, by token, what was withdrawn and neither sold nor
+    repaid since.
+    """
+
+    run: int
+    plan: Plan
+    done: tuple[int, ...]
+    in_hand: tuple[tuple[Address, int], ...]
+
+    def is_over(self, account: LendingAccount) -> bool:
+        """Tell whether `account` is where the plan was to take it."""
+        if self.plan.goal.kind == "close":
+            return account.is_empty
+        return Aim(self.plan.goal).met(account)
+
+    def question(self, *, window: int) -> PlanQuestion:
+        """Return what to ask for, so that the rest of the goal is planned from the account as it is now."""
+        debts = [step.action.asset.address for step in self.plan.steps if isinstance(step.action, Repay)]
+        return PlanQuestion(
+            goal=self.plan.goal,
+            max_slippage=self.plan.max_slippage,
+            floor=Decimal(self.plan.floor) / WAD,
+            window=window,
+            debt=debts[0] if debts and self.plan.goal.kind != "close" else None,
+            in_hand=self.in_hand,
+        )
+
+
+def find_unfinished(
+    journal: JournalReader, node: Node, *, chain: str, owner: Address, protocol: str, market: str
+) -> Unfinished | None:
+    """Return the newest run of a position that put something on the chain and did not come to its end.
+
+    Runs are looked at from the newest back to the last that came to its end; what each of them left in the wallet adds
+    up. `None` when there is nothing to take up.
+    """
+    in_hand: Counter[Address] = Counter()
+    newest: tuple[int, Plan, tuple[int, ...]] | None = None
+    for run in journal.runs():
+        if (run["chain"], run["account"], run["protocol"], run["market"]) != (chain, owner, protocol, market):
+            continue
+        if run["stage"] == "DONE":
+            break
+        told = journal.run(run["id"])
+        included = _included(told)
+        if run["mode"] != "broadcast" or not included:
+            continue
+        plan = plan_of(journal, run["id"])
+        newest = newest or (run["id"], plan, tuple(sorted(included)))
+        in_hand.update(dict(_moved(plan, included, node)))
+    if newest is None:
+        return None
+    return Unfinished(*newest, tuple((token, amount) for token, amount in sorted(in_hand.items()) if amount > 0))
+
+
+def _included(told: dict[str, Any]) -> dict[int, str]:
+    """Return by step the hash of the transaction that performed it."""
+    steps = {intent["id"]: intent["step"] for intent in told["intent"] if intent["state"] in ON_CHAIN}
+    return {
+        steps[attempt["intent"]]: attempt["hash"]
+        for attempt in told["attempt"]
+        if attempt["intent"] in steps and attempt["settled"] in ("included", "final") and attempt["purpose"] == "act"
+    }
+
+
+def _moved(plan: Plan, included: dict[int, str], node: Node) -> Iterator[tuple[Address, int]]:
+    """Yield by token what the steps on the chain brought to the wallet, less what they took from it."""
+    moved: Counter[Address] = Counter()
+    for step in plan.steps:
+        receipt = node.receipt(included[step.index]) if step.index in included else None
+        if receipt is None:
+            continue
+        match step.action:
+            case Withdraw(asset):
+                moved[asset.address] += received(receipt, asset.address, plan.owner)
+            case Swap(route, amount_in):
+                moved[route[0].token_in.address] -= amount_in
+            case Repay(asset, amount):
+                moved[asset.address] -= amount or 0
+            case _:
+                pass
+    yield from moved.items()
