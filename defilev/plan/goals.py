@@ -99,8 +99,15 @@ class Aim:
 
     def reached(self, account: LendingAccount) -> bool:
         """Return whether the account has reached the goal with its margin, however values are rounded."""
+        return self._reached(account, MARGIN)
+
+    def _reached(self, account: LendingAccount, margin: int) -> bool:
         equity = account.equity_value - _rounding(account, "supply") - _rounding(account, "borrow")
-        return self._holds(account, MARGIN, health=assured_health(account), equity=equity)
+        return self._holds(account, margin, health=assured_health(account), equity=equity)
+
+    def nearly_reached(self, account: LendingAccount) -> bool:
+        """Return whether half of the margin is left, as when interest has accrued since a plan was sized."""
+        return self._reached(account, MARGIN // 2)
 
     def met(self, account: LendingAccount) -> bool:
         """Return whether the account has reached the goal itself."""

@@ -41,7 +41,7 @@ def plan_path(inputs: PlanInputs) -> Read[tuple[Path, str]]:
     debt = choose_debt(inputs)
     path = repay_from_wallet(start(inputs), inputs, debt.asset, aim)
     path = yield from sell_in_hand(path, inputs, debt, aim)
-    if reached(path, aim):
+    if reached(path, aim) or (inputs.in_hand and aim.nearly_reached(path.first) and aim.nearly_reached(path.last)):
         return path, ""
     sales = _workable(path, sales_of(inputs, inputs.account, debt), aim)
     routes = yield from read_routes(inputs, sales)

@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,13 +26,11 @@ from defilev.pipeline.session import Session, connect
 from defilev.pipeline.trying import TOLERANCE
 from defilev.report.accuracy import KEPT_WITHIN
 from tests.support.cli import Cli, assert_refused, credentials, untouched
+from tests.support.killed import GOAL, WHO, acting, killed_in_flight, wait_until
 from tests.support.schemas import schema_problems
 from tests.support.world import World
 
 pytestmark = pytest.mark.world
-
-WHO = "comfortable"
-GOAL = (WHO, "--to-health-factor", "2.2")
 
 
 @pytest.fixture
@@ -62,23 +57,10 @@ def opened(path: Path) -> Iterator[JournalReader]:
         yield found
 
 
-def acting(cli: Cli, *mode: str, goal: Sequence[str] = GOAL) -> list[str]:
-    """Return the words of a run that signs."""
-    return cli.words("rebalance", *goal, "-p", "aave-v3", *(mode or ("--broadcast",)), *credentials(cli.world, WHO))
-
-
 def states(path: Path) -> list[str]:
     """Return the state of every intent, in the order of steps."""
     with opened(path) as journal:
         return [intent["state"] for run in journal.runs() for intent in journal.run(run["id"])["intent"]]
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    """Wait for something that another process does."""
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_a_broadcast_leaves_its_whole_story(cli: Cli, path: Path) -> None:
@@ -216,37 +198,6 @@ def question(session: Session) -> PlanQuestion:
 
     nothing: dict[str, Any] = dict.fromkeys(("max_slippage", "floor", "debt", "collateral", "expires", "to_leverage"))
     return plan_question(session.settings, to_health_factor="2.2", close=False, **nothing)
-
-
-@contextmanager
-def killed_in_flight(cli: Cli, path: Path) -> Iterator[str]:
-    """Kill a run after it has sent its first transaction, which nobody mines; give the transaction's hash."""
-    cli.world.rpc("evm_setAutomine", False)
-    child = subprocess.Popen(
-        [sys.executable, "-m", "defilev", *acting(cli)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        wait_until(lambda: path.exists() and path.with_name("journal.db-wal").exists() and bool(in_flight(path)))
-        child.kill()
-        child.wait()
-        yield in_flight(path)[0]
-    finally:
-        child.kill()
-        child.wait()
-        cli.world.rpc("evm_setAutomine", True)
-        cli.world.rpc("evm_mine")
-
-
-def in_flight(path: Path) -> list[str]:
-    """Return the transactions that were handed to a node, as the journal knows them by now."""
-    try:
-        found = open_for_reading(place_of(path))
-    except Exception:  # noqa: BLE001 - another process is making it
-        return []
-    if found is None:
-        return []
-    with found:
-        return [attempt.hash for attempt in found.open_attempts() if attempt.sent_count]
 
 
 def test_a_run_that_was_killed_is_not_begun_again_beside_itself(cli: Cli, path: Path) -> None:
