@@ -11,7 +11,7 @@ from defilev.execute.broadcast import execute, sign_next
 from defilev.execute.desk import Desk, Progress
 from defilev.execute.handing_over import Outlet
 from defilev.execute.ledger import Ledger
-from defilev.execute.limits import Limits
+from defilev.execute.limits import Limits, Spent
 from defilev.execute.policy import Policy, policy_for
 from defilev.execute.sending import Sending
 from defilev.execute.signer import Signer
@@ -67,8 +67,8 @@ class Retried:
     report: SimulationReport
 
 
-def policy_of(session: Session, account: LendingAccount) -> Policy:
-    """Return what may be signed for the owner of `account`."""
+def policy_of(session: Session, account: LendingAccount, *, spent: Spent | None = None) -> Policy:
+    """Return what may be signed for the owner of `account`; `spent` remembers what the last day saw."""
     protocol = PROTOCOLS[account.protocol]
     limits = session.settings.limits
     return policy_for(
@@ -83,6 +83,7 @@ def policy_of(session: Session, account: LendingAccount) -> Policy:
             value_per_day=limits.value_per_day,
             transactions_per_day=limits.transactions_per_day,
         ),
+        spent=spent,
     )
 
 
@@ -121,19 +122,21 @@ def desk_for(
     ledger: Ledger,
     tell: Progress,
     sending: Sending | None = None,
+    spent: Spent | None = None,
 ) -> Desk:
     """Return everything that acting on `plan` takes, with `account` as it is now.
 
     Args:
         ledger: writes down each thing before and after it happens; raising stops everything.
         tell: tells a person.
+        spent: remembers what the last day saw; nothing when left out.
         sending: the schedule; what suits the chain, the plan and its urgency when left out.
     """
     return Desk(
         node=session.node,
         outlets=(Outlet("the node", session.node),),
         signer=signer,
-        policy=policy_of(session, account),
+        policy=policy_of(session, account, spent=spent),
         ledger=ledger,
         sending=sending or sending_for(session, account, plan),
         wanted=lambda step: is_still_wanted(session, plan, step),

@@ -19,6 +19,7 @@ from defilev.pipeline.reconciling import reconcile
 from defilev.pipeline.recording import Recording, chain_identity
 from defilev.pipeline.scheduling import sending_for
 from defilev.pipeline.session import Session
+from defilev.pipeline.spending import JournalSpent
 from defilev.pipeline.taking_up import LazySigner, take_up
 from defilev.pipeline.unfinished import Unfinished, find_unfinished
 
@@ -45,7 +46,8 @@ class Ready:
         sending = sending or sending_for(session, account, plan)
         recording = Recording.begin(self.journal, retried, plan, chain=self.chain, mode="broadcast", at=sending.at)
         with _told(recording):
-            desk = desk_for(session, account, plan, signer, ledger=recording, tell=tell, sending=sending)
+            spent = JournalSpent(self.journal)
+            desk = desk_for(session, account, plan, signer, ledger=recording, tell=tell, sending=sending, spent=spent)
             outcome = broadcast(retried, plan, desk)
         recording.finish(outcome, node=session.node)
         sending.at("finished")
@@ -57,7 +59,10 @@ class Ready:
         sending = sending_for(session, account, plan)
         recording = Recording.begin(self.journal, retried, plan, chain=self.chain, mode="sign-only", at=sending.at)
         with _told(recording):
-            desk = desk_for(session, account, plan, signer, ledger=recording, tell=_nobody, sending=sending)
+            spent = JournalSpent(self.journal)
+            desk = desk_for(
+                session, account, plan, signer, ledger=recording, tell=_nobody, sending=sending, spent=spent
+            )
             signed = sign_first(retried, plan, desk)
         recording.signed_only()
         return signed, recording.run

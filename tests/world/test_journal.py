@@ -131,6 +131,22 @@ def test_the_texts_say_what_happened(cli: Cli, path: Path) -> None:
     assert "outcome 1: the row was changed" in verified.out
 
 
+def test_the_limits_of_a_day_count_what_earlier_runs_moved(
+    cli: Cli, path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What the journal saw within 24 hours counts: the second run of the day is refused by the limit, exit 7."""
+    config = tmp_path / "limits.toml"
+    config.write_text("[limits]\nvalue_per_day = 2000\n")
+    config.chmod(0o600)
+    limited = ("--config", str(config), *credentials(cli.world, WHO), "--broadcast")
+    first = cli.rebalance(WHO, "--to-health-factor", "2.1", *limited)
+    with untouched(cli.world):
+        second = cli.rebalance(WHO, "--to-health-factor", "2.2", *limited)
+
+    assert 0 == first.code, first.err
+    assert_refused(second, code=7, said="value within 24 hours")
+
+
 @pytest.mark.parametrize("mode", ["--broadcast", "--sign-only"])
 def test_without_a_journal_nothing_is_signed(cli: Cli, path: Path, mode: str, tmp_path: Path) -> None:
     """A journal that cannot be written refuses the run before the key is opened: exit 4."""

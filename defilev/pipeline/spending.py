@@ -1,0 +1,67 @@
+"""What the last 24 hours moved for an owner, from the journal: the memory behind the limits of a day."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from typing import Any
+
+from defilev.execute.limits import Spending
+from defilev.journal import JournalReader
+from defilev.model.plan import Repay, Withdraw
+from defilev.model.request import Address
+from defilev.pipeline.taking_up import plan_of
+
+__all__ = ["JournalSpent"]
+
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class JournalSpent:
+    """Remembers what was signed for sending; implements `execute.limits.Spent`."""
+
+    journal: JournalReader
+
+    def last_day(self, *, chain_id: int, owner: Address) -> Spending:
+        """Return the transactions and the value, withdrawn or repaid, whichever is more, in quote currency."""
+        since = (datetime.now(UTC) - DAY).isoformat(timespec="microseconds")
+        transactions = 0
+        sums = {"withdraw": Fraction(0), "repay": Fraction(0)}
+        for run in self.journal.runs():
+            if (run["chain_id"], run["account"]) != (chain_id, owner) or run["mode"] != "broadcast":
+                continue
+            if run["ended_at"] is not None and run["ended_at"] < since:
+                continue
+            told = self.journal.run(run["id"])
+            steps = {
+                each["step"] for each in told["intent"] if each["nonce"] is not None and each["created_at"] >= since
+            }
+            transactions += len(steps)
+            for kind, value in _moved(self.journal, told, steps):
+                sums[kind] += value
+        return Spending(transactions, max(sums.values()))
+
+
+def _moved(journal: JournalReader, told: Mapping[str, Any], steps: set[int]) -> Iterator[tuple[str, Fraction]]:
+    """Yield what the steps of a run that were signed for move, at the prices that it was planned with."""
+    if not steps:
+        return
+    legs = json.loads(told["observation"][0]["document"])["legs"]
+    for step in plan_of(journal, told["run"]["id"]).steps:
+        if step.index in steps and isinstance(step.action, Withdraw | Repay):
+            side = "supply" if isinstance(step.action, Withdraw) else "borrow"
+            yield step.action.kind, _worth(legs, side, step.action.asset.address, step.action.amount)
+
+
+def _worth(legs: list[Mapping[str, Any]], side: str, asset: Address, amount: int | None) -> Fraction:
+    """Return the value of `amount` base units, of all of the leg's for `None`; an asset without a leg has none."""
+    for leg in legs:
+        if leg["asset"]["address"] == asset and (amount is not None or leg["side"] == side):
+            held = int(leg["amount"]) if amount is None else amount
+            scale = int(leg["price"]["decimals"]) + int(leg["asset"]["decimals"])
+            return Fraction(held * int(leg["price"]["value"]), 10**scale)
+    return Fraction(0)
