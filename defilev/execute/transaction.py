@@ -67,14 +67,16 @@ class SignedTransaction:
 
     def sender(self) -> Address:
         """Return the account whose key signed; raises `ValueError` when no key can have."""
-        from eth_account import Account
+        from eth_keys.datatypes import Signature
         from eth_keys.exceptions import BadSignature
-        from eth_utils.exceptions import ValidationError
+        from eth_utils.exceptions import ValidationError as InvalidSignature
 
         try:
-            return checksum(Account.recover_transaction(self.raw()))
-        except (BadSignature, ValidationError) as error:
+            signature = Signature(vrs=(self.y_parity, self.r, self.s))
+            key = signature.recover_public_key_from_msg_hash(keccak(self.fields.unsigned()))
+        except (BadSignature, InvalidSignature) as error:
             raise ValueError(str(error)) from None
+        return checksum(key.to_address())
 
 
 def decode_signed(raw: bytes) -> SignedTransaction:

@@ -124,6 +124,29 @@ class JournalReader:
             for row in rows
         )
 
+    def signed_since(self, since: str, *, chain_id: int, account: str) -> dict[int, set[int]]:
+        """Return by run the steps that a transaction was signed for since a time, as `sealing.now` writes it."""
+        intent, run = tables.intent.c, tables.run.c
+        wanted = (
+            select(intent.run, intent.step)
+            .join_from(tables.intent, tables.run)
+            .where(intent.chain_id == chain_id, intent.account == account, intent.created_at >= since)
+            .where(run.mode == "broadcast", intent.nonce.is_not(None))
+        )
+        found: dict[int, set[int]] = {}
+        with self._reading() as connection:
+            for row in connection.execute(wanted):
+                found.setdefault(row.run, set()).add(row.step)
+        return found
+
+    def documents(self, run: int) -> tuple[str, str]:
+        """Return the account as it was before a run, and the run's newest plan, as JSON."""
+        seen, plan = tables.observation.c, tables.plan.c
+        before = select(seen.document).where(seen.run == run).order_by(seen.id).limit(1)
+        newest = select(plan.document).where(plan.run == run).order_by(plan.id.desc()).limit(1)
+        with self._reading() as connection:
+            return str(connection.execute(before).scalar_one()), str(connection.execute(newest).scalar_one())
+
     def verify(self, *, head: str | None = None) -> tuple[Finding, ...]:
         """Return everything that shows that the journal is not what was written, nothing when it is whole.
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from defilev.execute.limits import Spending
 from defilev.journal import JournalReader
-from defilev.model.plan import Repay, Withdraw
+from defilev.model.codec import from_document, parse_json
+from defilev.model.plan import Plan, Repay, Withdraw
 from defilev.model.request import Address
-from defilev.pipeline.taking_up import plan_of
 
 __all__ = ["JournalSpent"]
 
@@ -29,29 +29,18 @@ class JournalSpent:
     def last_day(self, *, chain_id: int, owner: Address) -> Spending:
         """Return the transactions and the value, withdrawn or repaid, whichever is more, in quote currency."""
         since = (datetime.now(UTC) - DAY).isoformat(timespec="microseconds")
-        transactions = 0
+        signed = self.journal.signed_since(since, chain_id=chain_id, account=owner)
         sums = {"withdraw": Fraction(0), "repay": Fraction(0)}
-        for run in self.journal.runs():
-            if (run["chain_id"], run["account"]) != (chain_id, owner) or run["mode"] != "broadcast":
-                continue
-            if run["ended_at"] is not None and run["ended_at"] < since:
-                continue
-            told = self.journal.run(run["id"])
-            steps = {
-                each["step"] for each in told["intent"] if each["nonce"] is not None and each["created_at"] >= since
-            }
-            transactions += len(steps)
-            for kind, value in _moved(self.journal, told, steps):
+        for run, steps in signed.items():
+            for kind, value in _moved(*self.journal.documents(run), steps):
                 sums[kind] += value
-        return Spending(transactions, max(sums.values()))
+        return Spending(sum(map(len, signed.values())), max(sums.values()))
 
 
-def _moved(journal: JournalReader, told: Mapping[str, Any], steps: set[int]) -> Iterator[tuple[str, Fraction]]:
+def _moved(account: str, plan: str, steps: set[int]) -> Iterator[tuple[str, Fraction]]:
     """Yield what the steps of a run that were signed for move, at the prices that it was planned with."""
-    if not steps:
-        return
-    legs = json.loads(told["observation"][0]["document"])["legs"]
-    for step in plan_of(journal, told["run"]["id"]).steps:
+    legs = json.loads(account)["legs"]
+    for step in from_document(Plan, parse_json(plan.encode())).steps:
         if step.index in steps and isinstance(step.action, Withdraw | Repay):
             side = "supply" if isinstance(step.action, Withdraw) else "borrow"
             yield step.action.kind, _worth(legs, side, step.action.asset.address, step.action.amount)

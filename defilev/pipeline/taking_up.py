@@ -57,7 +57,7 @@ class LazySigner:
 
 def plan_of(journal: JournalReader, run: int) -> Plan:
     """Return the plan of a run, as it was written down before anything was signed."""
-    return from_document(Plan, parse_json(journal.run(run)["plan"][-1]["document"].encode()))
+    return from_document(Plan, parse_json(journal.documents(run)[1].encode()))
 
 
 def take_up(

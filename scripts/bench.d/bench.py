@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 from journal import measure as journal_figures
 from risk_figures import risk_figures
+from sending import measure as sending_figures
 
 from defilev.abi import interface
 from defilev.chain.multicall import PinnedReader
@@ -40,6 +41,7 @@ def main() -> None:
         try:
             world = json.loads((Path(folder) / "world.json").read_text())
             figures = processes(world, Path(folder)) | reads(world) | risk_figures() | journal_figures()
+            figures |= sending_figures(world)
         finally:
             subprocess.run([ROOT / "scripts/world", "down", "--dir", folder], check=True, stdout=subprocess.DEVNULL)
     json.dump(figures, sys.stdout, indent=1)
