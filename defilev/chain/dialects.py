@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 
-from defilev.errors import RpcRejected
+from defilev.errors import RpcError, RpcRejected
 
-__all__ = ["revert_data", "says_unavailable"]
+__all__ = ["lacks", "may_differ", "revert_data"]
 
 _REVERTED = re.compile(r"revert|invalid opcode|InvalidFEOpcode|OpcodeNotFound|VM execution error", re.IGNORECASE)
 _UNAVAILABLE = re.compile(
     r"missing trie node|historical state|state .{0,40}(?:not available|unavailable|pruned)"
     r"|header (?:for hash )?not found"
+    r"|not currently canonical"
     r"|(?:unknown|invalid) block|block .{0,90}(?:not found|does not exist|out of range)|BlockOutOfRange"
     r"|block height is \d+ but requested|resource not found|pruned|no state available|archive|distance to target block"
     r"|before .{0,20}genesis|ancient",
@@ -19,6 +20,7 @@ _UNAVAILABLE = re.compile(
 )
 _HEX = re.compile(r"0x(?:[0-9a-fA-F]{2})*")
 _RESOURCE_NOT_FOUND = -32001
+_INTERNAL_ERROR = -32603
 
 
 def revert_data(rejected: RpcRejected) -> bytes | None:
@@ -33,10 +35,20 @@ def revert_data(rejected: RpcRejected) -> bytes | None:
     return (data or b"") if is_revert else None
 
 
-def says_unavailable(rejected: RpcRejected) -> bool:
-    """Return whether an error says that the node does not have the block, or no longer its state."""
+def lacks(rejected: RpcRejected) -> bool:
+    """Return whether an error says that the node does not have the block on its chain, or no longer its state."""
     is_code = rejected.facts.get("code") == _RESOURCE_NOT_FOUND
-    return is_code or _UNAVAILABLE.search(str(rejected.facts.get("message"))) is not None
+    says_so = is_code or _UNAVAILABLE.search(str(rejected.facts.get("message"))) is not None
+    return says_so and revert_data(rejected) is None
+
+
+def may_differ(error: RpcError) -> bool:
+    """Return whether another node may answer where this one failed: the fault is the node's, not the question's."""
+    if error.kind != "refused":
+        return True
+    if not isinstance(error, RpcRejected) or revert_data(error) is not None:
+        return False
+    return lacks(error) or error.facts.get("code") == _INTERNAL_ERROR
 
 
 def _hex_in(data: object) -> bytes | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from defilev.abi import interface
 from defilev.chain.aggregate3 import call_size, decode_results, encode_calls
@@ -16,8 +16,6 @@ _LARGEST_CHUNK = 500
 _LARGEST_CALLDATA = 200_000
 _SMALLEST_CHUNK = 50
 """What a node that finds chunks too much is asked next; a single expensive call does not make it less."""
-_PASSING = frozenset({401, 403, 408, 429, 500, 502, 503, 504, -32005})
-"""Refusals that a smaller chunk does not cure: wrong keys, and a node that is busy or broken."""
 
 _GAS_PROBE = Call(Address("0x" + "0" * 39 + "8"), b"")
 """The pairing precompile without input: 45,000 gas and next to no work.
@@ -97,8 +95,8 @@ class PinnedReader:
             if is_complete or len(calls) == 1:
                 return results
         except RpcRejected as rejected:
-            if len(calls) == 1 or rejected.facts.get("code") in _PASSING:
-                raise
+            if len(calls) == 1 or rejected.kind != "refused":
+                raise  # a smaller chunk cures neither a wrong key nor a node that is busy or broken
         middle = len(calls) // 2
         self._largest_chunk = min(self._largest_chunk, max(middle, _SMALLEST_CHUNK))
         return self._chunk(calls[:middle]) + self._chunk(calls[middle:])
@@ -107,24 +105,35 @@ class PinnedReader:
         """Return the results, and whether there was gas enough to believe the failures among them."""
         clock = (self._clock,) if self._clock else ()
         asked = (*clock, *calls, _GAS_PROBE)
-        answer = self.node.call(Call(self._multicall3, encode_calls(asked)), block=self.block)
-        results = self._decoded(answer, len(asked))
-        if clock:
-            self._check_clock(results.pop(0))
+
+        def read(data: bytes) -> list[CallResult]:
+            results = _decoded(data, len(asked))
+            if clock:
+                self._check_clock(results.pop(0))
+            return results
+
+        results = self._answered(asked, read)
+        self._clock = None
         gas_probe = results.pop()
         return [_found(result) for result in results], gas_probe.success
 
-    def _decoded(self, answer: CallResult, count: int) -> list[CallResult]:
+    def _answered(self, asked: Sequence[Call], read: Callable[[bytes], list[CallResult]]) -> list[CallResult]:
+        call = Call(self._multicall3, encode_calls(asked))
         try:
-            if answer.success:
-                return decode_results(answer.data, count=count)
-        except ValueError:
-            pass
+            results = self.node.returned(call, read, block=self.block)
+        except RpcMalformed:
+            self._require_contract()
+            raise
+        if results is None:
+            self._require_contract()
+            raise RpcMalformed("the node says that a multicall reverts, which it never does")
+        return results
+
+    def _require_contract(self) -> None:
         if not self.node.code(self._multicall3, block=self.block):
             raise NotDeployed(
                 f"there is no Multicall3 at {self._multicall3} at block {self.block.number}", address=self._multicall3
             )
-        raise RpcMalformed("the node's answer to a multicall is not one", bytes=len(answer.data))
 
     def _check_clock(self, result: CallResult) -> None:
         seen = int.from_bytes(result.data, "big") if result.success and len(result.data) == 32 else None
@@ -135,7 +144,13 @@ class PinnedReader:
                 block=self.block.timestamp,
                 calls=seen,
             )
-        self._clock = None
+
+
+def _decoded(data: bytes, count: int) -> list[CallResult]:
+    try:
+        return decode_results(data, count=count)
+    except ValueError:
+        raise RpcMalformed("the node's answer to a multicall is not one", bytes=len(data)) from None
 
 
 def _found(result: CallResult) -> CallResult:

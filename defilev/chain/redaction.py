@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
+from collections.abc import Collection
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from defilev.errors import ConfigurationError
 
-__all__ = ["checked_url", "is_loopback", "redact_url", "redact_urls"]
+__all__ = ["checked_url", "is_loopback", "mask", "redact_url", "redact_urls", "secrets_of"]
 
 _HIDDEN = "••••"
 _URL = re.compile(
     r"""\b(?:https?|wss?)://(?:[^\s"'<>/?#@]*@)?(?:\[[0-9a-fA-F:.]+\]|[\w.-]*)(?::\d+)?(?:[/?#][^\s"'<>]*)?"""
 )
+_SHORTEST_SECRET = 16
+"""Characters; what is shorter is a word in a path, or could be a part of what a node rightly answers."""
 _FIX = "write --rpc-url as http://127.0.0.1:8545 or https://host/key"
 
 
@@ -32,6 +35,22 @@ def redact_url(url: str) -> str:
 def redact_urls(text: str) -> str:
     """Return `text` with every URL in it redacted."""
     return _URL.sub(lambda found: redact_url(found[0]), text)
+
+
+def secrets_of(url: str) -> frozenset[bytes]:
+    """Return the parts of `url` that look like a key or a password, as they stand in it and decoded."""
+    parts = urlsplit(url)
+    words = [*parts.path.split("/"), *(value for _, value in parse_qsl(parts.query)), parts.username, parts.password]
+    found = {form for word in words if word for form in (word, unquote(word))}
+    return frozenset(word.encode() for word in found if len(word) >= _SHORTEST_SECRET)
+
+
+def mask(body: bytes, secrets: Collection[bytes]) -> bytes:
+    """Return `body` without the `secrets`, wherever a node repeats them."""
+    for secret in secrets:
+        if secret in body:
+            body = body.replace(secret, _HIDDEN.encode())
+    return body
 
 
 def checked_url(url: str) -> str:

@@ -116,7 +116,13 @@ def _version(value: bool) -> None:
 def _root(
     ctx: typer.Context,
     *,
-    rpc_url: Annotated[str | None, typer.Option(metavar="URL", help="The node to read from.")] = None,
+    rpc_url: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL",
+            help="The node to read from; given several times, nodes must agree before anything is signed.",
+        ),
+    ] = None,
     chain: Annotated[str | None, typer.Option(metavar="NAME", help="The chain you expect; another is refused.")] = None,
     block: Annotated[
         str | None, typer.Option(metavar="N", help="The block to read at: a number, latest, finalized or safe.")
@@ -144,7 +150,7 @@ def _root(
         raise UsageError("--quiet and -v contradict each other", fix="give one of them")
     ctx.obj.use(
         GlobalOptions(
-            rpc_url=rpc_url,
+            rpc_url=tuple(rpc_url or ()),
             chain=chain,
             block=block,
             address_book=tuple(address_book or ()),

@@ -98,7 +98,6 @@ def path(ctx: typer.Context) -> None:
 
 def _shown(loaded: LoadedSettings) -> Iterator[tuple[str, Any]]:
     """Yield the settings by flat key, as they would be written, secrets masked."""
-    from defilev.chain.redaction import redact_url
     from defilev.config.loading import setting_keys
     from defilev.config.settings import SECRET
     from defilev.config.template import written
@@ -107,7 +106,15 @@ def _shown(loaded: LoadedSettings) -> Iterator[tuple[str, Any]]:
     for key in (*setting_keys(), *by_asset):
         value = written(key, _value(loaded.values, key))
         is_url = key != "journal" or "://" in str(value)
-        yield key, redact_url(value) if key in SECRET and is_url and isinstance(value, str) else value
+        yield key, _masked(value) if key in SECRET and is_url else value
+
+
+def _masked(value: Any) -> Any:
+    from defilev.chain.redaction import redact_url
+
+    if isinstance(value, tuple):
+        return tuple(redact_url(url) for url in value)
+    return redact_url(value) if isinstance(value, str) else value
 
 
 def _value(values: Any, key: str) -> Any:

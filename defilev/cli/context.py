@@ -20,7 +20,7 @@ __all__ = ["GlobalOptions", "Run", "load", "options", "output", "run_of"]
 class GlobalOptions:
     """The options of `defilev` itself as they were typed; `None` or empty where they were not."""
 
-    rpc_url: str | None = None
+    rpc_url: tuple[str, ...] = ()
     chain: str | None = None
     block: str | None = None
     address_book: tuple[str, ...] = ()

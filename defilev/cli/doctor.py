@@ -12,6 +12,7 @@ from defilev.errors import DataError
 
 if TYPE_CHECKING:
     from defilev.cli.checks import Check
+    from defilev.cli.node_checks import NodeFindings
     from defilev.cli.output import Output
 
 __all__ = ["doctor"]
@@ -20,7 +21,7 @@ _SIGNS = {"ok": ("✓", "OK"), "warning": ("!", "LOW"), "problem": ("✗", "DANG
 
 
 def doctor(ctx: typer.Context) -> None:
-    """Check Python, anvil, keystores, the node, its chain, and each contract of the address book.
+    """Check Python, anvil, keystores, each node, their agreement, the chain, and the contracts of the address book.
 
     Exits with 4 when something is wrong; what is merely missing is a warning.
     """
@@ -30,10 +31,11 @@ def doctor(ctx: typer.Context) -> None:
     loaded = load(ctx)
     out = output(ctx)
     with out.stage("check"):
-        checks = [*machine_checks(loaded), *node_checks(loaded.values)]
+        found = node_checks(loaded.values)
+        checks = [*machine_checks(loaded), *found.checks]
     problems = [check for check in checks if check.result == "problem"]
     if out.json:
-        out.document(_document(checks))
+        out.document(_document(checks, found))
     else:
         _print(checks, out)
     if problems:
@@ -51,7 +53,9 @@ def _print(checks: Sequence[Check], out: Output) -> None:
     out.result(_count(checks))
 
 
-def _document(checks: Sequence[Check]) -> dict[str, object]:
+def _document(checks: Sequence[Check], found: NodeFindings) -> dict[str, object]:
+    from defilev.cli.endpoint_checks import node_document
+
     return {
         "schema": "defilev/doctor@1",
         "problems": sum(check.result == "problem" for check in checks),
@@ -60,6 +64,7 @@ def _document(checks: Sequence[Check]) -> dict[str, object]:
             {"name": check.name, "result": check.result, "text": check.text, "fix": check.fix or None}
             for check in checks
         ],
+        "nodes": [node_document(one) for one in found.nodes],
     }
 
 

@@ -1,62 +1,66 @@
-"""What `defilev doctor` asks of the node. Reads only."""
+"""What `defilev doctor` asks of the nodes. Reads only."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from defilev.cli.checks import Check
 from defilev.errors import DefilevError, UnknownName
 
 if TYPE_CHECKING:
+    from defilev.chain.endpoints import Endpoints
     from defilev.chain.node import Node
+    from defilev.cli.endpoint_checks import Seen
     from defilev.config.settings import Settings
     from defilev.model.request import Block
 
-__all__ = ["node_checks"]
+__all__ = ["NodeFindings", "node_checks"]
 
 _OLD_HEAD = 600
 _CLOCK_BEHIND = 30
 _OTHER_NODE = "set DEFILEV_RPC_URL, or --rpc-url, to another node"
 
 
-def node_checks(settings: Settings) -> Iterator[Check]:
-    """Yield a check of each thing that is needed of the node; stops where nothing more can be asked."""
-    from defilev.chain.node import Node
-    from defilev.chain.rpc import Rpc
-    from defilev.chain.transport import HttpTransport
+@dataclass(frozen=True, slots=True)
+class NodeFindings:
+    """What came of asking the nodes: the checks in their order, and each node by itself."""
 
-    if settings.rpc_url is None:
-        yield Check("rpc", "problem", "no node is set", "set DEFILEV_RPC_URL, or give --rpc-url URL")
-        return
+    checks: tuple[Check, ...]
+    nodes: tuple[Seen, ...] = ()
+
+
+def node_checks(settings: Settings) -> NodeFindings:
+    """Return a check of each thing that is needed of the nodes, up to where nothing more can be asked."""
+    from defilev.cli.endpoint_checks import agreement_checks, look_at
+    from defilev.pipeline.session import endpoints_of
+
+    if not settings.rpc_url:
+        return NodeFindings((Check("rpc", "problem", "no node is set", "set DEFILEV_RPC_URL, or give --rpc-url URL"),))
     try:
-        transport = HttpTransport(settings.rpc_url, timeout=settings.timeout)
+        endpoints = endpoints_of(settings)
     except DefilevError as error:
-        yield Check("rpc", "problem", error.fact, error.fix)
-        return
-    with Rpc(transport) as rpc:
-        yield from _of(Node(rpc), transport.name, settings)
+        return NodeFindings((Check("rpc", "problem", error.fact, error.fix),))
+    with endpoints:
+        seen, agreement = look_at(endpoints)
+        checks = tuple(agreement_checks(seen, agreement))
+        return NodeFindings((*checks, *_of_the_best(endpoints, seen, settings)), tuple(seen))
 
 
-def _of(node: Node, name: str, settings: Settings) -> Iterator[Check]:
-    try:
-        chain_id, head = node.chain_id(), node.block("latest")
-    except DefilevError as error:
-        yield Check("rpc", "problem", error.fact, f"start {name}, or set DEFILEV_RPC_URL to another node")
+def _of_the_best(endpoints: Endpoints, seen: Sequence[Seen], settings: Settings) -> Iterator[Check]:
+    """Yield what is needed of the chain, asked through the nodes that agree, or the only one that answers."""
+    answering = [one for one in seen if one.identity and one.head and one.agrees is not False]
+    newest = max(answering, key=lambda one: one.head.number if one.head else -1, default=None)
+    if newest is None or newest.identity is None or newest.head is None:
         return
-    client = _client(node)
-    yield Check("rpc", "ok", f"{name}  {client}")
-    yield _head(head, is_test_node="anvil" in client.lower())
+    if len({one.identity for one in answering}) > 1:
+        return
+    node = endpoints.only([one.endpoint.name for one in answering]).node
+    yield _head(newest.head, is_test_node="anvil" in (newest.client or "").lower())
     yield _simulation(node)
-    yield from _book_checks(node, chain_id, head, settings)
-
-
-def _client(node: Node) -> str:
-    with suppress(DefilevError):
-        return node.client_version()[:60]
-    return "(does not say what it is)"
+    yield from _book_checks(node, newest.identity.chain_id, newest.head, settings)
 
 
 def _head(head: Block, *, is_test_node: bool) -> Check:

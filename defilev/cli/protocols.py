@@ -40,14 +40,12 @@ def ls(ctx: typer.Context) -> None:
 def _book(settings: Settings) -> AddressBook:
     from defilev.config.address_book import load_address_book
 
-    if settings.chain or settings.rpc_url is None:
+    if settings.chain or not settings.rpc_url:
         return load_address_book(settings.chain, extra=settings.address_book)
-    from defilev.chain.node import Node
-    from defilev.chain.rpc import Rpc
-    from defilev.chain.transport import HttpTransport
+    from defilev.pipeline.session import endpoints_of
 
-    with Rpc(HttpTransport(settings.rpc_url, timeout=settings.timeout)) as rpc:
-        return load_address_book(Node(rpc).chain_id(), extra=settings.address_book)
+    with endpoints_of(settings) as endpoints:
+        return load_address_book(endpoints.node.chain_id(), extra=settings.address_book)
 
 
 def _lines(book: AddressBook, out: Output) -> list[str]:

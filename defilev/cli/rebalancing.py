@@ -29,7 +29,7 @@ from defilev.pipeline.planning import PlanQuestion, make_plan
 from defilev.pipeline.session import Session, connect
 from defilev.pipeline.trying import account_of, require_kept, require_unexpired, try_plan
 from defilev.plan import plan_document
-from defilev.report.execution_text import event_text, execution_text, signed_text
+from defilev.report.execution_text import agreement_text, dissent_text, event_text, execution_text, signed_text
 from defilev.report.plan_text import plan_text
 from defilev.report.rebalance_json import rebalance_document
 from defilev.report.simulation_text import simulation_text
@@ -163,12 +163,13 @@ class Rebalancing:
     def _export(self, session: Session, plan: Plan, report: SimulationReport) -> None:
         path = self.wanted.unsigned_file
         assert path is not None  # noqa: S101 - the mode comes from the file's flag
-        document = unsigned(try_again(session, plan, engine=self.wanted.engine), plan)
+        retried = self._tried_again(session, plan)
+        document = unsigned(retried, plan)
         write_document(path, document)
         self._say(lambda: f"wrote {_counted(plan)} unsigned to {path}; nothing was signed")
         if len(plan.steps) > 1:
             self.run.output.note("sign and send them one at a time, each after the one before it is included")
-        self._document(plan, report, unsigned=document)
+        self._document(plan, report, unsigned=document, agreement=retried.agreement)
 
     def _sign(self, session: Session, plan: Plan, report: SimulationReport) -> None:
         from defilev.pipeline.journalled import ready_to_act
@@ -176,9 +177,10 @@ class Rebalancing:
         signing = self._signing(session, plan.owner)
         with ready_to_act(session, account=plan.owner) as ready:
             signer = signing()
-            signed, number = ready.sign(try_again(session, plan, engine=self.wanted.engine), plan, signer)
+            retried = self._tried_again(session, plan)
+            signed, number = ready.sign(retried, plan, signer)
         self._say(lambda: f"{signed_text(plan, signed)}\njournal #{number}")
-        self._document(plan, report, signed=signed, journal=number)
+        self._document(plan, report, signed=signed, journal=number, agreement=retried.agreement)
 
     def _send(self, session: Session, plan: Plan, report: SimulationReport) -> None:
         from defilev.pipeline.journalled import ready_to_act
@@ -188,7 +190,7 @@ class Rebalancing:
             retried, signer = self._agreed(session, plan, signing)
             outcome, number = ready.send(retried, plan, signer, tell=self._tell(plan))
         self._say(lambda: f"{self._got(plan, outcome)}\njournal #{number}")
-        self._document(plan, report, execution=outcome.execution, journal=number)
+        self._document(plan, report, execution=outcome.execution, journal=number, agreement=retried.agreement)
         require_promise(outcome)
 
     def _agreed(self, session: Session, plan: Plan, signing: Callable[[], Signer]) -> tuple[Retried, Signer]:
@@ -204,9 +206,17 @@ class Rebalancing:
             )
         signer = signing()
         with out.stage("simulate again"):
-            retried = try_again(session, plan, engine=self.wanted.engine)
+            retried = self._tried_again(session, plan)
         out.note(f"simulated again at block {retried.session.block.number}: the plan still keeps its promise")
         return retried, signer
+
+    def _tried_again(self, session: Session, plan: Plan) -> Retried:
+        """Try the plan at the newest block that the nodes agree on, and say which of them do."""
+        retried = try_again(session, plan, engine=self.wanted.engine)
+        self.run.output.note(agreement_text(retried.agreement))
+        for dissent in retried.agreement.dissent:
+            self.run.output.warning(dissent_text(dissent))
+        return retried
 
     def _signing(self, session: Session, owner: Address) -> Callable[[], Signer]:
         """Return what gives the signer, which is found before anybody is asked anything."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -36,6 +37,9 @@ STEERING = frozenset(
 )
 """What decides where money goes, on whose word and at which price: not for the working directory to say."""
 
+_BETWEEN_URLS = re.compile(r"[\s,]+(?=https?://)|\s+")
+"""A URL may have commas in it, but no blanks."""
+
 _STABLECOINS = (
     *("USDC", "USDC.e", "USDbC", "USDT", "USDT0", "USD₮0", "DAI", "USDS", "GHO", "PYUSD", "RLUSD", "LUSD", "FRAX"),
     *("crvUSD", "USDe"),
@@ -54,6 +58,11 @@ def _by(parse: Callable[[str], Any]) -> BeforeValidator:
             raise ValueError(f"{error.fact}; {error.fix}") from None
 
     return BeforeValidator(parsed)
+
+
+def _urls(value: Any) -> Any:
+    """Take one URL or several: in a list, or with blanks or commas between them."""
+    return tuple(_BETWEEN_URLS.split(value.strip())) if isinstance(value, str) else value
 
 
 def _list(value: Any) -> Any:
@@ -115,12 +124,15 @@ class LimitSettings(_Frozen):
 class Settings(_Frozen):
     """Everything that flags, variables and files can set.
 
-    `rpc_url` and `chain` are `None` when nobody said; `anvil` is `None` to look for it. `max_slippage` is a fraction;
-    `expires`, `stale_after` and `timeout` are in seconds.
+    `rpc_url` is empty and `chain` is `None` when nobody said; `anvil` is `None` to look for it. `max_slippage` is a
+    fraction; `expires`, `stale_after`, `timeout` and `failover_after` are in seconds.
     """
 
-    rpc_url: str | None = Field(
-        default=None, repr=False, description="The node to read from.", examples=["http://127.0.0.1:8545"]
+    rpc_url: Annotated[tuple[str, ...], BeforeValidator(_urls)] = Field(
+        default=(),
+        repr=False,
+        description="The node to read from, or a list of several, which must agree before anything is signed.",
+        examples=["http://127.0.0.1:8545"],
     )
     chain: str | None = Field(
         default=None, description="The chain you expect, by name or id; another is refused.", examples=["ethereum"]
@@ -149,6 +161,9 @@ class Settings(_Frozen):
         description="Where transactions are written down: a file, or the URL of a PostgreSQL database.",
     )
     timeout: float = Field(default=20.0, gt=0, le=600, description="Seconds to wait for each answer of the node.")
+    failover_after: float = Field(
+        default=3.0, gt=0, le=600, description="Seconds after which another node is asked, where there are several."
+    )
     color: Literal["auto", "always", "never"] = Field(default="auto", description="Colour; auto heeds NO_COLOR.")
     max_slippage: _Slippage = Field(
         default=Decimal("0.005"), description="The worst price a swap may get, against the oracle, fees included."

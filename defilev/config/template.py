@@ -31,11 +31,12 @@ def template() -> str:
 
 
 def written(key: str, value: Any) -> str | tuple[str, ...] | None:
-    """Return a setting's value as a person writes it: `0.5%`, `25h`; a list stays one, `None` is not set."""
-    if value is None:
+    """Return a setting as people write it, `0.5%` or `25h`; `None` is not set; a list stays one, but of one node."""
+    if value is None or (key == "rpc_url" and not value):
         return None
     if isinstance(value, tuple):
-        return tuple(str(item) for item in value)
+        items = tuple(str(item) for item in value)
+        return items[0] if key == "rpc_url" and len(items) == 1 else items
     if key == "max_slippage":
         return f"{(100 * Decimal(value)).normalize():f}%"
     if key in _DURATIONS or key.startswith("prices.by_asset."):

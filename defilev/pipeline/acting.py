@@ -21,9 +21,10 @@ from defilev.model.execution import Execution, SignedStep
 from defilev.model.plan import Plan, Step
 from defilev.model.request import Block
 from defilev.model.simulation import SimulationReport
+from defilev.pipeline.agreeing import Agreement, agree
 from defilev.pipeline.scheduling import sending_for
 from defilev.pipeline.session import Session
-from defilev.pipeline.trying import TOLERANCE, account_of, require_kept, require_unexpired, try_plan
+from defilev.pipeline.trying import TOLERANCE, account_of, require_chain, require_kept, require_unexpired, try_plan
 from defilev.plan import rest_of
 from defilev.protocols import PROTOCOLS
 from defilev.simulate import EngineChoice
@@ -60,11 +61,15 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Retried:
-    """The newest block, the account at it, and the plan tried on it."""
+    """The newest block that the nodes agree on, the account at it, and the plan tried on it.
+
+    `session` goes through the nodes that agreed, at that block.
+    """
 
     session: Session
     account: LendingAccount
     report: SimulationReport
+    agreement: Agreement
 
 
 def policy_of(session: Session, account: LendingAccount, *, spent: Spent | None = None) -> Policy:
@@ -88,18 +93,21 @@ def policy_of(session: Session, account: LendingAccount, *, spent: Spent | None 
 
 
 def try_again(session: Session, plan: Plan, *, engine: EngineChoice = "auto") -> Retried:
-    """Try the plan once more, at the newest block.
+    """Try the plan once more, at the newest block that the nodes agree on.
 
     Raises:
         PlanExpired, PlanForAnotherChain: it may not be begun any more.
         SimulationFailed: it no longer does what it promises.
+        EndpointsDisagree, QuorumMissing, WrongChain: see `agree`.
     """
-    newest = session.at("latest")
+    require_chain(session, plan)
+    agreement = agree(session, plan.owner, protocol=plan.protocol, market=plan.market)
+    newest = session.through(agreement.nodes).at(agreement.block)
     require_unexpired(newest, plan)
-    account = account_of(newest, plan)
-    report = try_plan(newest, plan, engine=engine)
+    account = agreement.account
+    report = try_plan(newest, plan, engine=engine, account=account)
     require_kept(plan, report, before=account.health_factor)
-    return Retried(newest, account, report)
+    return Retried(newest, account, report, agreement)
 
 
 def sign_first(retried: Retried, plan: Plan, desk: Desk) -> SignedStep:

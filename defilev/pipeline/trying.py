@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from defilev.abi import interface, revert_reason
-from defilev.errors import BlockUnavailable, PlanExpired, PlanForAnotherChain, SimulationFailed
+from defilev.errors import AnvilFailed, BlockUnavailable, PlanExpired, PlanForAnotherChain, SimulationFailed
 from defilev.model.account import LendingAccount
 from defilev.model.plan import Plan
 from defilev.model.simulation import SimulationReport
@@ -13,7 +15,15 @@ from defilev.protocols import PROTOCOLS
 from defilev.simulate import EngineChoice, ForkSource, simulate
 from defilev.units import WAD, Wad
 
-__all__ = ["TOLERANCE", "account_of", "require_kept", "require_own_block", "require_unexpired", "try_plan"]
+__all__ = [
+    "TOLERANCE",
+    "account_of",
+    "require_chain",
+    "require_kept",
+    "require_own_block",
+    "require_unexpired",
+    "try_plan",
+]
 
 TOLERANCE = WAD // 1000
 """How far below its promise a health factor may be found before the promise counts as broken: interest of the wait."""
@@ -21,41 +31,64 @@ TOLERANCE = WAD // 1000
 VENUE_INTERFACES = ("erc20", "uniswap_v3_swap_router_02")
 
 
-def account_of(session: Session, plan: Plan) -> LendingAccount:
-    """Return the account that a plan is about, at the session's block; raises `PlanForAnotherChain`."""
+def require_chain(session: Session, plan: Plan) -> None:
+    """Raise `PlanForAnotherChain` when the session's chain is not the plan's."""
     if plan.chain_id != session.chain_id:
         raise PlanForAnotherChain(
             f"the plan is for chain {plan.chain_id}, and the node is of chain {session.chain_id}",
             plan=plan.chain_id,
             node=session.chain_id,
         )
+
+
+def account_of(session: Session, plan: Plan) -> LendingAccount:
+    """Return the account that a plan is about, at the session's block; raises `PlanForAnotherChain`."""
+    require_chain(session, plan)
     return read_account(session, plan.owner, protocol=plan.protocol, market=plan.market)
 
 
-def try_plan(session: Session, plan: Plan, *, engine: EngineChoice = "auto") -> SimulationReport:
+def try_plan(
+    session: Session, plan: Plan, *, engine: EngineChoice = "auto", account: LendingAccount | None = None
+) -> SimulationReport:
     """Run every step of `plan` on a fork at the session's block, and check its post-conditions.
+
+    Where there are several nodes, a fork that one cannot feed is made from the next.
+
+    Args:
+        account: the plan's, at that block; read when left out.
 
     Raises:
         PlanForAnotherChain: the node is of another chain.
         AnvilMissing, AnvilFailed, DataError: it could not be tried.
     """
-    account = account_of(session, plan)
     protocol = PROTOCOLS[plan.protocol]
     interfaces = [*protocol.interfaces(), *(interface(name) for name in VENUE_INTERFACES)]
+    probe = protocol.probe(account or account_of(session, plan), plan)
+    *others, last = [_source(session, endpoint.url) for endpoint in session.endpoints.ranked()]
+
+    def tried(source: ForkSource) -> SimulationReport:
+        return simulate(
+            plan,
+            source=source,
+            probe=probe,
+            explain=lambda data: revert_reason(data, interfaces, protocol.error_codes()),
+            engine=engine,
+        )
+
+    for source in others:
+        with suppress(AnvilFailed):
+            return tried(source)
+    return tried(last)
+
+
+def _source(session: Session, url: str) -> ForkSource:
     anvil = session.settings.anvil
-    source = ForkSource(
+    return ForkSource(
         node=session.node,
-        url=session.settings.rpc_url or "",
+        url=url,
         multicall3=session.book.multicall3,
         block=session.block,
         anvil=str(anvil) if anvil else None,
-    )
-    return simulate(
-        plan,
-        source=source,
-        probe=protocol.probe(account, plan),
-        explain=lambda data: revert_reason(data, interfaces, protocol.error_codes()),
-        engine=engine,
     )
 
 

@@ -4,18 +4,33 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from defilev.chain.quorum import Dissent
 from defilev.model.account import LendingAccount
 from defilev.model.execution import Execution, Remark, SentStep, SignedStep
 from defilev.model.plan import Plan, Step
+from defilev.pipeline.agreeing import Agreement
 from defilev.report.figures import block_number, dollars, grouped, health
 from defilev.report.ink import Ink
 from defilev.report.table import Cell, Column, table
 from defilev.units import to_decimal
 
-__all__ = ["event_text", "execution_text", "signed_text"]
+__all__ = ["agreement_text", "dissent_text", "event_text", "execution_text", "signed_text"]
 
 GWEI = 9
 _COLUMNS = (Column(""), Column("before", "right"), Column("promised", "right"), Column("got", "right"))
+
+
+def agreement_text(agreement: Agreement) -> str:
+    """Return whose word was taken for the block, the account, its nonce and the fees."""
+    number = block_number(agreement.block.number)
+    if agreement.is_one_word:
+        return f"one node: its word alone was taken at block {number} (--rpc-url names one)"
+    return f"{len(agreement.nodes)} of {agreement.asked} nodes agree on block {number}, account, nonce and fees"
+
+
+def dissent_text(dissent: Dissent) -> str:
+    """Return what a node said that the others do not confirm."""
+    return f"{dissent.name} is left out: {dissent.what}: {dissent.said}"
 
 
 def event_text(step: Step, event: SignedStep | SentStep | Remark, *, steps: int | None) -> str:

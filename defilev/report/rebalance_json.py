@@ -8,6 +8,7 @@ from typing import Any
 from defilev.model.codec import to_document
 from defilev.model.execution import Execution, SignedStep
 from defilev.model.simulation import SimulationReport
+from defilev.pipeline.agreeing import Agreement
 from defilev.report.simulation_json import simulation_part
 
 __all__ = ["SCHEMA", "rebalance_document"]
@@ -24,8 +25,12 @@ def rebalance_document(
     unsigned: Mapping[str, Any] | None = None,
     execution: Execution | None = None,
     journal: int | None = None,
+    agreement: Agreement | None = None,
 ) -> dict[str, Any]:
-    """Return the plan, how it was tried, and what was done: `None` for what was not; `journal` is the run's number."""
+    """Return the plan, how it was tried, and what was done: `None` for what was not; `journal` is the run's number.
+
+    `agreement` is whose word was taken for the block before anything was signed.
+    """
     return {
         "schema": SCHEMA,
         "mode": mode,
@@ -35,4 +40,14 @@ def rebalance_document(
         "unsigned": unsigned,
         "execution": None if execution is None else to_document(execution),
         "journal": journal,
+        "agreement": None if agreement is None else _agreement(agreement),
+    }
+
+
+def _agreement(agreement: Agreement) -> dict[str, Any]:
+    return {
+        "block": to_document(agreement.block),
+        "nodes": list(agreement.nodes),
+        "asked": str(agreement.asked),
+        "dissent": to_document(agreement.dissent),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from _files import ROOT
@@ -27,13 +28,20 @@ def opening(kind: type[DefilevError]) -> str:
     return f"`{kind.__name__}` · exit code {kind.exit_code} · {sentence}"
 
 
+def tree(kind: type[DefilevError]) -> Iterator[type[DefilevError]]:
+    """Yield a class of the package and those below it, in the order in which they are written."""
+    yield kind
+    for below in kind.__subclasses__():
+        if below.__module__.startswith(errors.__name__):
+            yield from tree(below)
+
+
 def corrected(page: str) -> str:
-    """Return the page with every section there, in the order of errors.py, its first line true, its own words kept."""
+    """Return the page with every section there, in the order of the tree, its first line true, its own words kept."""
     head, *sections = SECTION.split(page)
     kept = {section.partition("\n")[0].strip(): section.partition("\n")[2] for section in sections}
-    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, DefilevError)]
     parts = [head]
-    for kind in kinds:
+    for kind in tree(DefilevError):
         own_words = kept.get(heading(kind), "").strip().partition("\n")[2].strip()
         parts.append(f"## {heading(kind)}\n\n{opening(kind)}\n" + (f"\n{own_words}\n" if own_words else "") + "\n")
     return "".join(parts).rstrip() + "\n"
@@ -46,9 +54,7 @@ def main(path: Path = PAGE) -> int:
     if "--write" in sys.argv[1:]:
         path.write_text(wanted, encoding="utf-8")
     elif page != wanted:
-        print(
-            f"{path.relative_to(ROOT)}: is not what errors.py says: run python scripts/check.d/errors_page.py --write"
-        )
+        print(f"{path.relative_to(ROOT)}: is not what errors say: run python scripts/check.d/errors_page.py --write")
         return 1
     return 0
 

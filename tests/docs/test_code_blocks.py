@@ -16,6 +16,7 @@ from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
 from tests.support.pages import blocks, console_commands, run_page, steady, with_outputs
+from tests.support.replicas import replica
 from tests.support.world import ROOT, World, start_world, stop_world
 
 pytestmark = pytest.mark.world
@@ -24,6 +25,8 @@ WRITE = os.environ.get("WRITE_DOCS") == "1"
 FILES = (ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("scripts/**/*.md"))
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in FILES)
 PASSWORD = "the password of a page"
+FILLED_IN = ("https://YOUR-NODE", "https://YOUR-OTHER-NODE", "0xYOUR-ADDRESS")
+"""What a reader replaces."""
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +70,16 @@ def _key(world: World, name: str) -> str:
     return str(Account.decrypt(keystore.read_text(), password_file.read_text().strip()).hex())
 
 
-def _filled_in(text: str, world: World) -> str:
-    """Return a page with what a reader must fill in filled in."""
-    filled = text.replace("https://YOUR-NODE", world.rpc_url).replace("0xYOUR-ADDRESS", world.account("mixed"))
+def _filled_in(text: str, world: World, *, other: str) -> str:
+    """Return a page with what a reader must fill in filled in; `other` is a second node of the same chain."""
+    values = {
+        "https://YOUR-NODE": world.rpc_url,
+        "https://YOUR-OTHER-NODE": other,
+        "0xYOUR-ADDRESS": world.account("mixed"),
+    }
+    filled = text
+    for name in FILLED_IN:
+        filled = filled.replace(name, values[name])
     assert len(filled.splitlines()) == len(text.splitlines())
     return filled
 
@@ -87,9 +97,9 @@ def test_shell_blocks_run_and_print_what_is_shown(page: str, fresh: World, tmp_p
     }
     (home := tmp_path / "home").mkdir()
 
-    ran = run_page(
-        _filled_in(text, fresh), folder=tmp_path / "run", environment=_environment(fresh, home), answers=answers
-    )
+    with replica(fresh) as other:
+        filled = _filled_in(text, fresh, other=other.url)
+        ran = run_page(filled, folder=tmp_path / "run", environment=_environment(fresh, home), answers=answers)
 
     assert 0 == ran.code, f"{page}:{ran.line}: {ran.terminal}"
     if WRITE:
@@ -125,9 +135,11 @@ def test_python_blocks_run(page: str, fresh: World, tmp_path: Path, monkeypatch:
 
 
 def test_placeholders_do_not_reach_a_command() -> None:
-    """What a reader must fill in is spelt in one of the two ways that are filled in here."""
+    """What a reader must fill in is spelt in one of the ways that are filled in here."""
     for page in PAGES:
         for block in blocks((ROOT / page).read_text()):
             if block.language in ("bash", "console"):
-                rest = block.text.replace("https://YOUR-NODE", "").replace("0xYOUR-ADDRESS", "")
+                rest = block.text
+                for name in FILLED_IN:
+                    rest = rest.replace(name, "")
                 assert "YOUR" not in rest, f"{page}:{block.line}"

@@ -74,7 +74,7 @@ def tried(world: World, market: str, recipe: Recipe, wish: Wish) -> None:
         symbol = next(iter(recipe.borrows))
         give(world, symbol, recipe.owner, amount_of(world, symbol, wish.wallet_cents))
     world.rpc("anvil_setBalance", recipe.owner, hex(10**19))
-    session = connect(Settings(rpc_url=world.rpc_url, address_book=(world.address_book,)))
+    session = connect(Settings(rpc_url=(world.rpc_url,), address_book=(world.address_book,)))
     try:
         account = read_account(session, checksum(recipe.owner), protocol="aave-v3", market=market)
         plan = offered(session, account, wish)

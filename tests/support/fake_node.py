@@ -9,7 +9,7 @@ from typing import Any
 from defilev.chain.rpc import Rpc
 from defilev.chain.transport import Transport
 
-__all__ = ["FakeNode", "NodeError", "ScriptedTransport", "rpc_over"]
+__all__ = ["FakeNode", "NodeError", "ScriptedTransport", "pinned", "rpc_over"]
 
 Answer = Callable[..., Any]
 
@@ -64,3 +64,8 @@ class ScriptedTransport:
 def rpc_over(transport: Transport) -> Rpc:
     """Return an `Rpc` that does not wait between repeats."""
     return Rpc(transport, sleep=lambda _: None)
+
+
+def pinned(block_hash: str) -> dict[str, Any]:
+    """Return how a request names the block that it is pinned to (EIP-1898)."""
+    return {"blockHash": block_hash, "requireCanonical": True}

@@ -12,7 +12,7 @@ from defilev.chain.multicall import PinnedReader
 from defilev.chain.node import Node
 from defilev.errors import BlockUnavailable, NotDeployed, RpcMalformed, RpcRejected
 from defilev.model.request import Address, Block, Call, CallResult
-from tests.support.fake_node import FakeNode, NodeError, rpc_over
+from tests.support.fake_node import FakeNode, NodeError, pinned, rpc_over
 
 MULTICALL3 = Address("0xcA11bde05977b3631167028862bE2a173976CA11")
 TARGET = Address("0x" + "22" * 20)
@@ -31,8 +31,8 @@ class Multicall:
         self.clock, self.capacity, self.limit = clock, capacity, limit
         self.sizes: list[int] = []
 
-    def __call__(self, fields: dict[str, str], block: str) -> str:
-        assert (MULTICALL3, "0x10") == (fields["to"], block)
+    def __call__(self, fields: dict[str, str], block: Any) -> str:
+        assert (MULTICALL3, pinned(BLOCK.hash)) == (fields["to"], block)
         (calls,) = decode(["(address,bool,bytes)[]"], bytes.fromhex(fields["data"][10:]))
         self.sizes.append(len(calls))
         if len(calls) > self.limit:

@@ -11,7 +11,7 @@ from defilev.abi import keccak
 from defilev.chain.node import Node
 from defilev.errors import BlockUnavailable, RpcMalformed, RpcRejected
 from defilev.model.request import Address, Block, Call, CallResult
-from tests.support.fake_node import FakeNode, NodeError, rpc_over
+from tests.support.fake_node import FakeNode, NodeError, pinned, rpc_over
 
 HASH = "0x" + "ab" * 32
 SOMEONE = Address("0x" + "11" * 20)
@@ -149,14 +149,14 @@ def test_a_limit_of_the_node_is_not_a_revert(message: str) -> None:
 
 
 def test_a_call_says_sender_gas_and_overrides_only_when_given() -> None:
-    """A call goes out with exactly the fields that were asked for, at the block's number."""
+    """A call goes out with exactly the fields that were asked for, at the block's hash."""
     fake = FakeNode({"eth_call": lambda *_: "0x"})
     asked = Node(rpc_over(fake))
     assert CallResult(success=True, data=b"") == asked.call(CALL, block=Block(16, HASH, 100))
     asked.call(CALL, block="latest", sender=SOMEONE, gas=21000, overrides={SOMEONE: {"balance": "0x1"}})
     plain = {"to": SOMEONE, "data": "0x0102"}
     full = plain | {"from": SOMEONE, "gas": "0x5208"}
-    expected = [("eth_call", [plain, "0x10"]), ("eth_call", [full, "latest", {SOMEONE: {"balance": "0x1"}}])]
+    expected = [("eth_call", [plain, pinned(HASH)]), ("eth_call", [full, "latest", {SOMEONE: {"balance": "0x1"}}])]
     assert expected == fake.asked
 
 

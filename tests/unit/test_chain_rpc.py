@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from defilev.chain.rpc import REPEATABLE
-from defilev.errors import RpcError, RpcMalformed, RpcRejected, RpcTimeout, RpcUnreachable
+from defilev.errors import RpcBusy, RpcError, RpcMalformed, RpcRejected, RpcTimeout, RpcUnreachable
 from tests.support.fake_node import FakeNode, NodeError, ScriptedTransport, rpc_over
 
 
@@ -76,8 +76,8 @@ def test_an_error_to_a_request_that_the_node_could_not_read_is_still_an_error() 
         RpcUnreachable("refused"),
         RpcTimeout("slow"),
         RpcMalformed("HTML"),
-        RpcRejected("HTTP 429", code=429, message="", data=None),
-        RpcRejected("HTTP 503", code=503, message="", data=None),
+        RpcBusy("HTTP 429", code=429, message="", data=None),
+        RpcBusy("HTTP 503", code=503, message="", data=None),
         answer(1, error={"code": -32005, "message": "rate limit"}),
         answer(9, result="0x2"),
     ],
@@ -116,7 +116,7 @@ def test_a_refused_read_is_not_repeated() -> None:
         RpcUnreachable("reset"),
         RpcTimeout("slow"),
         RpcMalformed("cut"),
-        RpcRejected("HTTP 429", code=429, message="", data=None),
+        RpcBusy("HTTP 429", code=429, message="", data=None),
         answer(1, error={"code": -32005, "message": "rate limit"}),
     ],
 )

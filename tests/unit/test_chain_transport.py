@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
 
 from defilev.chain.redaction import redact_url, redact_urls
 from defilev.chain.transport import HttpTransport
-from defilev.errors import ConfigurationError, RpcError, RpcMalformed, RpcRejected, RpcTimeout, RpcUnreachable
+from defilev.errors import (
+    ConfigurationError,
+    RpcDenied,
+    RpcError,
+    RpcMalformed,
+    RpcRejected,
+    RpcTimeout,
+    RpcUnreachable,
+)
+from tests.support.network import Clock
 
 URL = "https://user:secret@node.example/v2/apikey?key=secret"
+KEY = "0123456789abcdef-key"
 SHOWN = "https://node.example/••••"
 
 
@@ -89,6 +100,75 @@ def test_a_json_rpc_error_under_an_http_error_is_handed_on() -> None:
     """A provider's JSON-RPC error arrives even when its HTTP status is an error too."""
     body = b'{"jsonrpc":"2.0","id":1,"error":{"code":-32005,"message":"limit"}}'
     assert body == transport(answering(429, body)).send(b"{}")
+
+
+def test_what_a_node_repeats_of_the_key_is_masked() -> None:
+    """A body with the URL's key in it arrives without; words that are too short to be one are left alone."""
+    url = f"https://node.example/v2/{KEY}?project=short&token={KEY}%2Bx"
+    body = json.dumps({"message": f"{KEY} and {KEY}+x in v2 are short", "path": f"/v2/{KEY}"}).encode()
+    with HttpTransport(url, http=httpx.MockTransport(answering(200, body))) as masked:
+        received = masked.send(b"{}").decode()
+
+    assert KEY not in received
+    assert "v2 are short" in received
+
+
+def test_a_reason_phrase_with_the_key_in_it_is_masked() -> None:
+    """Nor is the key in an error when the server writes it into its status line."""
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(403, extensions={"reason_phrase": f"no {KEY}".encode()})
+
+    with (
+        HttpTransport(f"https://node.example/{KEY}", http=httpx.MockTransport(handler)) as masked,
+        pytest.raises(RpcDenied) as caught,
+    ):
+        masked.send(b"{}")
+
+    assert KEY not in repr((caught.value, caught.value.facts))
+
+
+def test_an_answer_that_trickles_is_cut_off_at_the_deadline() -> None:
+    """A node that sends a little now and then holds nobody longer than the timeout and one pause."""
+    clock = Clock()
+
+    def trickle() -> Iterator[bytes]:
+        for _ in range(1000):
+            clock.sleep(2)
+            yield b" "
+
+    handler = httpx.MockTransport(lambda request: httpx.Response(200, content=trickle()))
+    with (
+        HttpTransport(URL, timeout=3, http=handler, clock=clock) as slow,
+        pytest.raises(RpcTimeout, match="within 3 s"),
+    ):
+        slow.send(b"{}")
+
+    assert 1004 == clock.now
+
+
+def test_an_endless_answer_is_not_kept() -> None:
+    """More than any answer has is malformed, long before it fills the memory."""
+    part = b" " * (1 << 20)
+    handler = httpx.MockTransport(lambda request: httpx.Response(200, content=(part for _ in range(1000))))
+    with HttpTransport(URL, http=handler) as endless, pytest.raises(RpcMalformed, match="more than 64 MiB"):
+        endless.send(b"{}")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (429, "transient"), (408, "transient"), (500, "transient"), (503, "transient"), (524, "transient"),
+        (401, "permanent"), (403, "permanent"), (404, "permanent"), (301, "permanent"),
+        (400, "refused"), (413, "refused"),
+    ],
+)  # fmt: skip
+def test_a_status_says_what_to_do(status: int, kind: str) -> None:
+    """Busy passes, denied does not, and a request that is too large or wrong is refused."""
+    with pytest.raises(RpcRejected) as caught:
+        transport(answering(status, b"no")).send(b"{}")
+
+    assert kind == caught.value.kind
 
 
 def test_nothing_listening_is_unreachable() -> None:

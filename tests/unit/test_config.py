@@ -96,7 +96,7 @@ def test_defaults_need_no_file(load: Load) -> None:
     """Without any source the documented defaults hold."""
     values = load().values
 
-    assert (None, "latest", Decimal("0.005"), Decimal("1.02"), 600) == (
+    assert ((), "latest", Decimal("0.005"), Decimal("1.02"), 600) == (
         values.rpc_url,
         values.block,
         values.max_slippage,
@@ -274,7 +274,33 @@ def test_values_are_written_as_a_person_writes_them() -> None:
     assert "0.5%" == written("max_slippage", values.max_slippage)
     assert "25h" == written("prices.stale_after", values.prices.stale_after)
     assert "10m" == written("expires", values.expires)
-    assert written("rpc_url", None) is None
+    assert written("rpc_url", values.rpc_url) is None
+    assert written("rpc_url", ("http://a",)) == "http://a"
+    assert written("rpc_url", ("http://a", "http://b")) == ("http://a", "http://b")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"flags": {"rpc_url": ("https://a/1,2", "http://b:1")}},
+        {"environment": {"DEFILEV_RPC_URL": " https://a/1,2 http://b:1 "}},
+        {"environment": {"DEFILEV_RPC_URL": "https://a/1,2,http://b:1"}},
+        {"dotenv": "DEFILEV_RPC_URL=https://a/1,2, http://b:1"},
+        {"user": 'rpc_url = ["https://a/1,2", "http://b:1"]'},
+    ],
+)
+def test_several_nodes_are_a_list_or_stand_one_after_another(load: Load, source: dict[str, Any]) -> None:
+    """Flags, variables and files name several nodes, in order; a comma inside a URL stays."""
+    assert ("https://a/1,2", "http://b:1") == load(source.pop("flags", None), **source).values.rpc_url
+
+
+def test_one_node_is_one_node_however_it_is_written(load: Load) -> None:
+    """A plain string is one node."""
+    assert (
+        ("http://a",)
+        == load(user='rpc_url = "http://a"').values.rpc_url
+        == load({"rpc_url": ("http://a",)}).values.rpc_url
+    )
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from defilev.model.simulation import SimulationReport
 from defilev.simulate import EngineChoice, ForkSource, simulate
 from defilev.units import Wad
 from tests.factories import OWNER, USDC
-from tests.support.fake_node import FakeNode, NodeError, rpc_over
+from tests.support.fake_node import FakeNode, NodeError, pinned, rpc_over
 
 BLOCK = Block(100, "0x" + "ab" * 32, 5000, 7)
 MULTICALL3 = Address("0xcA11bde05977b3631167028862bE2a173976CA11")
@@ -113,7 +113,7 @@ def test_the_request_says_everything() -> None:
     requests = [params for method, params in fake.asked if method == "eth_simulateV1"]
     assert 1 == len(requests)
     request, tag = requests[0]
-    assert ("0x64", True) == (tag, request["validation"])
+    assert (pinned(BLOCK.hash), True) == (tag, request["validation"])
     for position, block in enumerate(request["blockStateCalls"]):
         overrides = {"number": hex(101 + position), "time": hex(5012 + 12 * position), "baseFeePerGas": "0x7"}
         assert overrides == block["blockOverrides"]

@@ -53,7 +53,7 @@ def session(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 def connected(url: str) -> Iterator[Session]:
-    found = connect(Settings(rpc_url=url, timeout=60))
+    found = connect(Settings(rpc_url=(url,), timeout=60))
     yield found
     found.close()
 

@@ -21,7 +21,7 @@ STEP = Decimal("0.05")
 @pytest.fixture
 def session(world: World) -> Iterator[Session]:
     """A connection to the world as production makes it."""
-    connected = connect(Settings(rpc_url=world.rpc_url, address_book=(world.address_book,)))
+    connected = connect(Settings(rpc_url=(world.rpc_url,), address_book=(world.address_book,)))
     yield connected
     connected.close()
 

@@ -1,4 +1,4 @@
-"""The exceptions of defilev, grouped by what the caller must do next; imports nothing.
+"""The exceptions of defilev, grouped by what the caller must do next.
 
 DefilevError                        1   a defect of ours
 ├── UsageError                      2   change the command
@@ -6,7 +6,10 @@ DefilevError                        1   a defect of ours
 ├── Declined                        3   the user said no
 ├── DataError                       4   the chain's data is unavailable or inconsistent: try another node or block
 │   ├── RpcError
-│   │   ├── RpcUnreachable, RpcTimeout, RpcMalformed, RpcRejected, WrongChain, BlockUnavailable
+│   │   ├── RpcUnreachable, RpcTimeout, RpcMalformed, WrongChain, BlockUnavailable
+│   │   ├── EndpointsDisagree, QuorumMissing
+│   │   └── RpcRejected
+│   │       └── RpcBusy, RpcDenied
 │   ├── CallReverted, NotDeployed, NameNotResolved, PriceMissing, SelfCheckFailed
 │   ├── HistoryUnusable
 │   ├── JournalUnusable, JournalDamaged
@@ -25,33 +28,54 @@ Every error carries one sentence of fact, the numbers behind it, and one instruc
 
 from __future__ import annotations
 
-from typing import ClassVar
+from defilev.errors.base import (
+    ConditionBreached,
+    DataError,
+    Declined,
+    DefilevError,
+    KeyFailure,
+    NotConfirmed,
+    Refused,
+    SimulationFailed,
+    UsageError,
+)
+from defilev.errors.rpc import (
+    BlockUnavailable,
+    EndpointsDisagree,
+    QuorumMissing,
+    RpcBusy,
+    RpcDenied,
+    RpcError,
+    RpcMalformed,
+    RpcRejected,
+    RpcTimeout,
+    RpcUnreachable,
+    WrongChain,
+)
 
-
-class DefilevError(Exception):
-    """A failure with a fact, its numbers and an instruction.
-
-    Args:
-        fact: one sentence, without a full stop at its end, that says what is so.
-        fix: one instruction; the class's own is used when it is left out.
-        facts: the numbers and names behind the fact, in the order in which they are shown.
-    """
-
-    exit_code: ClassVar[int] = 1
-    default_fix: ClassVar[str] = "report this with the command and its output"
-
-    def __init__(self, fact: str, *, fix: str | None = None, **facts: object) -> None:
-        super().__init__(fact)
-        self.fact = fact
-        self.fix = fix or self.default_fix
-        self.facts = facts
-
-
-class UsageError(DefilevError):
-    """The command or a value in it is wrong."""
-
-    exit_code = 2
-    default_fix = "see the command's --help"
+__all__ = [
+    "BlockUnavailable",
+    "ConditionBreached",
+    "DataError",
+    "Declined",
+    "DefilevError",
+    "EndpointsDisagree",
+    "KeyFailure",
+    "NotConfirmed",
+    "QuorumMissing",
+    "Refused",
+    "RpcBusy",
+    "RpcDenied",
+    "RpcError",
+    "RpcMalformed",
+    "RpcRejected",
+    "RpcTimeout",
+    "RpcUnreachable",
+    "SimulationFailed",
+    "UsageError",
+    "WrongChain",
+]
+"""Of the neighbours; the classes below belong to it as well."""
 
 
 class InvalidAddress(UsageError):
@@ -82,54 +106,6 @@ class PlanUnreadable(UsageError):
 
 class ExtraMissing(UsageError):
     """What was asked for needs an optional package that is not installed."""
-
-
-class Declined(DefilevError):
-    """The user answered no."""
-
-    exit_code = 3
-    default_fix = "run it again when you are ready"
-
-
-class DataError(DefilevError):
-    """The chain's data is unavailable or inconsistent."""
-
-    exit_code = 4
-    default_fix = "run `defilev doctor`"
-
-
-class RpcError(DataError):
-    """The node did not give a usable answer."""
-
-    default_fix = "check the node with `defilev doctor`, or set another --rpc-url"
-
-
-class RpcUnreachable(RpcError):
-    """No connection to the node."""
-
-
-class RpcTimeout(RpcError):
-    """The node did not answer in time."""
-
-
-class RpcMalformed(RpcError):
-    """The node's answer is not what JSON-RPC or the method promises."""
-
-
-class RpcRejected(RpcError):
-    """The node answered with a JSON-RPC error; `code`, `message` and `data` are among the facts."""
-
-
-class WrongChain(RpcError):
-    """The node serves another chain than the address book or the plan is for."""
-
-    default_fix = "set --rpc-url to a node of that chain, or --chain to the node's chain"
-
-
-class BlockUnavailable(RpcError):
-    """The node does not have the block, or no longer its state."""
-
-    default_fix = "read a newer block with --block, or use an archive node"
 
 
 class CallReverted(DataError):
@@ -188,25 +164,6 @@ class AnvilFailed(DataError):
     """Anvil did not start, or died."""
 
 
-class ConditionBreached(DefilevError):
-    """A condition that the user asked for does not hold."""
-
-    exit_code = 5
-
-
-class SimulationFailed(DefilevError):
-    """A simulated step reverted or a post-condition failed."""
-
-    exit_code = 6
-    default_fix = "nothing was signed; make a new plan at the newest block"
-
-
-class Refused(DefilevError):
-    """A limit, a rule or arithmetic forbids it."""
-
-    exit_code = 7
-
-
 class Infeasible(Refused):
     """No plan reaches the goal; the facts say what could be reached."""
 
@@ -253,13 +210,6 @@ class ForeignTransaction(Refused):
     default_fix = "look at what the account sent and who holds its key; then run it again"
 
 
-class KeyFailure(DefilevError):
-    """The key cannot be used."""
-
-    exit_code = 8
-    default_fix = "see `defilev wallet ls`"
-
-
 class WrongPassword(KeyFailure):
     """The password does not open the keystore."""
 
@@ -284,10 +234,3 @@ class SignerUnreachable(KeyFailure):
     """The signer's process does not answer, or not as a signer does."""
 
     default_fix = "start it with `defilev-signer serve`, and give the path of its socket with --signer"
-
-
-class NotConfirmed(DefilevError):
-    """Sent, and not known to be included and successful."""
-
-    exit_code = 9
-    default_fix = "run `defilev health` on the account before anything else"

@@ -1,0 +1,90 @@
+"""What every error has, and the groups: one for each thing that the caller must do next, with its exit code."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+__all__ = [
+    "ConditionBreached",
+    "DataError",
+    "Declined",
+    "DefilevError",
+    "KeyFailure",
+    "NotConfirmed",
+    "Refused",
+    "SimulationFailed",
+    "UsageError",
+]
+
+
+class DefilevError(Exception):
+    """A failure with a fact, its numbers and an instruction.
+
+    Args:
+        fact: one sentence, without a full stop at its end, that says what is so.
+        fix: one instruction; the class's own is used when it is left out.
+        facts: the numbers and names behind the fact, in the order in which they are shown.
+    """
+
+    exit_code: ClassVar[int] = 1
+    default_fix: ClassVar[str] = "report this with the command and its output"
+
+    def __init__(self, fact: str, *, fix: str | None = None, **facts: object) -> None:
+        super().__init__(fact)
+        self.fact = fact
+        self.fix = fix or self.default_fix
+        self.facts = facts
+
+
+class UsageError(DefilevError):
+    """The command or a value in it is wrong."""
+
+    exit_code = 2
+    default_fix = "see the command's --help"
+
+
+class Declined(DefilevError):
+    """The user answered no."""
+
+    exit_code = 3
+    default_fix = "run it again when you are ready"
+
+
+class DataError(DefilevError):
+    """The chain's data is unavailable or inconsistent."""
+
+    exit_code = 4
+    default_fix = "run `defilev doctor`"
+
+
+class ConditionBreached(DefilevError):
+    """A condition that the user asked for does not hold."""
+
+    exit_code = 5
+
+
+class SimulationFailed(DefilevError):
+    """A simulated step reverted or a post-condition failed."""
+
+    exit_code = 6
+    default_fix = "nothing was signed; make a new plan at the newest block"
+
+
+class Refused(DefilevError):
+    """A limit, a rule or arithmetic forbids it."""
+
+    exit_code = 7
+
+
+class KeyFailure(DefilevError):
+    """The key cannot be used."""
+
+    exit_code = 8
+    default_fix = "see `defilev wallet ls`"
+
+
+class NotConfirmed(DefilevError):
+    """Sent, and not known to be included and successful."""
+
+    exit_code = 9
+    default_fix = "run `defilev health` on the account before anything else"
