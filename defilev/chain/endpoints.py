@@ -67,7 +67,8 @@ class Endpoints:
     """Some endpoints of one chain, in the order in which they were named; at least one.
 
     `node` is what reads go through. With one endpoint it is that endpoint's own, with several it fails over between
-    them, and believes no newest block that lies behind those that any of them has shown.
+    them, and believes no newest block that lies behind those that any of them has shown. `whole` has the endpoints that
+    these were chosen from.
     """
 
     def __init__(
@@ -77,8 +78,10 @@ class Endpoints:
         budget: Budget | None = None,
         sleep: Callable[[float], None] = time.sleep,
         known: Known | None = None,
+        whole: Endpoints | None = None,
     ) -> None:
         self._endpoints = tuple(endpoints)
+        self.whole = whole or self
         self._budget = budget or Budget()
         self._sleep = sleep
         self.known = known or Known()
@@ -102,7 +105,7 @@ class Endpoints:
     def only(self, names: Collection[str]) -> Endpoints:
         """Return the endpoints of those names alone, with all that is known of them and their chain."""
         chosen = [endpoint for endpoint in self._endpoints if endpoint.name in names]
-        return Endpoints(chosen, budget=self._budget, sleep=self._sleep, known=self.known)
+        return Endpoints(chosen, budget=self._budget, sleep=self._sleep, known=self.known, whole=self.whole)
 
     def within(self, seconds: float) -> AbstractContextManager[None]:
         """Let no request to any of them begin later than `seconds` from now."""

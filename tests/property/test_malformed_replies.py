@@ -13,7 +13,6 @@ from typing import Any
 import httpx
 
 from defilev.chain.endpoints import Endpoints
-from defilev.chain.handing import hand_over
 from defilev.chain.multicall import PinnedReader
 from defilev.chain.quorum import agreed_head
 from defilev.chain.sightings import receipt_seen, transaction_seen
@@ -51,7 +50,7 @@ QUESTIONS: list[Question] = [
     agreed_head,
     lambda nodes: receipt_seen(nodes, HASH),
     lambda nodes: transaction_seen(nodes, HASH),
-    lambda nodes: [hand_over(endpoint, b"\x02") for endpoint in nodes],
+    lambda nodes: [endpoint.node.send_raw_transaction(b"\x02") for endpoint in nodes],
 ]
 
 SCALARS: list[Any] = [

@@ -53,6 +53,7 @@ def test_a_part_of_the_nodes_knows_what_all_know() -> None:
 
     assert endpoints.names[1:] == fewer.names
     assert endpoints.known is fewer.known
+    assert endpoints is fewer.whole is fewer.only(fewer.names[:1]).whole is endpoints.whole
     assert [one.score for one in endpoints][1:] == [one.score for one in fewer]
 
 
