@@ -17,7 +17,7 @@ from defilev.chain.transport import HttpTransport
 from defilev.errors import BlockUnavailable, ConfigurationError, DataError, EndpointsDisagree, WrongChain
 from defilev.model.request import Block
 
-__all__ = ["Endpoints", "Heads", "Known", "Said", "ask_all", "is_stale", "open_endpoints"]
+__all__ = ["Endpoints", "Heads", "Known", "Said", "ask_all", "is_stale", "open_endpoints", "open_relay"]
 
 LAG_BLOCKS = 3
 LAG_SECONDS = 36
@@ -224,6 +224,14 @@ def open_endpoints(urls: Sequence[str], *, timeout: float) -> Endpoints:
         ],
         budget=budget,
     )
+
+
+def open_relay(url: str | None, *, timeout: float) -> Endpoint | None:
+    """Return a relay that transactions are handed to and that is asked nothing; `None` without a URL."""
+    if url is None:
+        return None
+    transport = HttpTransport(url, timeout=timeout)
+    return Endpoint.over(transport, name=f"relay {transport.name}", url=url)
 
 
 def _distinct(names: Sequence[str]) -> list[str]:

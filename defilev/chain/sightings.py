@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from defilev.chain.endpoint import Endpoint
 from defilev.chain.endpoints import Endpoints, Said, ask_all
 from defilev.chain.values import Receipt, SeenTransaction
-from defilev.errors import BlockUnavailable
+from defilev.errors import BlockUnavailable, DataError
 
 __all__ = ["ReceiptSeen", "TransactionSeen", "receipt_seen", "transaction_seen"]
 
@@ -18,7 +18,7 @@ class ReceiptSeen:
 
     `receipt` is the one that most nodes have on their chain, `None` when none has any: `on` names them. `absent` have
     no receipt, or one of a block that is not on their chain. `other` have another one on their chain. `silent` did
-    not answer.
+    not answer; `trouble` is what the first of them failed with.
     """
 
     receipt: Receipt | None
@@ -26,6 +26,7 @@ class ReceiptSeen:
     absent: tuple[str, ...]
     other: tuple[str, ...]
     silent: tuple[str, ...]
+    trouble: DataError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ def receipt_seen(endpoints: Endpoints, transaction_hash: str) -> ReceiptSeen:
         absent=tuple(one.endpoint.name for one in said if one.error is None and one.answer is None),
         other=tuple(one.endpoint.name for one in said if one.answer not in (None, receipt)),
         silent=_silent(said),
+        trouble=next((one.error for one in said if one.error is not None), None),
     )
 
 

@@ -17,7 +17,7 @@ from defilev.units import parse_decimal
 
 __all__ = ["SECRET", "STEERING", "LimitSettings", "PriceSettings", "Settings", "StatusSettings"]
 
-SECRET = frozenset({"journal", "rpc_url"})
+SECRET = frozenset({"journal", "private_rpc_url", "rpc_url"})
 """Settings that are shown masked."""
 
 STEERING = frozenset(
@@ -32,6 +32,7 @@ STEERING = frozenset(
         "limits",
         "max_slippage",
         "prices",
+        "private_rpc_url",
         "rpc_url",
     }
 )
@@ -133,6 +134,12 @@ class Settings(_Frozen):
         repr=False,
         description="The node to read from, or a list of several, which must agree before anything is signed.",
         examples=["http://127.0.0.1:8545"],
+    )
+    private_rpc_url: str | None = Field(
+        default=None,
+        repr=False,
+        description="A relay that has each transaction alone for two blocks before the nodes do.",
+        examples=["https://RELAY"],
     )
     chain: str | None = Field(
         default=None, description="The chain you expect, by name or id; another is refused.", examples=["ethereum"]

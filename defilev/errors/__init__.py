@@ -201,7 +201,7 @@ class StalePrice(Refused):
 class AttemptOpen(Refused):
     """A transaction of an earlier run may still land, or another process holds the account."""
 
-    default_fix = "wait until it is included, or use its nonce for something else; `defilev journal ls` says which"
+    default_fix = "bring it to its end with `defilev rebalance … --resume --broadcast`, see `defilev journal ls`"
 
 
 class ForeignTransaction(Refused):

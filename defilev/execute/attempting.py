@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from defilev.chain.endpoint import Endpoint
 from defilev.execute.desk import Desk
 from defilev.execute.fees import Fees, raised_fees
 from defilev.execute.flight import Attempt, Flight, Purpose
-from defilev.execute.handing_over import Outlet, hand_over
+from defilev.execute.handing_over import hand_over
 from defilev.execute.policy import check_cancellation, check_signed, check_transaction
 from defilev.execute.transaction import TransactionFields
 from defilev.model.execution import Remark, SignedStep
@@ -53,8 +54,8 @@ def hand_over_flight(desk: Desk, flight: Flight) -> None:
     raw = bytes.fromhex(newest.signed.raw[2:])
     is_first = not newest.handed
     desk.sending.at("handing_over")
-    for outlet in _outlets(desk, flight, is_first=is_first):
-        handed = hand_over(outlet, raw)
+    for endpoint in _recipients(desk, flight, is_first=is_first):
+        handed = hand_over(endpoint, raw)
         newest.handed.append(handed)
         flight.is_taken = flight.is_taken or handed.result in ("OK", "KNOWN")
         desk.sending.at("sent" if len(flight.attempts) == 1 else "bump_sent")
@@ -63,10 +64,10 @@ def hand_over_flight(desk: Desk, flight: Flight) -> None:
     desk.sending.at("recorded_send")
 
 
-def _outlets(desk: Desk, flight: Flight, *, is_first: bool) -> tuple[Outlet, ...]:
+def _recipients(desk: Desk, flight: Flight, *, is_first: bool) -> list[Endpoint]:
     if desk.private is not None and not flight.is_public:
-        return (desk.private,)
-    return desk.outlets[:1] if is_first else desk.outlets
+        return [desk.private]
+    return list(desk.endpoints)[: 1 if is_first else None]
 
 
 def raise_fees(desk: Desk, flight: Flight, *, head: Block) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from defilev.chain.endpoint import Endpoint
+from defilev.chain.endpoints import Endpoints
 from defilev.chain.node import Node
-from defilev.execute.handing_over import Outlet
 from defilev.execute.ledger import Ledger
 from defilev.execute.policy import Policy
 from defilev.execute.sending import Sending
@@ -29,18 +30,18 @@ class Desk:
 
     Args:
         node: answers reads.
-        outlets: the nodes that signed bytes are handed to, the preferred one first; a receipt counts when two of them,
-            or the only one, have it on their chains.
+        endpoints: the nodes that signed bytes are handed to, the first one first; a receipt counts when two of them, or
+            the only one, have it on their chains.
         wanted: says of a step whether it still does, from the newest block on, what its plan promises.
         private: a relay that has transactions alone at first, `None` without one.
     """
 
     node: Node
-    outlets: tuple[Outlet, ...]
+    endpoints: Endpoints
     signer: Signer
     policy: Policy
     ledger: Ledger
     sending: Sending
     wanted: Callable[[Step], bool]
     tell: Progress
-    private: Outlet | None = None
+    private: Endpoint | None = None

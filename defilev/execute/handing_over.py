@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from defilev.chain.node import Node
+from defilev.chain.endpoint import Endpoint
 from defilev.errors import RpcError, RpcRejected
 from defilev.journal.values import SendResult
 
-__all__ = ["Handed", "Outlet", "hand_over"]
+__all__ = ["Handed", "hand_over"]
 
 _KNOWN = ("already known", "already imported", "known transaction", "alreadyknown")
 _NONCE_LOW = ("nonce too low", "nonce is too low", "oldnonce", "invalid nonce")
@@ -21,34 +21,26 @@ _HTTP = range(100, 600)
 
 
 @dataclass(frozen=True, slots=True)
-class Outlet:
-    """A node that transactions are handed to; `name` shows it without secrets."""
-
-    name: str
-    node: Node
-
-
-@dataclass(frozen=True, slots=True)
 class Handed:
     """What came of one send call; `is_refused` when the node itself said that it does not take the transaction."""
 
-    outlet: str
+    endpoint: str
     result: SendResult
     said: str = ""
     is_refused: bool = False
 
 
-def hand_over(outlet: Outlet, raw: bytes) -> Handed:
+def hand_over(endpoint: Endpoint, raw: bytes) -> Handed:
     """Hand `raw` to one node, once; never raises for what the node answers."""
     try:
-        outlet.node.send_raw_transaction(raw)
+        endpoint.node.send_raw_transaction(raw)
     except RpcRejected as rejected:
         result = _result(str(rejected.facts.get("message", "")))
         is_refused = result == "UNKNOWN" and rejected.facts.get("code") not in _HTTP
-        return Handed(outlet.name, result, rejected.fact, is_refused=is_refused)
+        return Handed(endpoint.name, result, rejected.fact, is_refused=is_refused)
     except RpcError as error:
-        return Handed(outlet.name, "UNKNOWN", error.fact)
-    return Handed(outlet.name, "OK")
+        return Handed(endpoint.name, "UNKNOWN", error.fact)
+    return Handed(endpoint.name, "OK")
 
 
 def _result(message: str) -> SendResult:

@@ -3,62 +3,45 @@
 from __future__ import annotations
 
 from defilev.chain.node import Node
+from defilev.chain.sightings import receipt_seen, transaction_seen
 from defilev.chain.values import Receipt
 from defilev.errors import RpcError
 from defilev.execute.desk import Desk
 from defilev.execute.flight import Attempt, Flight, Seen
-from defilev.execute.handing_over import Outlet
 from defilev.model.request import Address, Block
 
-__all__ = ["canonical_receipt", "find_inclusion", "find_user", "see"]
+__all__ = ["find_inclusion", "find_user", "see"]
 
 _NEEDED = 2
 
 
 def find_inclusion(desk: Desk, flight: Flight) -> tuple[Attempt, Receipt] | None:
-    """Return the transaction of the nonce that is on the chain; raises `RpcError` while too few nodes can be asked."""
+    """Return the transaction of the nonce that two nodes, or the only one, have on their chains.
+
+    Raises:
+        DataError: no node answers.
+    """
     for attempt in reversed(flight.attempts):
-        if (receipt := _agreed_receipt(desk.outlets, attempt.signed.hash)) is not None:
-            return attempt, receipt
+        seen = receipt_seen(desk.endpoints, attempt.signed.hash)
+        if seen.receipt is not None and len(seen.on) >= min(_NEEDED, len(desk.endpoints)):
+            return attempt, seen.receipt
+        if seen.trouble is not None and len(seen.silent) == len(desk.endpoints):
+            raise seen.trouble
     return None
-
-
-def _agreed_receipt(outlets: tuple[Outlet, ...], transaction: str) -> Receipt | None:
-    """Return the receipt that two nodes, or the only one, have on their chains."""
-    found: list[Receipt] = []
-    trouble: RpcError | None = None
-    needed = min(_NEEDED, len(outlets))
-    for outlet in outlets:
-        try:
-            receipt = canonical_receipt(outlet.node, transaction)
-        except RpcError as error:
-            trouble = error
-            continue
-        if receipt is not None:
-            found.append(receipt)
-        if sum(receipt is not None and each.block_hash == receipt.block_hash for each in found) == needed:
-            return receipt
-    if trouble is not None and not found:
-        raise trouble
-    return None
-
-
-def canonical_receipt(node: Node, transaction: str) -> Receipt | None:
-    """Return the receipt if its block is the one that the node has at its height."""
-    receipt = node.receipt(transaction)
-    if receipt is None or node.block(receipt.block_number).hash != receipt.block_hash:
-        return None
-    return receipt
 
 
 def see(desk: Desk, flight: Flight, *, head: Block) -> Seen:
-    """Return the owner's count at `head`, and whether a node shows the nonce's newest transaction while it waits."""
+    """Return the owner's count at `head`, and whether a node shows the nonce's newest transaction while it waits.
+
+    With several nodes the first one, which was handed it, does not count: it may keep it to itself.
+    """
     nonce = desk.node.nonce(desk.policy.account.owner, block=head)
     if nonce > flight.nonce:
         return Seen(head.number, nonce, in_pool=False)
-    others = desk.outlets[1:] or desk.outlets
-    in_pool = any(outlet.node.transaction(flight.newest.signed.hash) is not None for outlet in others)
-    return Seen(head.number, nonce, in_pool)
+    seen = transaction_seen(desk.endpoints, flight.newest.signed.hash)
+    shown = {*seen.included, *seen.pending}
+    others = desk.endpoints.names[1:] or desk.endpoints.names
+    return Seen(head.number, nonce, in_pool=any(name in shown for name in others))
 
 
 def find_user(node: Node, owner: Address, nonce: int, *, since: int, head: int) -> str | None:

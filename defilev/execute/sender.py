@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from defilev.chain.values import Receipt
-from defilev.errors import RpcError
+from defilev.errors import DataError
 from defilev.execute.attempting import hand_over_flight, raise_fees, sign_attempt
 from defilev.execute.desk import Desk
 from defilev.execute.flight import Attempt, Flight, next_move
@@ -98,7 +98,7 @@ class Sender:
         """Look once at every nonce; what a node fails to say is waited for."""
         try:
             self._see_head(self.desk.node.block())
-        except RpcError as error:
+        except DataError as error:
             self.trouble = error.fact
         for flight in self.flights:
             if flight.sent is None:
@@ -125,7 +125,7 @@ class Sender:
             found = find_inclusion(self.desk, flight)
             if found is None:
                 self._move(flight)
-        except RpcError as error:
+        except DataError as error:
             self.trouble = error.fact
             self._require_time(flight)
             return

@@ -9,7 +9,6 @@ from defilev.config.call_list import load_call_list
 from defilev.errors import DataError, SimulationFailed
 from defilev.execute.broadcast import execute, sign_next
 from defilev.execute.desk import Desk, Progress
-from defilev.execute.handing_over import Outlet
 from defilev.execute.ledger import Ledger
 from defilev.execute.limits import Limits, Spent
 from defilev.execute.policy import Policy, policy_for
@@ -142,13 +141,14 @@ def desk_for(
     """
     return Desk(
         node=session.node,
-        outlets=(Outlet("the node", session.node),),
+        endpoints=session.endpoints,
         signer=signer,
         policy=policy_of(session, account, spent=spent),
         ledger=ledger,
         sending=sending or sending_for(session, account, plan),
         wanted=lambda step: is_still_wanted(session, plan, step),
         tell=tell,
+        private=session.private,
     )
 
 

@@ -121,7 +121,7 @@ class Recording:
 
     def handed_over(self, transaction: str, handed: Handed) -> None:
         """Write down what came of a send call."""
-        self.journal.handed_over(transaction, handed.result, endpoint=handed.outlet, said=handed.said)
+        self.journal.handed_over(transaction, handed.result, endpoint=handed.endpoint, said=handed.said)
 
     def included(self, sent: SentStep) -> None:
         """Write down a canonical receipt."""

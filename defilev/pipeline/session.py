@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from defilev.chain.endpoints import Endpoints, ask_all, open_endpoints
+from defilev.chain.endpoint import Endpoint
+from defilev.chain.endpoints import Endpoints, ask_all, open_endpoints, open_relay
 from defilev.chain.multicall import PinnedReader
 from defilev.chain.node import At, Node
 from defilev.chain.redaction import is_loopback
@@ -23,8 +24,9 @@ __all__ = ["Session", "connect", "endpoints_of"]
 class Session:
     """The nodes of one chain at one block; close it when done.
 
-    `node` is what reads go through, `endpoints` has each node by itself. `is_anvil` says that all of them are test
-    nodes, whose chain may be rewound; `is_loopback` that all are on this machine.
+    `node` is what reads go through, `endpoints` has each node by itself; `private` is a relay that only sends.
+    `is_anvil` says that all of them are test nodes, whose chain may be rewound; `is_loopback` that all are on this
+    machine.
     """
 
     settings: Settings
@@ -35,6 +37,7 @@ class Session:
     reader: PinnedReader
     is_anvil: bool
     is_loopback: bool
+    private: Endpoint | None = None
 
     @property
     def chain_id(self) -> int:
@@ -59,6 +62,8 @@ class Session:
     def close(self) -> None:
         """Let go of the connections."""
         self.endpoints.close()
+        if self.private is not None:
+            self.private.rpc.close()
 
 
 def connect(settings: Settings) -> Session:
@@ -114,6 +119,7 @@ def _session(settings: Settings, endpoints: Endpoints) -> Session:
         reader=PinnedReader(node, multicall3=book.multicall3, block=block),
         is_anvil=_all_anvil(endpoints),
         is_loopback=all(is_loopback(endpoint.url) for endpoint in endpoints),
+        private=open_relay(settings.private_rpc_url, timeout=settings.timeout),
     )
 
 

@@ -8,10 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from defilev.abi import Transaction
+from defilev.chain.endpoint import Endpoint
+from defilev.chain.endpoints import Endpoints
 from defilev.chain.node import Node
+from defilev.chain.scoring import Score
 from defilev.execute.broadcast import Verify, execute
 from defilev.execute.desk import Desk as ActingDesk, Event
-from defilev.execute.handing_over import Handed, Outlet
+from defilev.execute.handing_over import Handed
 from defilev.execute.policy import Policy
 from defilev.execute.sending import Sending
 from defilev.execute.signer import KeystoreSigner
@@ -26,7 +29,7 @@ from tests.support.faults import Fault, FaultyTransport
 from tests.support.world import World
 from tests.unit.policy_cases import Markets, a_plan
 
-__all__ = ["AMOUNT", "Clock", "Desk", "ListLedger", "quick", "wait_until"]
+__all__ = ["AMOUNT", "Clock", "Desk", "ListLedger", "endpoint_of", "quick", "wait_until"]
 
 AMOUNT = 2 * 10**18
 
@@ -117,7 +120,7 @@ class Desk:
             "ledger": ListLedger(record or self.events.append, self.told),
             "wanted": lambda step: True,
             "tell": on_progress or self._progress,
-            "outlets": (Outlet("the node", used),),
+            "endpoints": Endpoints([endpoint_of("the node", used)]),
         }
         return ActingDesk(node=used, sending=sending or quick(), **(arguments | change))
 
@@ -166,6 +169,11 @@ class ListLedger:
 
     def foreign(self, nonce: int, *, by: str | None) -> None:
         self.told.append(("foreign", by))
+
+
+def endpoint_of(name: str, node: Node) -> Endpoint:
+    """Return a node under a name."""
+    return Endpoint(name, "", node.rpc, node, Score(time.monotonic))  # type: ignore[arg-type]
 
 
 def quick(clock: Clock | None = None) -> Sending:

@@ -9,11 +9,10 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, strategies as st
 
-from defilev.chain.node import Node
-from defilev.chain.rpc import Rpc
+from defilev.chain.endpoint import Endpoint
 from defilev.execute.fees import Fees, fee_cap, raised_fees
 from defilev.execute.flight import Attempt, Flight, Seen, next_move
-from defilev.execute.handing_over import Handed, Outlet, hand_over
+from defilev.execute.handing_over import Handed, hand_over
 from defilev.execute.sending import Sending
 from defilev.execute.transaction import TransactionFields
 from defilev.model.execution import SignedStep
@@ -150,9 +149,9 @@ class Saying:
 )
 def test_what_nodes_say_is_sorted_and_not_believed(code: int, message: str, result: str, *, is_refused: bool) -> None:
     """Each client's words for the same thing have one name; none of them says that a transaction is not there."""
-    outlet = Outlet("node", Node(Rpc(Saying(code, message))))
+    endpoint = Endpoint.over(Saying(code, message), name="node", sleep=lambda seconds: None)
 
-    handed = hand_over(outlet, b"\x02")
+    handed = hand_over(endpoint, b"\x02")
 
     assert (result, is_refused) == (handed.result, handed.is_refused)
     assert message in handed.said

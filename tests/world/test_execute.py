@@ -218,7 +218,7 @@ def test_a_transaction_that_the_node_never_shows_is_not_sent_again(desk: Desk, f
     assert "nothing" == raised.value.facts["done"]
     assert "2 approve, 3 swap, 4 approve, 5 repay" == raised.value.facts["not_done"]
     assert 1 == transport.asked.count(SEND)
-    assert 10 == clock.now
+    assert 10 <= clock.now < 12
 
 
 def test_a_transaction_that_vanished_is_reported_with_its_hash(desk: Desk) -> None:
@@ -231,7 +231,7 @@ def test_a_transaction_that_vanished_is_reported_with_its_hash(desk: Desk) -> No
 
     (signed,) = desk.events
     assert signed.hash in str(raised.value.facts["unknown"])
-    assert 60 == clock.now
+    assert 60 <= clock.now < 62
     assert 5 == transport.asked.count(SEND)
 
 
@@ -257,7 +257,7 @@ def test_a_node_that_fails_while_waiting_is_asked_again(desk: Desk) -> None:
     with pytest.raises(NotConfirmed, match="no connection"):
         desk.send(desk.plan(), node=node, sending=quick(clock))
 
-    assert 60 == clock.now
+    assert 60 <= clock.now < 62
 
 
 def test_a_receipt_of_another_branch_is_not_believed(desk: Desk) -> None:

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from defilev.chain.endpoints import Endpoints
 from defilev.errors import ForeignTransaction, NotConfirmed
-from defilev.execute.handing_over import Outlet
 from defilev.execute.password import read_password_file
 from defilev.execute.signer import KeystoreSigner
 from defilev.execute.transaction import decode_signed
 from defilev.model.execution import SentStep, SignedStep
-from tests.support.desk import AMOUNT, Clock, Desk, quick, wait_until
+from tests.support.desk import AMOUNT, Clock, Desk, endpoint_of, quick, wait_until
 from tests.support.faults import answered
 from tests.support.world import World
 
@@ -153,8 +153,8 @@ def test_an_inclusion_that_a_reorganisation_takes_back_is_brought_in_again(desk:
         desk.world.rpc("anvil_reorg", depth, [])
 
     included = {float(second): mined(desk) for second in range(1, depth + 1)}
-    later = {float(second): mined(desk) for second in (9, 12, 15, 18)}
-    at_seconds(clock, {**included, depth + 0.5: reorganise, **later})
+    later = {float(second): mined(desk) for second in (10, 13, 16, 19, 22)}
+    at_seconds(clock, {**included, depth + 2.5: reorganise, **later})
 
     with executed_once(desk):
         done = desk.send(one_step(desk), sending=replace(quick(clock), confirmations=3))
@@ -210,10 +210,10 @@ def test_a_receipt_that_one_of_two_nodes_shows_is_waited_for(desk: Desk) -> None
         transport.faults.clear()
 
     at_seconds(clock, {1: mined(desk), 20: catch_up})
-    outlets = (Outlet("first", desk.world.node), Outlet("second", lagging))
+    endpoints = Endpoints([endpoint_of("first", desk.world.node), endpoint_of("second", lagging)])
 
     with executed_once(desk):
-        desk.send(one_step(desk), sending=quick(clock), outlets=outlets)
+        desk.send(one_step(desk), sending=quick(clock), endpoints=endpoints)
 
     assert 20 <= clock.now
 
@@ -230,7 +230,7 @@ def test_a_private_relay_has_it_alone_at_first(desk: Desk) -> None:
     at_seconds(clock, {20: look, 30: look, 31: mined(desk)})
 
     with executed_once(desk):
-        desk.send(one_step(desk), sending=quick(clock), private=Outlet("relay", relay))
+        desk.send(one_step(desk), sending=quick(clock), private=endpoint_of("relay", relay))
 
     assert [False, True] == seen
     assert transport.asked.count("eth_sendRawTransaction") >= 1
