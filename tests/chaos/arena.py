@@ -1,0 +1,245 @@
+"""Where trials take place: a local chain whose blocks come when the harness says, proxies, a signer, and processes."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import tomllib
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from eth_account import Account
+
+from defilev.abi import interface, keccak
+from defilev.model.request import Address
+from tests.chaos.faultproxy import FaultProxy
+from tests.chaos.job import Job
+from tests.chaos.poolproxy import GethPool
+from tests.chaos.upstream import Anvil
+from tests.chaos.zygote import Zygote
+from tests.support.signing import PolicyToken, SignerProcess, policy_text, signer_folder, start_signer
+from tests.support.world import ROOT, World
+
+__all__ = ["BLOCK_SECONDS", "WHO", "Arena", "Truth", "arena_on"]
+
+WHO = "comfortable"
+BLOCK_SECONDS = 0.25
+"""Between two blocks, on the wall's clock; on the chain's there are 12."""
+
+TRIGGER, TARGET = "2.2", "2.3"
+"""The account's health factor is 2.075: it must be brought to the target."""
+
+WALLET_USDC = 20_000 * 10**6
+NONCES_PER_TRIAL = 40
+TRIALS_PER_SIGNER = 100
+TOKENS = ROOT / "scripts" / "world.d" / "data" / "tokens.toml"
+REPAY = "0x" + keccak(b"Repay(address,address,address,uint256,bool)").hex()
+WITHDRAW = "0x" + keccak(b"Withdraw(address,address,address,uint256)").hex()
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What the chain says of a trial: how often each thing happened, and where the account stands."""
+
+    repaid: int
+    withdrawn: int
+    health_factor: float
+    nonces_used: int
+
+    @property
+    def is_duplicate(self) -> bool:
+        """Whether something that must happen once happened again."""
+        return self.repaid > 1 or self.withdrawn > 1
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether the account is still below its trigger."""
+        return self.health_factor < float(TRIGGER)
+
+
+@dataclass
+class Arena:
+    """One chain and everything around it, for one trial at a time; `number` is the trial's."""
+
+    world: World
+    anvil: Anvil
+    pool: GethPool
+    first: FaultProxy
+    second: FaultProxy
+    zygote: Zygote
+    folder: Path
+    key: bytes
+    owner: Address
+    snapshot: str = ""
+    number: int = 0
+    started_at: int = 0
+    signer: SignerProcess | None = None
+    mined: threading.Event = field(default_factory=threading.Event)
+
+    def begin(self, *, in_steps: bool = False) -> None:
+        """Put everything back to how it was, under nonces that nobody signed for yet.
+
+        `in_steps` empties the wallet, so that collateral must be sold.
+        """
+        self.number += 1
+        self.first.inject()
+        self.second.inject()
+        self.anvil.rpc("evm_revert", self.snapshot)
+        self.snapshot = self.anvil.rpc("evm_snapshot")
+        self.pool.keeps_reorged = True
+        self.pool.forget()
+        self.anvil.rpc("anvil_setNonce", self.owner, hex(self.number * NONCES_PER_TRIAL))
+        if in_steps:
+            self.anvil.rpc("anvil_dealERC20", self.owner, self.world.token("USDC"), hex(0))
+        self.anvil.rpc("evm_mine")
+        self.started_at = self.head()
+        if self.number % TRIALS_PER_SIGNER == 0:
+            self.renew_signer()
+
+    def job(self, **change: object) -> Job:
+        """Return the job of a process of this trial."""
+        usual = Job(
+            role="defilev",
+            rpc_urls=(self.first.url,),
+            address_book=str(self.world.address_book),
+            owner=self.owner,
+            places={"pool": self.world.pool("main"), "token": self.world.token("USDC")},
+            trigger=TRIGGER,
+            target=TARGET,
+            journal=str(self.journal),
+            signer=str(self.signer.socket) if self.signer else "",
+            keystore=str(self.folder / f"signer-{self.signers}" / "keys" / "key"),
+            log=str(self.folder / f"trial-{self.number}.log"),
+        )
+        return replace(usual, **change)  # type: ignore[arg-type]
+
+    @property
+    def journal(self) -> Path:
+        """The trial's journal."""
+        return self.folder / f"trial-{self.number}" / "journal.db"
+
+    @property
+    def signers(self) -> int:
+        """Which signer serves: they are renewed before their memory is long."""
+        return self.number // TRIALS_PER_SIGNER
+
+    def head(self) -> int:
+        """Return the newest block's number."""
+        return int(self.anvil.rpc("eth_blockNumber"), 16)
+
+    def nonce(self) -> int:
+        """Return how many of the owner's transactions are included."""
+        return int(self.anvil.rpc("eth_getTransactionCount", self.owner, "latest"), 16)
+
+    def mine(self, blocks: int = 1) -> None:
+        """Mine blocks, as a chain with geth's pool would."""
+        for _ in range(blocks):
+            self.anvil.rpc("evm_mine")
+            self.pool.after_block()
+
+    def reorganise(self, depth: int, pairs: Sequence[tuple[str, int]] = ()) -> None:
+        """Replace the newest blocks by others, with these transactions, each at its place among the new blocks."""
+        self.anvil.rpc("anvil_reorg", depth, [list(pair) for pair in pairs])
+        self.pool.after_reorg()
+
+    @contextmanager
+    def mining(self, every: float = BLOCK_SECONDS) -> Iterator[None]:
+        """Mine a block now and then in the background."""
+        stop = threading.Event()
+
+        def work() -> None:
+            due = time.monotonic() + every
+            while not stop.wait(max(due - time.monotonic(), 0)):
+                self.mine()
+                due += every
+            self.anvil.hang_up()
+
+        miner = threading.Thread(target=work)
+        miner.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            miner.join()
+
+    def truth(self) -> Truth:
+        """Return what happened since the trial began, once everything that can land has landed."""
+        for _ in range(8):
+            self.mine()
+            if not self.pool.waiting:
+                break
+        topics = [[REPAY, WITHDRAW], None, "0x" + self.owner[2:].lower().rjust(64, "0")]
+        wanted = {"address": self.world.pool("main"), "fromBlock": hex(self.started_at + 1), "topics": topics}
+        names = [log["topics"][0] for log in self.anvil.rpc("eth_getLogs", wanted)]
+        return Truth(
+            repaid=names.count(REPAY),
+            withdrawn=names.count(WITHDRAW),
+            health_factor=self.health_factor(),
+            nonces_used=self.nonce() - self.number * NONCES_PER_TRIAL,
+        )
+
+    def health_factor(self) -> float:
+        """Return the contract's own figure."""
+        figures = interface("aave_v3_pool")["getUserAccountData"]
+        asked = {"to": self.world.pool("main"), "data": "0x" + figures.encode(self.owner).hex()}
+        return figures.decode(bytes.fromhex(self.anvil.rpc("eth_call", asked, "latest")[2:]))[5] / 1e18
+
+    def renew_signer(self) -> None:
+        """Start a signer with an empty memory, in place of the one that serves."""
+        self.stop_signer()
+        folder = self.folder / f"signer-{self.signers}"
+        self.signer = start_signer(signer_folder(folder, key=self.key, policy=_policy(self.world, self.owner)))
+
+    def stop_signer(self) -> None:
+        """End the signer that serves."""
+        if self.signer is not None:
+            self.signer.stop()
+            self.signer = None
+
+    def prepare(self) -> None:
+        """Give the owner a reserve of the debt asset, and take the chain's clock into the harness's hands."""
+        self.anvil.rpc("anvil_dealERC20", self.owner, self.world.token("USDC"), hex(WALLET_USDC))
+        self.anvil.rpc("evm_setAutomine", False)
+        self.anvil.rpc("evm_mine")
+        self.snapshot = self.anvil.rpc("evm_snapshot")
+        self.renew_signer()
+
+
+@contextmanager
+def arena_on(world: World, folder: Path) -> Iterator[Arena]:
+    """Surround a running local chain; it is left with automatic mining."""
+    anvil = Anvil(world.rpc_url)
+    pool = GethPool(anvil)
+    keystore, password_file = world.credentials(WHO)
+    key = bytes(Account.decrypt(json.loads(keystore.read_text()), password_file.read_text().strip()))
+    zygote = Zygote(log=folder / "zygote.log")
+    with ExitStack() as stack:
+        stack.callback(zygote.close)
+        first, second = (stack.enter_context(FaultProxy(pool)) for _ in range(2))
+        arena = Arena(world, anvil, pool, first, second, zygote, folder, key, world.account(WHO))
+        stack.callback(arena.stop_signer)
+        before = anvil.rpc("evm_snapshot")
+        arena.prepare()
+        try:
+            yield arena
+        finally:
+            first.inject()
+            second.inject()
+            pool.forget()
+            anvil.rpc("evm_revert", before)
+            anvil.rpc("evm_setAutomine", True)
+            anvil.hang_up()
+
+
+def _policy(world: World, owner: Address) -> str:
+    entries = tomllib.loads(TOKENS.read_text())["token"]
+    tokens = [
+        PolicyToken(entry["symbol"], world.token(entry["symbol"]), entry["decimals"], entry["price"])
+        for entry in entries
+    ]
+    router = world.description["uniswap_v3"]["swap_router_02"]
+    places = {"chain_id": world.chain_id, "owner": owner, "pool": world.pool("main"), "router": router}
+    return policy_text(**places, tokens=tokens)

@@ -1,0 +1,46 @@
+"""What a process of a trial is told to do, as JSON on its way there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+__all__ = ["Job"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One start of one process.
+
+    `role` is defilev's own pipeline, or the naive loop. `kill_at` names the boundary at which the process ends itself
+    without warning, at the `kill_pass`-th time that it is passed. `places` are addresses of `pool` and `token`. Health
+    factors are decimal texts; `budget` is how many seconds the process may take.
+    """
+
+    role: Literal["defilev", "naive"]
+    rpc_urls: tuple[str, ...]
+    address_book: str
+    owner: str
+    places: Mapping[str, str]
+    trigger: str
+    target: str
+    journal: str = ""
+    signer: str = ""
+    keystore: str = ""
+    log: str = "/dev/null"
+    kill_at: str | None = None
+    kill_pass: int = 1
+    timeout: float = 1.0
+    budget: float = 20.0
+
+    def to_json(self) -> str:
+        """Return one line."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, line: str) -> Job:
+        """Return what `to_json` wrote."""
+        fields: dict[str, Any] = json.loads(line)
+        return cls(**(fields | {"rpc_urls": tuple(fields["rpc_urls"])}))
