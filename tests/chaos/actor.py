@@ -7,14 +7,20 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Callable
+from typing import Any
 
+from sqlalchemy import Engine, event
+
+from defilev.cli.app import main as command
 from defilev.errors import DefilevError
-from tests.chaos import contact, naive
+from tests.chaos import contact, naive, writing
 from tests.chaos.job import Job
 
 __all__ = ["UNEXPECTED", "main", "run"]
 
 UNEXPECTED = 70
+ROLES = {"defilev": contact.protect, "naive": naive.protect, "writer": writing.protect}
 
 
 def run(job: Job) -> int:
@@ -27,9 +33,14 @@ def run(job: Job) -> int:
         if boundary == job.kill_at and passed.count(boundary) == job.kill_pass:
             os.kill(os.getpid(), signal.SIGKILL)
 
+    if job.spare_pages is not None:
+        event.listen(Engine, "connect", _with_little_space(job.spare_pages))
     signal.setitimer(signal.ITIMER_REAL, job.budget)
     try:
-        (contact.protect if job.role == "defilev" else naive.protect)(job, at)
+        if job.role == "command":
+            os.environ["DEFILEV_JOURNAL"] = job.journal
+            return command(list(job.words))
+        ROLES[job.role](job, at)
     except DefilevError as error:
         sys.stderr.write(f"{type(error).__name__}: {error.fact} {error.facts}\nfix: {error.fix}\n")
         return error.exit_code
@@ -37,6 +48,16 @@ def run(job: Job) -> int:
         traceback.print_exc()
         return UNEXPECTED
     return 0
+
+
+def _with_little_space(pages: int) -> Callable[[Any, Any], None]:
+    """Return what lets a database grow by so many pages and no more, as a disk that is nearly full does."""
+
+    def connected(connection: Any, _record: Any) -> None:
+        (used,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {used + pages}")
+
+    return connected
 
 
 def main() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 import time
 import tomllib
@@ -14,6 +15,7 @@ from pathlib import Path
 from eth_account import Account
 
 from defilev.abi import interface, keccak
+from defilev.journal import Place, open_journal
 from defilev.model.request import Address
 from tests.chaos.faultproxy import FaultProxy
 from tests.chaos.job import Job
@@ -29,11 +31,14 @@ WHO = "comfortable"
 BLOCK_SECONDS = 0.25
 """Between two blocks, on the wall's clock; on the chain's there are 12."""
 
+GWEI = 10**9
 TRIGGER, TARGET = "2.2", "2.3"
 """The account's health factor is 2.075: it must be brought to the target."""
 
 WALLET_USDC = 20_000 * 10**6
-NONCES_PER_TRIAL = 40
+UNUSED_NONCES = 20
+"""Between the last nonce that the signer signed for and the first of a trial."""
+
 TRIALS_PER_SIGNER = 100
 TOKENS = ROOT / "scripts" / "world.d" / "data" / "tokens.toml"
 REPAY = "0x" + keccak(b"Repay(address,address,address,uint256,bool)").hex()
@@ -76,7 +81,9 @@ class Arena:
     snapshot: str = ""
     number: int = 0
     started_at: int = 0
-    signer: SignerProcess | None = None
+    first_nonce: int = 0
+    _signer: SignerProcess | None = None
+    _other: SignerProcess | None = None
     mined: threading.Event = field(default_factory=threading.Event)
 
     def begin(self, *, in_steps: bool = False) -> None:
@@ -91,13 +98,16 @@ class Arena:
         self.snapshot = self.anvil.rpc("evm_snapshot")
         self.pool.keeps_reorged = True
         self.pool.forget()
-        self.anvil.rpc("anvil_setNonce", self.owner, hex(self.number * NONCES_PER_TRIAL))
+        if self.number % TRIALS_PER_SIGNER == 0:
+            self.renew_signer()
+        last = self.signer.ask({"do": "status"})["last_nonce"]
+        self.first_nonce = (last or 0) + UNUSED_NONCES
+        self.anvil.rpc("anvil_setNonce", self.owner, hex(self.first_nonce))
         if in_steps:
             self.anvil.rpc("anvil_dealERC20", self.owner, self.world.token("USDC"), hex(0))
         self.anvil.rpc("evm_mine")
         self.started_at = self.head()
-        if self.number % TRIALS_PER_SIGNER == 0:
-            self.renew_signer()
+        shutil.copytree(self.folder / "blank", self.journal.parent)
 
     def job(self, **change: object) -> Job:
         """Return the job of a process of this trial."""
@@ -110,8 +120,8 @@ class Arena:
             trigger=TRIGGER,
             target=TARGET,
             journal=str(self.journal),
-            signer=str(self.signer.socket) if self.signer else "",
-            keystore=str(self.folder / f"signer-{self.signers}" / "keys" / "key"),
+            signer=str(self.signer.socket),
+            keystore=str(self.signer.folder / "keys" / "key"),
             log=str(self.folder / f"trial-{self.number}.log"),
         )
         return replace(usual, **change)  # type: ignore[arg-type]
@@ -120,6 +130,12 @@ class Arena:
     def journal(self) -> Path:
         """The trial's journal."""
         return self.folder / f"trial-{self.number}" / "journal.db"
+
+    @property
+    def signer(self) -> SignerProcess:
+        """The signer that serves."""
+        assert self._signer is not None
+        return self._signer
 
     @property
     def signers(self) -> int:
@@ -137,8 +153,12 @@ class Arena:
     def mine(self, blocks: int = 1) -> None:
         """Mine blocks, as a chain with geth's pool would."""
         for _ in range(blocks):
-            self.anvil.rpc("evm_mine")
-            self.pool.after_block()
+            self.pool.mine()
+
+    def spike(self, factor: int) -> None:
+        """Multiply the base fee of the next block; it falls by an eighth with each empty block after it."""
+        base = int(self.anvil.rpc("eth_getBlockByNumber", "latest", False)["baseFeePerGas"], 16)
+        self.anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(max(base, GWEI) * factor))
 
     def reorganise(self, depth: int, pairs: Sequence[tuple[str, int]] = ()) -> None:
         """Replace the newest blocks by others, with these transactions, each at its place among the new blocks."""
@@ -178,7 +198,7 @@ class Arena:
             repaid=names.count(REPAY),
             withdrawn=names.count(WITHDRAW),
             health_factor=self.health_factor(),
-            nonces_used=self.nonce() - self.number * NONCES_PER_TRIAL,
+            nonces_used=self.nonce() - self.first_nonce,
         )
 
     def health_factor(self) -> float:
@@ -189,15 +209,27 @@ class Arena:
 
     def renew_signer(self) -> None:
         """Start a signer with an empty memory, in place of the one that serves."""
-        self.stop_signer()
-        folder = self.folder / f"signer-{self.signers}"
-        self.signer = start_signer(signer_folder(folder, key=self.key, policy=_policy(self.world, self.owner)))
+        self.stop_signers()
+        self._signer = self._serve(f"signer-{self.signers}")
 
-    def stop_signer(self) -> None:
-        """End the signer that serves."""
-        if self.signer is not None:
-            self.signer.stop()
-            self.signer = None
+    @property
+    def other_signer(self) -> SignerProcess:
+        """A new signer of the same key with a memory of its own, as on another host."""
+        if self._other is not None:
+            self._other.stop()
+        self._other = self._serve(f"elsewhere-{self.number}")
+        return self._other
+
+    def stop_signers(self) -> None:
+        """End the signers that serve."""
+        for signer in (self._signer, self._other):
+            if signer is not None:
+                signer.stop()
+        self._signer = self._other = None
+
+    def _serve(self, name: str) -> SignerProcess:
+        folder = signer_folder(self.folder / name, key=self.key, policy=_policy(self.world, self.owner))
+        return start_signer(folder)
 
     def prepare(self) -> None:
         """Give the owner a reserve of the debt asset, and take the chain's clock into the harness's hands."""
@@ -206,6 +238,7 @@ class Arena:
         self.anvil.rpc("evm_mine")
         self.snapshot = self.anvil.rpc("evm_snapshot")
         self.renew_signer()
+        open_journal(Place(self.folder / "blank" / "journal.db")).close()
 
 
 @contextmanager
@@ -220,7 +253,7 @@ def arena_on(world: World, folder: Path) -> Iterator[Arena]:
         stack.callback(zygote.close)
         first, second = (stack.enter_context(FaultProxy(pool)) for _ in range(2))
         arena = Arena(world, anvil, pool, first, second, zygote, folder, key, world.account(WHO))
-        stack.callback(arena.stop_signer)
+        stack.callback(arena.stop_signers)
         before = anvil.rpc("evm_snapshot")
         arena.prepare()
         try:

@@ -8,11 +8,12 @@ from importlib import import_module
 from pathlib import Path
 
 from defilev.config.loading import load_settings
+from defilev.execute.policy import Policy
 from defilev.execute.remote_signer import RemoteSigner
 from defilev.model.account import LendingAccount
 from defilev.model.plan import Goal
 from defilev.model.request import Address
-from defilev.pipeline.acting import try_again
+from defilev.pipeline.acting import policy_of, try_again
 from defilev.pipeline.journalled import ready_to_act
 from defilev.pipeline.look import read_account
 from defilev.pipeline.planning import PlanQuestion, make_plan
@@ -20,7 +21,7 @@ from defilev.pipeline.session import Session, connect
 from defilev.units import WAD
 from tests.chaos.job import Job
 
-__all__ = ["protect", "warm_up"]
+__all__ = ["connected", "look", "policy", "protect", "warm_up"]
 
 At = Callable[[str], None]
 PROTOCOL = "aave-v3"
@@ -39,11 +40,11 @@ def protect(job: Job, at: At) -> None:
     Raises:
         DefilevError: it did not come to that, and says why; a supervisor starts the process again.
     """
-    session = _connect(job)
+    session = connected(job)
     owner = Address(job.owner)
     with ready_to_act(session, account=owner) as ready:
         session = session.at("latest")
-        account = read_account(session, owner, protocol=PROTOCOL, market=MARKET)
+        account = look(session, job)
         at("observed")
         if is_safe(account, job):
             return
@@ -61,7 +62,18 @@ def is_safe(account: LendingAccount, job: Job) -> bool:
     return account.health_factor is None or account.health_factor >= Decimal(job.trigger) * WAD
 
 
-def _connect(job: Job) -> Session:
+def look(session: Session, job: Job) -> LendingAccount:
+    """Read the account at the session's block."""
+    return read_account(session, Address(job.owner), protocol=PROTOCOL, market=MARKET)
+
+
+def policy(session: Session, account: LendingAccount) -> Policy:
+    """Return what this machine lets be signed for the account."""
+    return policy_of(session, account)
+
+
+def connected(job: Job) -> Session:
+    """Connect to the job's node."""
     flags = {
         "rpc_url": job.rpc_urls[0],
         "address_book": [job.address_book],

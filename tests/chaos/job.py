@@ -14,12 +14,13 @@ __all__ = ["Job"]
 class Job:
     """One start of one process.
 
-    `role` is defilev's own pipeline, or the naive loop. `kill_at` names the boundary at which the process ends itself
-    without warning, at the `kill_pass`-th time that it is passed. `places` are addresses of `pool` and `token`. Health
-    factors are decimal texts; `budget` is how many seconds the process may take.
+    `role` is defilev's own pipeline, the naive loop, a mere writer of journals, or the command `defilev` with `words`.
+    `kill_at` names the boundary at which the process ends itself without warning, at the `kill_pass`-th time that it is
+    passed. `places` are addresses of `pool` and `token`. Health factors are decimal texts; `budget` is how many seconds
+    the process may take. `spare_pages` are pages of SQLite that the disk has left for the journal, `None` for plenty.
     """
 
-    role: Literal["defilev", "naive"]
+    role: Literal["defilev", "naive", "writer", "command"]
     rpc_urls: tuple[str, ...]
     address_book: str
     owner: str
@@ -34,6 +35,8 @@ class Job:
     kill_pass: int = 1
     timeout: float = 1.0
     budget: float = 20.0
+    spare_pages: int | None = None
+    words: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """Return one line."""
@@ -43,4 +46,4 @@ class Job:
     def from_json(cls, line: str) -> Job:
         """Return what `to_json` wrote."""
         fields: dict[str, Any] = json.loads(line)
-        return cls(**(fields | {"rpc_urls": tuple(fields["rpc_urls"])}))
+        return cls(**(fields | {name: tuple(fields[name]) for name in ("rpc_urls", "words")}))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,9 +48,10 @@ class Held:
 
 @dataclass
 class GethPool:
-    """Answers for anvil. The harness calls `after_block` once for each block, and after a reorganisation.
+    """Answers for anvil. The harness mines through it, and tells it of reorganisations.
 
     `refused` are replacements that the ten per cent rule refused, `sent` the hashes of what was handed over, in order.
+    `on_taken` hears of each transaction that is taken, before a block can include it.
     `keeps_reorged` says whether a reorganisation's transactions return; `False` is anvil's own way.
     """
 
@@ -60,9 +61,16 @@ class GethPool:
     included: dict[str, Held] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
     sent: list[str] = field(default_factory=list)
+    on_taken: Callable[[Held], None] | None = None
 
     def __post_init__(self) -> None:
         self._lock = threading.RLock()
+
+    def mine(self) -> None:
+        """Mine a block, and do with what waits as geth does."""
+        with self._lock:
+            self.anvil.rpc("evm_mine")
+            self.after_block()
 
     def answer(self, request: dict[str, Any]) -> bytes:
         """Return the response to `request`."""
@@ -84,6 +92,7 @@ class GethPool:
         """Begin anew, with an empty pool."""
         with self._lock:
             self.anvil.rpc("anvil_dropAllTransactions")
+            self.on_taken = None
             for known in (self.waiting, self.included, self.refused, self.sent):
                 known.clear()
 
@@ -133,6 +142,8 @@ class GethPool:
         if "error" in answer and not _waits(str(answer["error"].get("message", ""))):
             return failure(request, int(answer["error"]["code"]), str(answer["error"]["message"]))
         self.waiting[held.key] = held
+        if self.on_taken is not None:
+            self.on_taken(held)
         return envelope(request, held.hash)
 
     def _shown(self, request: dict[str, Any]) -> bytes:

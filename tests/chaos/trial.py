@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from tests.chaos.arena import BLOCK_SECONDS, Arena, Truth
 from tests.chaos.faultproxy import Rule
 from tests.chaos.zygote import Started
 
-__all__ = ["DEADLINE", "Meanwhile", "Result", "Spec", "run_trial"]
+__all__ = ["DEADLINE", "KILLED", "Meanwhile", "Result", "Spec", "run_trial", "supervise"]
 
 DEADLINE = 20.0
 """Seconds until an account that still needs protection counts as missed."""
@@ -19,55 +19,48 @@ DEADLINE = 20.0
 PAUSE = 0.02
 """Seconds until a process that has ended is started again."""
 
-SETTLING = 3
-"""Blocks that nothing happens in before a trial is over."""
+KILLED = -9
 
-Meanwhile = Callable[[Arena, "Attempted"], None]
+Codes = list[int | None]
+Meanwhile = Callable[[Arena, Codes], None]
+"""Called again and again while processes run, with how those before ended."""
 
 
 @dataclass(frozen=True)
 class Spec:
     """What is done to whom.
 
-    `kill_at` and `kill_pass` name the boundary at which the first process ends itself, `kill_after` the seconds after
-    which it is killed from outside. `rules` go to the first endpoint. `meanwhile` is called again and again while
-    processes run. `job` changes what every process is told.
+    `first` changes what the first process is told (at which boundary it ends itself, say), `job` what every process is;
+    `kill_after` are the seconds after which the first is killed from outside. `rules` go to the first endpoint.
+    `in_steps` means that collateral must be sold. `prepare` is called before the first process starts.
     """
 
     role: str = "defilev"
-    kill_at: str | None = None
-    kill_pass: int = 1
+    first: Mapping[str, Any] = field(default_factory=dict)
+    job: Mapping[str, Any] = field(default_factory=dict)
     kill_after: float | None = None
     rules: Sequence[Rule] = ()
     in_steps: bool = False
     block_seconds: float = BLOCK_SECONDS
     deadline: float = DEADLINE
     meanwhile: Meanwhile | None = None
-    job: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass
-class Attempted:
-    """The processes that were started so far, oldest first."""
-
-    processes: list[Started] = field(default_factory=list)
-
-    @property
-    def codes(self) -> list[int | None]:
-        """How each ended, `None` for one that runs."""
-        return [process.code for process in self.processes]
+    prepare: Callable[[Arena], None] | None = None
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came of it; `hits` is how many calls failed on purpose, `codes` how each process ended."""
+    """What came of it; `codes` is how each process ended, `hits` how many calls failed on purpose."""
 
     truth: Truth
-    codes: list[int | None]
-    killed: bool
+    codes: Codes
     hits: int
     seconds: float
     log: str
+
+    @property
+    def was_killed(self) -> bool:
+        """Whether a process was ended without warning."""
+        return KILLED in self.codes
 
     @property
     def is_duplicate(self) -> bool:
@@ -86,41 +79,35 @@ def run_trial(arena: Arena, spec: Spec) -> Result:
     arena.begin(in_steps=spec.in_steps)
     rules = [replace(rule, hits=0) for rule in spec.rules]
     arena.first.inject(*rules)
-    attempted = Attempted()
+    if spec.prepare is not None:
+        spec.prepare(arena)
     with arena.mining(spec.block_seconds):
-        for process in _processes(arena, spec, attempted):
-            _run(arena, spec, attempted, process)
+        codes = supervise(arena, spec)
     arena.first.inject()
-    return Result(
-        truth=arena.truth(),
-        codes=attempted.codes,
-        killed=-9 in attempted.codes,
-        hits=sum(rule.hits for rule in rules),
-        seconds=time.monotonic() - began,
-        log=arena.job().log,
-    )
+    hits = sum(rule.hits for rule in rules)
+    return Result(arena.truth(), codes, hits, time.monotonic() - began, arena.job().log)
 
 
-def _processes(arena: Arena, spec: Spec, attempted: Attempted) -> Iterator[Started]:
-    """Start processes one after another, until one has nothing left to do or time is up."""
+def supervise(arena: Arena, spec: Spec) -> Codes:
+    """Start processes one after another until one has nothing left to do, or time is up; return how each ended."""
     ends = time.monotonic() + spec.deadline
     usual = arena.job(role=spec.role, **spec.job)
-    job = replace(usual, kill_at=spec.kill_at, kill_pass=spec.kill_pass)
+    codes: Codes = []
     while True:
-        attempted.processes.append(arena.zygote.start(replace(job, budget=max(ends - time.monotonic(), 1))))
-        yield attempted.processes[-1]
-        if attempted.codes[-1] == 0 or time.monotonic() > ends:
-            return
+        changes = {} if codes else dict(spec.first)
+        job = replace(usual, budget=max(ends - time.monotonic(), 1), **changes)
+        codes.append(_ended(arena, spec, arena.zygote.start(job), codes))
+        if codes[-1] == 0 or time.monotonic() > ends:
+            return codes
         time.sleep(PAUSE)
-        job = usual
 
 
-def _run(arena: Arena, spec: Spec, attempted: Attempted, process: Started) -> None:
-    """Wait for a process to end; kill it when that is its part."""
-    is_first = len(attempted.processes) == 1
-    if is_first and spec.kill_after is not None:
+def _ended(arena: Arena, spec: Spec, process: Started, codes: Codes) -> int | None:
+    """Wait for a process to end, and return how it did; kill the first one when that is its part."""
+    if not codes and spec.kill_after is not None:
         process.wait(spec.kill_after)
         process.kill()
-    while process.wait(PAUSE if spec.meanwhile else DEADLINE) is None:
+    while process.wait(PAUSE if spec.meanwhile else spec.deadline) is None:
         if spec.meanwhile:
-            spec.meanwhile(arena, attempted)
+            spec.meanwhile(arena, codes)
+    return process.code

@@ -75,6 +75,11 @@ class Zygote:
         self._reader = threading.Thread(target=self._listen, daemon=True)
         self._reader.start()
 
+    @property
+    def pid(self) -> int:
+        """The zygote's own process."""
+        return self._process.pid
+
     def start(self, job: Job) -> Started:
         """Start a process."""
         started = Started()
