@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -35,6 +36,9 @@ GWEI = 10**9
 TRIGGER, TARGET = "2.2", "2.3"
 """The account's health factor is 2.075: it must be brought to the target."""
 
+TOO_FAR = 0.02
+"""Health factor beyond the target that a plan never leads to: what is got may lie 0.01 above it."""
+
 WALLET_USDC = 20_000 * 10**6
 UNUSED_NONCES = 20
 """Between the last nonce that the signer signed for and the first of a trial."""
@@ -47,17 +51,22 @@ WITHDRAW = "0x" + keccak(b"Withdraw(address,address,address,uint256)").hex()
 
 @dataclass(frozen=True)
 class Truth:
-    """What the chain says of a trial: how often each thing happened, and where the account stands."""
+    """What the chain says of a trial.
+
+    `repaid` and `withdrawn` count the pool's events, `repeated` the calls that were included twice, byte for byte;
+    approvals are not among them.
+    """
 
     repaid: int
     withdrawn: int
+    repeated: int
     health_factor: float
     nonces_used: int
 
     @property
     def is_duplicate(self) -> bool:
-        """Whether something that must happen once happened again."""
-        return self.repaid > 1 or self.withdrawn > 1
+        """Whether something happened again: the same call, or more than the target asks for."""
+        return self.repeated > 0 or self.health_factor > float(TARGET) + TOO_FAR
 
     @property
     def is_missed(self) -> bool:
@@ -197,9 +206,20 @@ class Arena:
         return Truth(
             repaid=names.count(REPAY),
             withdrawn=names.count(WITHDRAW),
+            repeated=self._repeated(),
             health_factor=self.health_factor(),
             nonces_used=self.nonce() - self.first_nonce,
         )
+
+    def _repeated(self) -> int:
+        """Return how many calls of the owner to pool and router are in the trial's blocks a second time."""
+        tokens = {str(token["address"]).lower() for token in self.world.description["tokens"].values()}
+        seen: Counter[tuple[str, str]] = Counter()
+        for number in range(self.started_at + 1, self.head() + 1):
+            for sent in self.anvil.rpc("eth_getBlockByNumber", hex(number), True)["transactions"]:
+                if sent["from"] == self.owner.lower() and sent["to"] not in (*tokens, self.owner.lower()):
+                    seen[sent["to"], sent["input"]] += 1
+        return sum(count - 1 for count in seen.values())
 
     def health_factor(self) -> float:
         """Return the contract's own figure."""

@@ -10,11 +10,13 @@ from pathlib import Path
 from defilev.config.loading import load_settings
 from defilev.execute.policy import Policy
 from defilev.execute.remote_signer import RemoteSigner
+from defilev.execute.sending import Sending
+from defilev.execute.signer import Signer
 from defilev.model.account import LendingAccount
 from defilev.model.plan import Goal
 from defilev.model.request import Address
-from defilev.pipeline.acting import policy_of, try_again
-from defilev.pipeline.journalled import ready_to_act
+from defilev.pipeline.acting import policy_of, require_promise, try_again
+from defilev.pipeline.journalled import Ready, ready_to_take_up
 from defilev.pipeline.look import read_account
 from defilev.pipeline.planning import PlanQuestion, make_plan
 from defilev.pipeline.session import Session, connect
@@ -26,11 +28,17 @@ __all__ = ["connected", "look", "policy", "protect", "warm_up"]
 At = Callable[[str], None]
 PROTOCOL = "aave-v3"
 MARKET = "main"
+GWEI = 10**9
+USED_LATER = (
+    "alembic.command", "Crypto.Cipher._mode_ctr", "Crypto.Protocol.KDF", "encodings.idna", "eth_account",
+    "eth_hash.backends.pycryptodome", "eth_keyfile.keyfile", "httpcore", "httpx", "importlib.resources.readers",
+    "sqlalchemy.dialects.sqlite",
+)  # fmt: skip
 
 
 def warm_up() -> None:
     """Import what is imported only when it is used, so that processes which are forked have it."""
-    for name in ("alembic.command", "eth_account", "httpx", "sqlalchemy.dialects.sqlite"):
+    for name in USED_LATER:
         import_module(name)
 
 
@@ -42,24 +50,21 @@ def protect(job: Job, at: At) -> None:
     """
     session = connected(job)
     owner = Address(job.owner)
-    with ready_to_act(session, account=owner) as ready:
+    sending = _sending(job, at)
+
+    def signer() -> Signer:
+        return RemoteSigner.connect(Path(job.signer), owner=owner)
+
+    with ready_to_take_up(session, account=owner, open_signer=signer, tell=lambda *_: None, sending=sending) as ready:
         session = session.at("latest")
         account = look(session, job)
-        at("observed")
-        if is_safe(account, job):
+        question = _question(ready, session, account, job)
+        if question is None:
             return
-        plan = make_plan(session, account, _question(session, job))
-        at("planned")
+        plan = make_plan(session, account, question)
         retried = try_again(session, plan, engine="simulate-v1")
-        at("simulated")
-        signer = RemoteSigner.connect(Path(job.signer), owner=owner)
-        ready.send(retried, plan, signer, on_progress=lambda _, event: at(type(event).__name__))
-        at("finished")
-
-
-def is_safe(account: LendingAccount, job: Job) -> bool:
-    """Tell whether nothing needs to be done."""
-    return account.health_factor is None or account.health_factor >= Decimal(job.trigger) * WAD
+        outcome, _ = ready.send(retried, plan, signer(), tell=lambda *_: None, sending=sending)
+    require_promise(outcome)
 
 
 def look(session: Session, job: Job) -> LendingAccount:
@@ -83,11 +88,33 @@ def connected(job: Job) -> Session:
     return connect(load_settings(flags, config=None, profile=None).values)
 
 
-def _question(session: Session, job: Job) -> PlanQuestion:
+def _question(ready: Ready, session: Session, account: LendingAccount, job: Job) -> PlanQuestion | None:
+    """Return what is to be planned: the rest of a run that stopped halfway, a new one, or nothing."""
     settings = session.settings
+    unfinished = ready.unfinished(session, owner=account.owner, protocol=PROTOCOL, market=MARKET)
+    if unfinished is not None and not unfinished.is_over(account):
+        return unfinished.question(window=settings.expires)
+    if account.health_factor is None or account.health_factor >= Decimal(job.trigger) * WAD:
+        return None
     return PlanQuestion(
         goal=Goal("health-factor", Decimal(job.target)),
         max_slippage=settings.max_slippage,
         floor=settings.floor,
         window=settings.expires,
+    )
+
+
+def _sending(job: Job, at: At) -> Sending:
+    """Return a schedule for blocks that come several times a second."""
+    return Sending(
+        timeout=job.budget,
+        refused_timeout=job.budget,
+        pause=0.05,
+        rebroadcast_after=0.5,
+        first_raise=0.8,
+        next_raise=0.5,
+        foreign_after=1.0,
+        fee_cap=1000 * GWEI,
+        at=at,
+        **job.sending,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 __all__ = ["Job"]
@@ -18,6 +18,7 @@ class Job:
     `kill_at` names the boundary at which the process ends itself without warning, at the `kill_pass`-th time that it is
     passed. `places` are addresses of `pool` and `token`. Health factors are decimal texts; `budget` is how many seconds
     the process may take. `spare_pages` are pages of SQLite that the disk has left for the journal, `None` for plenty.
+    `sending` changes the schedule of sending.
     """
 
     role: Literal["defilev", "naive", "writer", "command"]
@@ -37,6 +38,7 @@ class Job:
     budget: float = 20.0
     spare_pages: int | None = None
     words: tuple[str, ...] = ()
+    sending: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Return one line."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import sys
 import time
 from collections.abc import Callable
@@ -31,7 +32,7 @@ class Naive:
 
         self.job = job
         self.at = at
-        self.client = httpx.Client(timeout=job.timeout)
+        self.client = httpx.Client(timeout=job.timeout, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
         self.account = Account.from_key(Account.decrypt(Path(job.keystore).read_text(), PASSWORD.decode()))
 
     def rpc(self, method: str, *params: Any) -> Any:

@@ -131,7 +131,7 @@ def naive(stage: Stage, random: Random) -> Seen:
     spec = Spec(
         role="naive",
         first={
-            "kill_at": random.choice(["nonce_reserved", "signed", "sent", "mined_seen"]),
+            "kill_at": random.choice(["signed", "sent"]),
             "kill_pass": random.randrange(1, 3),
         },
         rules=(fault(kind, random),),
