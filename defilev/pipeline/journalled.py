@@ -10,7 +10,7 @@ from defilev.errors import AttemptOpen, DefilevError
 from defilev.execute.desk import Event, Progress
 from defilev.execute.sending import Sending
 from defilev.execute.signer import Signer
-from defilev.journal import Journal, OpenAttempt, open_journal, place_of
+from defilev.journal import Journal, OpenAttempt, Reserved, open_journal, place_of
 from defilev.model.execution import SignedStep
 from defilev.model.plan import Plan, Step
 from defilev.model.request import Address
@@ -19,6 +19,7 @@ from defilev.pipeline.reconciling import reconcile
 from defilev.pipeline.recording import Recording, chain_identity
 from defilev.pipeline.scheduling import sending_for
 from defilev.pipeline.session import Session
+from defilev.pipeline.signing_again import sign_again
 from defilev.pipeline.spending import JournalSpent
 from defilev.pipeline.taking_up import LazySigner, take_up
 from defilev.pipeline.unfinished import Unfinished, find_unfinished
@@ -67,6 +68,14 @@ class Ready:
         recording.signed_only()
         return signed, recording.run
 
+    def reconciled(self, session: Session, account: Address) -> tuple[OpenAttempt, ...]:
+        """Return what was sent for `account` and may still land, once the chain was asked of everything."""
+        return reconcile(self.journal, session.node, chain=self.chain, account=account)
+
+    def reserved(self, account: Address) -> tuple[Reserved, ...]:
+        """Return the nonces of `account` that may have been signed for, without a signature that is written down."""
+        return self.journal.reserved(chain=self.chain, account=account)
+
     def unfinished(self, session: Session, *, owner: Address, protocol: str, market: str) -> Unfinished | None:
         """Return the run of a position that stopped halfway, `None` when there is none."""
         return find_unfinished(
@@ -87,12 +96,16 @@ def ready_to_act(session: Session, *, account: Address) -> Iterator[Ready]:
         JournalUnusable, JournalDamaged, ExtraMissing: there is no journal to write to.
         AttemptOpen, ForeignTransaction: what was signed before keeps the account from acting.
     """
-    with _reconciled(session, account) as (ready, still_open):
-        if still_open:
+    with _opened(session) as ready:
+        for attempt in ready.reconciled(session, account):
             raise AttemptOpen(
-                f"a transaction of journal #{still_open[0].run} may still land",
-                transaction=still_open[0].hash,
-                nonce=still_open[0].nonce,
+                f"a transaction of journal #{attempt.run} may still land", transaction=attempt.hash, nonce=attempt.nonce
+            )
+        for reserved in ready.reserved(account):
+            raise AttemptOpen(
+                f"journal #{reserved.run} ended while a transaction was signed for",
+                fix="finish it with `defilev rebalance --resume --broadcast`",
+                nonce=reserved.nonce,
             )
         yield ready
 
@@ -109,24 +122,28 @@ def ready_to_take_up(
     """Open the journal as `ready_to_act` does, and bring what an earlier process left on its way to its end.
 
     Args:
-        open_signer: is asked only when fees must rise, or a transaction is no longer wanted.
+        open_signer: is asked only when fees must rise, a transaction is no longer wanted, or a signature was lost.
 
     Raises:
         JournalUnusable, JournalDamaged, ExtraMissing: there is no journal to write to.
         ForeignTransaction: another transaction used a nonce.
         NotConfirmed: a nonce is still open when time is up.
     """
-    with _reconciled(session, account) as (ready, still_open):
+    signer = LazySigner(account, open_signer)
+    with _opened(session) as ready:
+        still_open = ready.reconciled(session, account)
+        if reserved := ready.reserved(account):
+            sign_again(ready.journal, session.at("latest"), reserved, signer, tell=tell, sending=sending)
+            still_open = ready.reconciled(session, account)
         if still_open:
-            take_up(ready.journal, session, still_open, LazySigner(account, open_signer), tell=tell, sending=sending)
+            take_up(ready.journal, session, still_open, signer, tell=tell, sending=sending)
         yield ready
 
 
 @contextmanager
-def _reconciled(session: Session, account: Address) -> Iterator[tuple[Ready, tuple[OpenAttempt, ...]]]:
+def _opened(session: Session) -> Iterator[Ready]:
     with open_journal(place_of(session.settings.journal)) as journal:
-        chain = chain_identity(session)
-        yield Ready(journal, chain), reconcile(journal, session.node, chain=chain, account=account)
+        yield Ready(journal, chain_identity(session))
 
 
 @contextmanager

@@ -30,16 +30,17 @@ def reconcile(
 ) -> tuple[OpenAttempt, ...]:
     """Bring what the journal knows of `account` up to the chain's truth; return what was sent and may still land.
 
-    A nonce that was reserved and not signed for is given back, and so is one whose signature was only handed to the
-    user: at most one transaction of a nonce can land, whichever it is.
+    A nonce whose signature was only handed to the user is given back: at most one transaction of a nonce can land,
+    whichever it is. So is one that was reserved, that no signature is written down for, and that is spent by now.
 
     Raises:
         ForeignTransaction: somebody else used a nonce of the journal; said once, then taken as known.
         RpcError: the node does not say.
     """
-    for reserved in journal.reserved(chain=chain, account=account):
-        journal.release(reserved.intent, why="nothing was signed for it")
     attempts, truth = _looked_up(journal, node, chain=chain, account=account)
+    for reserved in journal.reserved(chain=chain, account=account):
+        if reserved.nonce < truth.nonce:
+            journal.release(reserved.intent, why="the nonce was spent, and nothing was signed for it")
     for _ in range(LOOKS - 1):
         if not _taken(attempts, truth):
             break

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from defilev import __version__
-from defilev.errors import DefilevError
+from defilev.errors import DefilevError, KeyFailure, PolicyViolation, SignerUnreachable
 from defilev.execute.flight import Purpose
 from defilev.execute.handing_over import Handed
 from defilev.execute.sending import Boundary
@@ -146,10 +146,11 @@ class Recording:
         self.journal.finish(self.run, outcome_of(self.plan, outcome, node=node))
 
     def stop(self, error: BaseException) -> None:
-        """Write down why the run ended early, and give back nonces that nothing was signed for."""
+        """Write down why the run ended early, and give back a nonce that surely nothing was signed for."""
         why = error.fact if isinstance(error, DefilevError) else type(error).__name__
+        was_denied = isinstance(error, PolicyViolation | KeyFailure) and not isinstance(error, SignerUnreachable)
         for reserved in self.journal.reserved(chain=self.chain, account=self.plan.owner):
-            if reserved.run == self.run:
+            if reserved.run == self.run and was_denied:
                 self.journal.release(reserved.intent, why=why)
         self.journal.stop(self.run, why)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from defilev.model.request import Address, Block
 from defilev.observe.drive import drive
 from defilev.protocols import PROTOCOLS
 
-__all__ = ["World", "start_world", "stop_world"]
+__all__ = ["World", "open_world", "start_world", "stop_world"]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MARKETS = ("main", "legacy")
@@ -142,6 +143,18 @@ def start_world(folder: Path, *, chain_id: int | None = None) -> World:
     subprocess.run(command, check=True, capture_output=True)
     description = json.loads((folder / "world.json").read_text())
     return World(description, httpx.Client(), HttpTransport(description["rpc_url"], timeout=30))
+
+
+@contextmanager
+def open_world(folder: Path) -> Iterator[World]:
+    """Lend the local chain that runs in `folder`."""
+    description = json.loads((folder / "world.json").read_text())
+    world = World(description, httpx.Client(), HttpTransport(description["rpc_url"], timeout=30))
+    try:
+        yield world
+    finally:
+        world.client.close()
+        world.transport.close()
 
 
 def stop_world(world: World, folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ from defilev.config.loading import load_settings
 from defilev.execute.password import read_password_file
 from defilev.execute.sending import Sending
 from defilev.execute.signer import KeystoreSigner
+from defilev.execute.transaction import TransactionFields
 from defilev.journal import JournalReader, open_for_reading, place_of
+from defilev.model.request import Address, Call
 from defilev.pipeline.acting import try_again
 from defilev.pipeline.journalled import ready_to_act
 from defilev.pipeline.look import read_account
 from defilev.pipeline.planning import make_plan
-from defilev.pipeline.session import connect
+from defilev.pipeline.session import Session, connect
 from tests.support.cli import Cli, assert_refused, credentials, untouched
 from tests.support.killed import GOAL, WHO, killed_in_flight, wait_until
 from tests.support.world import World
@@ -137,16 +140,62 @@ def _all_but_the_last_word(world: World) -> None:
         if boundary == "verified":
             raise Ended
 
-    flags = {"rpc_url": world.rpc_url, "address_book": [str(world.address_book)]}
-    session = connect(load_settings(flags, config=None, profile=None).values)
-    keystore, password_file = world.credentials(WHO)
-    owner = world.account(WHO)
-    signer = KeystoreSigner.unlock(keystore, password=read_password_file(password_file), owner=owner)
+    session, owner = _connected(world), world.account(WHO)
+    signer = _keystore(world)
     plan = make_plan(session, read_account(session, owner, protocol="aave-v3", market="main"), _question(session))
     sending = Sending(pause=0.01, confirmations=0, at=end)
     with pytest.raises(Ended), ready_to_act(session, account=owner) as ready:
         ready.send(try_again(session, plan), plan, signer, tell=lambda step, event: None, sending=sending)
     session.close()
+
+
+class Lost:
+    """A signer whose signature is lost on its way, once it has given it."""
+
+    def __init__(self, inner: KeystoreSigner) -> None:
+        self.inner = inner
+        self.given: list[bytes] = []
+
+    @property
+    def address(self) -> Address:
+        return self.inner.address
+
+    def announce(self, calls: Sequence[Call]) -> None:
+        self.inner.announce(calls)
+
+    def sign(self, fields: TransactionFields) -> bytes:
+        self.given.append(self.inner.sign(fields))
+        raise Ended
+
+
+def test_a_signature_that_was_lost_is_given_again(cli: Cli, path: Path) -> None:
+    """A signer remembers what it signed for a nonce: the same bytes are signed, sent, and the run is finished."""
+    session, keystore = _connected(cli.world), _keystore(cli.world)
+    signer = Lost(keystore)
+    plan = make_plan(
+        session, read_account(session, signer.address, protocol="aave-v3", market="main"), _question(session)
+    )
+    with pytest.raises(Ended), ready_to_act(session, account=signer.address) as ready:
+        ready.send(try_again(session, plan), plan, signer, tell=lambda step, event: None)
+    refused = cli.rebalance(*GOAL, "--broadcast", *credentials(cli.world, WHO))
+    resumed = cli.rebalance(*RESUME, "--broadcast", *credentials(cli.world, WHO))
+    session.close()
+
+    assert_refused(refused, code=7, said="journal #1 ended while a transaction was signed for")
+    assert 0 == resumed.code, resumed.err
+    with opened(path) as journal:
+        first = journal.run(1)["attempt"][0]
+    assert ["0x" + raw.hex() for raw in signer.given] == [first["raw"]]
+
+
+def _connected(world: World) -> Session:
+    flags = {"rpc_url": world.rpc_url, "address_book": [str(world.address_book)]}
+    return connect(load_settings(flags, config=None, profile=None).values)
+
+
+def _keystore(world: World) -> KeystoreSigner:
+    keystore, password_file = world.credentials(WHO)
+    return KeystoreSigner.unlock(keystore, password=read_password_file(password_file), owner=world.account(WHO))
 
 
 def _question(session: Any) -> Any:

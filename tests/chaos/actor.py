@@ -1,0 +1,69 @@
+"""One process of a trial: reads the account, protects it when it must, and ends; or ends itself at a boundary."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Engine, event
+
+from defilev.cli.app import main as command
+from defilev.errors import DefilevError
+from tests.chaos import contact, naive, writing
+from tests.chaos.job import Job
+
+__all__ = ["UNEXPECTED", "main", "run"]
+
+UNEXPECTED = 70
+ROLES = {"defilev": contact.protect, "naive": naive.protect, "writer": writing.protect}
+
+
+def run(job: Job) -> int:
+    """Do what the job says, and return the process's exit code: 0 when the account needs nothing more."""
+    passed: list[str] = []
+
+    def at(boundary: str) -> None:
+        passed.append(boundary)
+        sys.stderr.write(f"{time.monotonic():.3f} at {boundary}\n")
+        if boundary == job.kill_at and passed.count(boundary) == job.kill_pass:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    if job.spare_pages is not None:
+        event.listen(Engine, "connect", _with_little_space(job.spare_pages))
+    signal.setitimer(signal.ITIMER_REAL, job.budget)
+    try:
+        if job.role == "command":
+            os.environ["DEFILEV_JOURNAL"] = job.journal
+            return command(list(job.words))
+        ROLES[job.role](job, at)
+    except DefilevError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error.fact} {error.facts}\nfix: {error.fix}\n")
+        return error.exit_code
+    except Exception:  # noqa: BLE001 - whatever escapes is what the trial must see
+        traceback.print_exc()
+        return UNEXPECTED
+    return 0
+
+
+def _with_little_space(pages: int) -> Callable[[Any, Any], None]:
+    """Return what lets a database grow by so many pages and no more, as a disk that is nearly full does."""
+
+    def connected(connection: Any, _record: Any) -> None:
+        (used,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {used + pages}")
+
+    return connected
+
+
+def main() -> int:
+    """Run the job on standard input."""
+    return run(Job.from_json(sys.stdin.read()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
