@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from defilev.chain.endpoints import Endpoints
 from defilev.chain.node import Node
 from defilev.chain.sightings import receipt_seen, transaction_seen
 from defilev.chain.values import Receipt
@@ -10,24 +11,29 @@ from defilev.execute.desk import Desk
 from defilev.execute.flight import Attempt, Flight, Seen
 from defilev.model.request import Address, Block
 
-__all__ = ["find_inclusion", "find_user", "see"]
+__all__ = ["agreed_receipt", "find_inclusion", "find_user", "see"]
 
 _NEEDED = 2
 
 
 def find_inclusion(desk: Desk, flight: Flight) -> tuple[Attempt, Receipt] | None:
-    """Return the transaction of the nonce that two nodes, or the only one, have on their chains.
+    """Return the transaction of the nonce that is on the chain, and its receipt; raises as `agreed_receipt` does."""
+    for attempt in reversed(flight.attempts):
+        if (receipt := agreed_receipt(desk.endpoints, attempt.signed.hash)) is not None:
+            return attempt, receipt
+    return None
+
+
+def agreed_receipt(endpoints: Endpoints, transaction: str) -> Receipt | None:
+    """Return the receipt that two nodes, or the only one, have on their chains.
 
     Raises:
         DataError: no node answers.
     """
-    for attempt in reversed(flight.attempts):
-        seen = receipt_seen(desk.endpoints, attempt.signed.hash)
-        if seen.receipt is not None and len(seen.on) >= min(_NEEDED, len(desk.endpoints)):
-            return attempt, seen.receipt
-        if seen.trouble is not None and len(seen.silent) == len(desk.endpoints):
-            raise seen.trouble
-    return None
+    seen = receipt_seen(endpoints, transaction)
+    if seen.trouble is not None and len(seen.silent) == len(endpoints):
+        raise seen.trouble
+    return seen.receipt if len(seen.on) >= min(_NEEDED, len(endpoints)) else None
 
 
 def see(desk: Desk, flight: Flight, *, head: Block) -> Seen:

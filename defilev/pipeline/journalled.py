@@ -70,7 +70,7 @@ class Ready:
 
     def reconciled(self, session: Session, account: Address) -> tuple[OpenAttempt, ...]:
         """Return what was sent for `account` and may still land, once the chain was asked of everything."""
-        return reconcile(self.journal, session.node, chain=self.chain, account=account)
+        return reconcile(self.journal, session.endpoints, chain=self.chain, account=account)
 
     def reserved(self, account: Address) -> tuple[Reserved, ...]:
         """Return the nonces of `account` that may have been signed for, without a signature that is written down."""

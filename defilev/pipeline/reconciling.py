@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from defilev.chain.endpoints import Endpoints
 from defilev.chain.node import Node
+from defilev.chain.sightings import transaction_seen
 from defilev.chain.values import Receipt
 from defilev.errors import ForeignTransaction
-from defilev.execute.looking import find_user
+from defilev.execute.looking import agreed_receipt, find_user
 from defilev.journal import LIVE, ChainTruth, Journal, OpenAttempt, ReceiptFacts, Verdict, classify
 from defilev.model.request import Address
 
@@ -26,7 +28,7 @@ LOOKS, PAUSE = 3, 1.0
 
 
 def reconcile(
-    journal: Journal, node: Node, *, chain: str, account: Address, sleep: Callable[[float], None] = time.sleep
+    journal: Journal, endpoints: Endpoints, *, chain: str, account: Address, sleep: Callable[[float], None] = time.sleep
 ) -> tuple[OpenAttempt, ...]:
     """Bring what the journal knows of `account` up to the chain's truth; return what was sent and may still land.
 
@@ -37,7 +39,7 @@ def reconcile(
         ForeignTransaction: somebody else used a nonce of the journal; said once, then taken as known.
         RpcError: the node does not say.
     """
-    attempts, truth = _looked_up(journal, node, chain=chain, account=account)
+    attempts, truth = _looked_up(journal, endpoints, chain=chain, account=account)
     for reserved in journal.reserved(chain=chain, account=account):
         if reserved.nonce < truth.nonce:
             journal.release(reserved.intent, why="the nonce was spent, and nothing was signed for it")
@@ -45,34 +47,38 @@ def reconcile(
         if not _taken(attempts, truth):
             break
         sleep(PAUSE)
-        attempts, truth = _looked_up(journal, node, chain=chain, account=account)
+        attempts, truth = _looked_up(journal, endpoints, chain=chain, account=account)
     if taken := _taken(attempts, truth):
-        truth = replace(truth, users=_users(taken, node))
+        truth = replace(truth, users=_users(taken, endpoints.node))
     return _settle_the_rest(journal, truth, chain=chain, account=account)
 
 
 def _looked_up(
-    journal: Journal, node: Node, *, chain: str, account: Address
+    journal: Journal, endpoints: Endpoints, *, chain: str, account: Address
 ) -> tuple[tuple[OpenAttempt, ...], ChainTruth]:
     """Ask the chain once, and write down what it includes."""
     attempts = journal.open_attempts(chain=chain, account=account)
-    truth = truth_of(node, attempts, account=account)
+    truth = truth_of(endpoints, attempts, account=account)
     verdicts = classify(attempts, truth)
     for attempt in attempts:
-        _include(journal, node, attempt, verdicts[attempt.hash])
+        _include(journal, endpoints.node, attempt, verdicts[attempt.hash])
     return attempts, truth
 
 
-def truth_of(node: Node, attempts: Iterable[OpenAttempt], *, account: Address) -> ChainTruth:
-    """Return what one node says of the attempts, at its newest block; receipts of blocks off its chain are left out."""
+def truth_of(endpoints: Endpoints, attempts: Iterable[OpenAttempt], *, account: Address) -> ChainTruth:
+    """Return what the nodes say of the attempts; a receipt counts that two, or the only one, have on their chains.
+
+    Raises:
+        DataError: no node answers.
+    """
+    node = endpoints.node
     nonce = node.nonce(account, block=node.block())
     receipts: dict[str, ReceiptFacts] = {}
     pool = set()
     for attempt in attempts:
-        receipt = node.receipt(attempt.hash)
-        if receipt is not None and node.block(receipt.block_number).hash == receipt.block_hash:
+        if (receipt := agreed_receipt(endpoints, attempt.hash)) is not None:
             receipts[attempt.hash] = _facts(receipt)
-        elif (seen := node.transaction(attempt.hash)) is not None and seen.block_number is None:
+        elif transaction_seen(endpoints, attempt.hash).pending:
             pool.add(attempt.hash)
     return ChainTruth(nonce=nonce, receipts=receipts, pool=frozenset(pool))
 
