@@ -54,7 +54,7 @@ class Rest:
             ]
             if on_the_way:
                 raise AttemptOpen(
-                    f"a transaction of journal #{on_the_way[0].run} may still land",
+                    f"journal #{on_the_way[0].run} sent a transaction that it did not see included",
                     fix="add --broadcast: it is brought in, or cancelled, before anything else",
                     transaction=on_the_way[0].hash,
                 )

@@ -77,10 +77,13 @@ class Ready:
         return self.journal.reserved(chain=self.chain, account=account)
 
     def unfinished(self, session: Session, *, owner: Address, protocol: str, market: str) -> Unfinished | None:
-        """Return the run of a position that stopped halfway, `None` when there is none."""
-        return find_unfinished(
+        """Return the run of a position that stopped halfway, `None` when there is none; its end is written down."""
+        found = find_unfinished(
             self.journal, session.node, chain=self.chain, owner=owner, protocol=protocol, market=market
         )
+        if found is not None and found.is_left_open:
+            self.journal.stop(found.run, "its process ended; the rest is planned anew")
+        return found
 
 
 def _nobody(step: Step, event: Event) -> None:

@@ -28,13 +28,14 @@ ON_CHAIN = ("MINED", "VERIFIED")
 class Unfinished:
     """A run whose plan was begun and not ended.
 
-    `done` are the indices of the steps on the chain. `in_hand` is, by token, what was withdrawn and neither sold nor
-    repaid since.
+    `done` are the indices of the steps on the chain. `is_left_open` says that its process ended without a word.
+    `in_hand` is, by token, what was withdrawn and neither sold nor repaid since.
     """
 
     run: int
     plan: Plan
     done: tuple[int, ...]
+    is_left_open: bool
     in_hand: tuple[tuple[Address, int], ...]
 
     def is_over(self, account: LendingAccount) -> bool:
@@ -65,7 +66,7 @@ def find_unfinished(
     up. `None` when there is nothing to take up.
     """
     in_hand: Counter[Address] = Counter()
-    newest: tuple[int, Plan, tuple[int, ...]] | None = None
+    newest: tuple[int, Plan, tuple[int, ...], bool] | None = None
     for run in journal.runs():
         if (run["chain"], run["account"], run["protocol"], run["market"]) != (chain, owner, protocol, market):
             continue
@@ -76,7 +77,7 @@ def find_unfinished(
         if run["mode"] != "broadcast" or not included:
             continue
         plan = plan_of(journal, run["id"])
-        newest = newest or (run["id"], plan, tuple(sorted(included)))
+        newest = newest or (run["id"], plan, tuple(sorted(included)), run["stage"] == "ACTING")
         in_hand.update(dict(_moved(plan, included, node)))
     if newest is None:
         return None

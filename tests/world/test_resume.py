@@ -75,12 +75,14 @@ def test_the_rest_of_a_killed_run_sells_what_it_had_withdrawn(cli: Cli, path: Pa
         cold = cli.rebalance(*RESUME)
     warm = cli.rebalance(*RESUME, "--broadcast", *credentials(cli.world, WHO))
 
-    assert_refused(cold, code=7, said="a transaction of journal #1 may still land")
+    assert_refused(cold, code=7, said="journal #1 sent a transaction that it did not see included")
     assert 0 == warm.code, warm.err
     assert "1 of 5 steps of journal #1 are on the chain; the rest is planned anew from here" in warm.err
     assert ["approve", "swap", "approve", "repay"] == kinds(path, 2)
     assert 2.2 <= health(cli) < 2.21
     assert held == cli.world.balance("WETH", cli.world.account(WHO))
+    with opened(path) as journal:
+        assert ["DONE", "STOPPED"] == [run["stage"] for run in journal.runs()]
     again = cli.rebalance(*RESUME)
     assert_refused(again, code=7, said="no run of this position stopped halfway")
 
