@@ -171,6 +171,13 @@ class Settings(_Frozen):
     failover_after: float = Field(
         default=3.0, gt=0, le=600, description="Seconds after which another node is asked, where there are several."
     )
+    confirmations: int | None = Field(
+        default=None,
+        ge=0,
+        le=64,
+        description="Blocks on top of the last receipt's before a plan counts as done; 2, or 1 where blocks are fast.",
+        examples=[2],
+    )
     color: Literal["auto", "always", "never"] = Field(default="auto", description="Colour; auto heeds NO_COLOR.")
     max_slippage: _Slippage = Field(
         default=Decimal("0.005"), description="The worst price a swap may get, against the oracle, fees included."

@@ -17,7 +17,7 @@ from defilev.units import WAD, to_decimal
 
 __all__ = ["sending_for"]
 
-LOCAL = {"pause": 0.05, "rebroadcast_after": 2.0, "foreign_after": 3.0, "confirmations": 0}
+LOCAL = {"pause": 0.05, "rebroadcast_after": 2.0, "foreign_after": 3.0}
 """A loopback anvil mines at once, mines nothing by itself, and counts no requests."""
 
 SHORTEST = 4.0
@@ -35,8 +35,9 @@ def sending_for(session: Session, account: LendingAccount, plan: Plan) -> Sendin
     """
     is_urgent = _is_urgent(session, account)
     cap = _fee_cap(account, plan, is_urgent=is_urgent)
+    wanted = session.settings.confirmations
     if session.is_anvil and session.is_loopback:
-        return Sending(**LOCAL, is_urgent=is_urgent, fee_cap=cap)  # type: ignore[arg-type]
+        return Sending(**LOCAL, confirmations=wanted or 0, is_urgent=is_urgent, fee_cap=cap)
     block = float(block_seconds(session.chain_id))
     return Sending(
         pause=min(max(block / 4, 0.5), 3.0),
@@ -48,7 +49,7 @@ def sending_for(session: Session, account: LendingAccount, plan: Plan) -> Sendin
         is_urgent=is_urgent,
         foreign_after=max(2 * block, SHORTEST),
         private_for=2 * block,
-        confirmations=2 if block > SLOW_BLOCK else 1,
+        confirmations=wanted if wanted is not None else 2 if block > SLOW_BLOCK else 1,
     )
 
 
