@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 from defilev.execute.fees import fee_cap
@@ -17,7 +18,7 @@ from defilev.units import WAD, to_decimal
 
 __all__ = ["sending_for"]
 
-LOCAL = {"pause": 0.05, "rebroadcast_after": 2.0, "foreign_after": 3.0}
+_LOCAL = Sending(pause=0.05, rebroadcast_after=2.0, foreign_after=3.0)
 """A loopback anvil mines at once, mines nothing by itself, and counts no requests."""
 
 SHORTEST = 4.0
@@ -37,7 +38,7 @@ def sending_for(session: Session, account: LendingAccount, plan: Plan) -> Sendin
     cap = _fee_cap(account, plan, is_urgent=is_urgent)
     wanted = session.settings.confirmations
     if session.is_anvil and session.is_loopback:
-        return Sending(**LOCAL, confirmations=wanted or 0, is_urgent=is_urgent, fee_cap=cap)
+        return replace(_LOCAL, confirmations=wanted or 0, is_urgent=is_urgent, fee_cap=cap)
     block = float(block_seconds(session.chain_id))
     return Sending(
         pause=min(max(block / 4, 0.5), 3.0),
