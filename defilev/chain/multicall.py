@@ -54,8 +54,9 @@ class PinnedReader:
 
         Raises:
             NotDeployed: there is no Multicall3 at its address.
-            BlockUnavailable: the node lacks the block's state, or computed with another block's clock.
-            RpcError: see `Rpc.request`.
+            BlockUnavailable: the node lacks the block's state.
+            RpcMalformed: the answer is none to a multicall, or was computed with another block's clock.
+            RpcError: see `Rpc.read`.
         """
         results: list[CallResult] = []
         for chunk in self._chunks(batch):
@@ -138,7 +139,7 @@ class PinnedReader:
     def _check_clock(self, result: CallResult) -> None:
         seen = int.from_bytes(result.data, "big") if result.success and len(result.data) == 32 else None
         if seen != self.block.timestamp:
-            raise BlockUnavailable(
+            raise RpcMalformed(
                 f"the node computes calls at block {self.block.number} with another block's clock",
                 fix="check the node with `defilev doctor`, or set another --rpc-url",
                 block=self.block.timestamp,

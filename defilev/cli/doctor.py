@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import typer
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from defilev.cli.output import Output
 
 __all__ = ["doctor"]
+
+_INDENT = " " * 6
+"""As wide as a sign and the gaps on both sides of a name."""
 
 _SIGNS = {"ok": ("✓", "OK"), "warning": ("!", "LOW"), "problem": ("✗", "DANGER")}
 
@@ -49,8 +53,15 @@ def _print(checks: Sequence[Check], out: Output) -> None:
     for check in checks:
         sign, style = _SIGNS[check.result]
         advice = f" ({check.fix})" if check.result == "warning" and check.fix else ""
-        out.result(f"  {out.ink(sign, style)} {check.name:{width}}  {check.text}{advice}")
+        first, *more = _wrapped(check.text + advice, out.width - width - len(_INDENT))
+        out.result(f"  {out.ink(sign, style)} {check.name:{width}}  {first}")
+        for line in more:
+            out.result(f"{_INDENT}{'':{width}}{line}")
     out.result(_count(checks))
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return wrap(text, max(width, 20), break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def _document(checks: Sequence[Check], found: NodeFindings) -> dict[str, object]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from defilev.chain.endpoint import Endpoint, Identity
+from defilev.chain.endpoint import Endpoint
 from defilev.chain.endpoints import Endpoints, ask_all, is_stale
 from defilev.chain.quorum import agreed, agreed_head
 from defilev.cli.checks import Check
@@ -35,7 +35,8 @@ class Seen:
     endpoint: Endpoint
     problem: str | None = None
     client: str | None = None
-    identity: Identity | None = None
+    chain_id: int | None = None
+    genesis: str | None = None
     head: Block | None = None
     behind: int | None = None
     is_stale: bool = False
@@ -76,8 +77,8 @@ def node_document(one: Seen) -> dict[str, Any]:
     return {
         "name": one.endpoint.name,
         "client": one.client,
-        "chain_id": one.identity.chain_id if one.identity else None,
-        "genesis_hash": one.identity.genesis if one.identity else None,
+        "chain_id": one.chain_id,
+        "genesis_hash": one.genesis,
         "head": one.head.number if one.head else None,
         "behind": one.behind,
         "latency_ms": None if one.latency is None else round(one.latency * 1000),
@@ -88,15 +89,25 @@ def node_document(one: Seen) -> dict[str, Any]:
 
 
 def _inspect(endpoint: Endpoint) -> Seen:
+    node = endpoint.node
     try:
-        identity, head = endpoint.identify(), endpoint.node.block("latest")
+        chain_id, head = node.chain_id(), node.block("latest")
     except DefilevError as error:
         return Seen(endpoint, problem=error.fact)
-    client = None
+    genesis = client = None
     with suppress(DefilevError):
-        client = endpoint.node.client_version()[:_LONGEST_CLIENT]
-    capabilities = tuple(_capabilities(endpoint, head))
-    return Seen(endpoint, None, client, identity, head, latency=endpoint.score.latency, capabilities=capabilities)
+        genesis = node.block(0).hash
+    with suppress(DefilevError):
+        client = node.client_version()[:_LONGEST_CLIENT]
+    return Seen(
+        endpoint,
+        client=client,
+        chain_id=chain_id,
+        genesis=genesis,
+        head=head,
+        latency=endpoint.score.latency,
+        capabilities=tuple(_capabilities(endpoint, head)),
+    )
 
 
 def _capabilities(endpoint: Endpoint, head: Block) -> Iterator[str]:
@@ -124,7 +135,7 @@ def _check(one: Seen, name: str, *, is_alone: bool) -> Check:
             fix = f"start {one.endpoint.name}, or set DEFILEV_RPC_URL to another node"
             return Check(name, "problem", one.problem, fix)
         return Check(name, "warning", one.problem, _LEAVE_OUT)
-    told = _told(one)
+    told = _told(one, is_alone=is_alone)
     if "by-hash" not in one.capabilities:
         return Check(name, "problem", f"{told}; it does not read at a block's hash (EIP-1898)", _LEAVE_OUT)
     if one.is_stale:
@@ -134,13 +145,15 @@ def _check(one: Seen, name: str, *, is_alone: bool) -> Check:
     return Check(name, "ok", told)
 
 
-def _told(one: Seen) -> str:
+def _told(one: Seen, *, is_alone: bool) -> str:
+    """Return a node's figures; of one alone, what no other check says."""
     latency = "" if one.latency is None else f"{one.latency * 1000:.0f} ms"
-    chain = f"chain {one.identity.chain_id}" if one.identity else ""
-    head = f"block {one.head.number}" if one.head else ""
-    lag = f"{one.behind} behind" if one.behind else ""
-    parts = [part for part in (chain, head, lag, latency, " ".join(one.capabilities)) if part]
-    return f"{one.endpoint.name}  {one.client or _UNKNOWN_CLIENT}  {' · '.join(parts)}"
+    client = one.client or _UNKNOWN_CLIENT
+    if is_alone or one.head is None:
+        return " · ".join(part for part in (f"{one.endpoint.name}  {client}", latency) if part)
+    lag = f" ({one.behind} behind)" if one.behind else ""
+    parts = [f"chain {one.chain_id}", f"block {one.head.number}{lag}", latency, *one.capabilities, client]
+    return f"{one.endpoint.name}  {' · '.join(part for part in parts if part)}"
 
 
 def _shared_host(endpoints: Endpoints) -> str | None:

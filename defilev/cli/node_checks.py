@@ -51,16 +51,16 @@ def node_checks(settings: Settings) -> NodeFindings:
 
 def _of_the_best(endpoints: Endpoints, seen: Sequence[Seen], settings: Settings) -> Iterator[Check]:
     """Yield what is needed of the chain, asked through the nodes that agree, or the only one that answers."""
-    answering = [one for one in seen if one.identity and one.head and one.agrees is not False]
+    answering = [one for one in seen if one.head and one.agrees is not False]
     newest = max(answering, key=lambda one: one.head.number if one.head else -1, default=None)
-    if newest is None or newest.identity is None or newest.head is None:
+    if newest is None or newest.chain_id is None or newest.head is None:
         return
-    if len({one.identity for one in answering}) > 1:
+    if len({(one.chain_id, one.genesis) for one in answering}) > 1:
         return
     node = endpoints.only([one.endpoint.name for one in answering]).node
     yield _head(newest.head, is_test_node="anvil" in (newest.client or "").lower())
     yield _simulation(node)
-    yield from _book_checks(node, newest.identity.chain_id, newest.head, settings)
+    yield from _book_checks(node, newest.chain_id, newest.head, settings)
 
 
 def _head(head: Block, *, is_test_node: bool) -> Check:

@@ -146,8 +146,22 @@ def test_a_busy_node_is_not_asked_more() -> None:
 
 def test_another_clock_is_refused() -> None:
     """Calls that see another time than the block's header were not made at that block."""
-    with pytest.raises(BlockUnavailable, match="another block's clock"):
+    with pytest.raises(RpcMalformed, match="another block's clock"):
         reader(Multicall(clock=112)).fetch(numbered(1))
+
+
+def test_a_clock_that_was_wrong_once_is_asked_again() -> None:
+    """A node that mines just then may answer for the next block: the read is repeated, and the second answer counts."""
+    contract = Multicall(clock=112)
+
+    def once_late(fields: dict[str, str], block: Any) -> str:
+        answered = contract(fields, block)
+        contract.clock = BLOCK.timestamp
+        return answered
+
+    asked = reader(once_late)
+    assert 1 == len(asked.fetch(numbered(1)))
+    assert 2 == asked.node.rpc.round_trips["eth_call"]
 
 
 def test_the_clock_is_asked_for_once() -> None:
