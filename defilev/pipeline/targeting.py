@@ -20,6 +20,7 @@ from defilev.optimize.mix import ACROSS, Mix, mix_of
 from defilev.optimize.target import choose_target
 from defilev.pipeline.penalties import penalty_for
 from defilev.pipeline.session import Session
+from defilev.pipeline.surroundings import deltas_of, depth_of, stress_cases
 from defilev.pipeline.volatility import Volatilities, VolatilityChoice, plain_symbol, volatilities_of
 from defilev.protocols import PROTOCOLS
 from defilev.protocols.aave_v3.rates import MarketRates, read_rates
@@ -68,9 +69,20 @@ def make_target(session: Session, account: LendingAccount, exposure: Exposure, q
     wants = question.preferences
     owed = _debt_tokens(session, account, question)
     rates, notes = _rates(session, account, owed)
-    given = volatilities_of(exposure, question.volatility, horizon_days=wants.horizon_days, at=account.block.timestamp)
+    given = volatilities_of(
+        exposure,
+        question.volatility,
+        horizon_days=wants.horizon_days,
+        at=account.block.timestamp,
+        fetch=session.fetch,
+    )
     mix = mix_of(exposure, given.by_feed, given.correlation)
-    position = _position(account, exposure, mix, question, rates, owed)
+    position = replace(
+        _position(account, exposure, mix, question, rates, owed),
+        depth=depth_of(session, account, exposure),
+        deltas=deltas_of(exposure, given.betas),
+        stress_cases=stress_cases(exposure),
+    )
     market = _market(exposure, mix, given, position, notes)
     session.reader.verify()
     return choose_target(position, market, replace(wants, gas_value=_gas_value(session, account)))
@@ -182,13 +194,15 @@ def _borrow_market(account: LendingAccount, rates: MarketRates) -> BorrowMarket:
 
 
 def _risky(exposure: Exposure, mix: Mix) -> str:
-    """Return the name of the driver that matters most on the exposed side."""
+    """Return the names of the drivers that move on the exposed side, the heaviest first."""
     figure = "requirement" if mix.side == "short" else "capacity"
     weights: dict[Address, float] = {}
     for term in exposure.terms:
         weights[term.driver] = weights.get(term.driver, 0.0) + float(getattr(term, figure))
     volatile = [driver for driver in exposure.drivers if not driver.stable] or list(exposure.drivers)
-    return plain_symbol(max(volatile, key=lambda driver: weights.get(driver.feed, 0.0)).symbol)
+    heaviest = sorted(volatile, key=lambda driver: -weights.get(driver.feed, 0.0))
+    names = [plain_symbol(driver.symbol) for driver in heaviest if weights.get(driver.feed, 0.0) > 0]
+    return ", ".join(dict.fromkeys(names)) or plain_symbol(heaviest[0].symbol)
 
 
 def _market(
@@ -223,7 +237,7 @@ def _jumps(mix: Mix) -> Jumps:
 
 def _table(position: Position) -> MultiplierTable:
     table = load_multipliers()
-    if position.risky_asset in {plain_symbol(asset) for asset in table.assets}:
+    if set(position.risky_asset.split(", ")) <= {plain_symbol(asset) for asset in table.assets}:
         return table
     return table.scaled(OTHER_ASSETS_FACTOR, asset_class="other")
 
