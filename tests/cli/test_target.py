@@ -365,6 +365,23 @@ def _ceiling(document: dict[str, Any], name: str) -> dict[str, Any]:
     return found
 
 
+def test_borrow_rate_at_the_target_is_what_the_pool_asks_then(target: Run, world: World) -> None:
+    """Borrow up to the target, and the pool's own rate strategy stores the rate that the target was reckoned with."""
+    for leverage in (1.9, 2.2):
+        asked = ("--volatility", "30%", "--leverage", str(leverage), "--json")
+        document = target("comfortable", *asked).document
+        equity = Decimal(document["position"]["collateral_value"]) - Decimal(document["position"]["debt_value"])
+        extra = equity * (Decimal(leverage) - 1) - Decimal(document["position"]["debt_value"])
+        owner, pool = world.account("comfortable"), world.pool("main")
+        data = interface("aave_v3_pool")["borrow"].encode(world.token("USDC"), int(extra * 10**6), 2, 0, owner)
+        snapshot = world.rpc("evm_snapshot")
+        assert world.send(owner, pool, data)["status"] == "0x1"
+        (leg,) = [leg for leg in world.read("main", [owner])[0].legs if leg.side == "borrow"]
+        assert leg.rate / RAY == pytest.approx(document["target"]["borrow_rate"], rel=1e-5)
+        assert document["target"]["borrow_rate"] > document["now"]["borrow_rate"]
+        world.rpc("evm_revert", snapshot)
+
+
 def pool_price(world: World, amount: int) -> float:
     """Return the price of WETH in USDC, in base units, that the deep pool has after a sale of `amount` wei."""
     function = interface("uniswap_v3_quoter_v2")["quoteExactInputSingle"]
