@@ -10,6 +10,7 @@ from defilev.config.settings import TargetSettings
 from defilev.config.values import parse_duration
 from defilev.errors import InvalidNumber, UnknownName, UsageError
 from defilev.model.target_inputs import Objective, Preferences
+from defilev.optimize.mix import NEARLY_STILL
 from defilev.optimize.objectives import OBJECTIVES
 from defilev.pipeline.targeting import TargetQuestion
 from defilev.pipeline.volatility import VolatilityChoice
@@ -101,7 +102,7 @@ def parse_volatility(text: str | None, *, prices: Path | None) -> VolatilityChoi
     """Return what `--volatility` and `--prices` say: a method, a figure, or an implied figure or file.
 
     Raises:
-        InvalidNumber: a figure that is not above 0 % and at most 1000 %.
+        InvalidNumber: a figure that is not between 5 % and 1000 %.
         UsageError: a figure beside a price history.
     """
     history = VolatilityChoice(is_feed=True) if prices == FEED else VolatilityChoice(prices=prices)
@@ -139,9 +140,10 @@ def _figure(said: str) -> float:
             fix="write --volatility 65%, or one of ewma, har, garch, implied:65%",
         )
     figure = float(parse_percentage(said, what="--volatility"))
-    if not 0 < figure <= LARGEST_VOLATILITY:
+    if not NEARLY_STILL <= figure <= LARGEST_VOLATILITY:
         raise InvalidNumber(
-            f"--volatility {said} is not above 0% and at most 1000%", fix="give the yearly volatility, such as 65%"
+            f"--volatility {said} is not between {NEARLY_STILL:.0%} and {LARGEST_VOLATILITY:.0%} a year",
+            fix="give the yearly volatility, such as 65%; a pair that moves together needs none",
         )
     return figure
 

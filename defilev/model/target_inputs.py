@@ -168,8 +168,9 @@ class RiskMarket:
 
     `volatility` is that of ln(health factor), `exposure_volatility` that of the exposure that leverage multiplies, and
     `stress_volatility` a bad week's, `None` when no history says. `drift` is that of ln(health factor) without carry:
-    Itô terms only, since no mean is inferred from prices. `jumps` are part of `volatility`. `correlation` is the one
-    assumed between drivers where no history gives one, `None` where none was needed. `notes` are for the reader.
+    Itô terms only, since no mean is inferred from prices. `jumps` are part of `volatility`, `stress_jumps` of
+    `stress_volatility`. `correlation` is the one assumed between drivers where no history gives one, `None` where none
+    was needed. `notes` are for the reader.
     """
 
     volatility: float
@@ -182,6 +183,7 @@ class RiskMarket:
     table: MultiplierTable | None = None
     correlation: float | None = None
     notes: tuple[str, ...] = ()
+    stress_jumps: Jumps | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,8 +77,9 @@ def reaction_health_factor(case: Case) -> float | None:
     wants, market = case.preferences, case.market
     years = wants.reaction_hours / HOURS_PER_DAY / DAYS_PER_YEAR
     carry = case.position.supply_rate - case.position.borrow_rate
-    sigma = max(market.volatility, market.stress_volatility or 0.0)
-    process = case.jump_process(sigma, carry)
+    stressed = market.stress_volatility or 0.0
+    sigma = max(market.volatility, stressed)
+    process = case.jump_process(sigma, carry, market.stress_jumps if stressed >= market.volatility else None)
     if process is None:
         return health_factor_for_probability(wants.reaction_probability, sigma, years, market.drift + carry)
     diffusion, drift, jumps = process
@@ -215,7 +216,7 @@ def _floor(case: Case) -> Iterator[Ceiling]:
     multiplier = _multiplier(case)
     floor = wants.drawdown_floor if wants.floor is None else wants.floor
     whose = "floor" if wants.floor is None else "your floor"
-    text = f"{whose}: keep {floor:.0%} of equity, CPPI m={multiplier:.3g}"
+    text = f"{whose}: keep {floor * 100:.4g}% of equity, CPPI m={multiplier:.3g}"
     leverage = cppi_leverage(multiplier, floor) + (1 if case.position.side == "short" else 0)
     yield _ceiling(case, "floor", text, leverage, is_hard=wants.floor is not None)
 

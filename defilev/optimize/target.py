@@ -30,6 +30,9 @@ from defilev.optimize.trading import band_around, band_within, inside, no_band, 
 
 __all__ = ["choose_target"]
 
+_NEARLY_ALL = 1 - 1e-9
+"""A search that ends at the ceiling was stopped by it."""
+
 POINTS = 0.10
 FALLS = (0.1, 0.2, 0.3, 0.4, 0.5)
 DEPEGS = (0.01, 0.02, 0.05, 0.1)
@@ -53,7 +56,8 @@ def choose_target(position: Position, market: RiskMarket, preferences: Preferenc
     highest = _height(limit)
     wanted = wanted_leverage(case, ceiling=highest)
     leverage, band = _target_and_band(case, min(wanted, highest), ceilings)
-    binding = limit.name if wanted > highest else preferences.objective
+    is_capped = wanted > highest or (preferences.objective == "carry" and wanted >= highest * _NEARLY_ALL)
+    binding = limit.name if is_capped else preferences.objective
     trade = trade_for(case, band, leverage)
     return Target(
         position=position,
@@ -189,7 +193,8 @@ def _objective_notices(case: Case, limit: Ceiling, wanted: float) -> Iterator[No
     if wants.objective == "fixed" and wanted > _height(limit):
         yield Notice("capped", f"your target of {wanted:.2f}× is above a hard ceiling: {limit.text}")
     if wants.objective == "kelly" and wanted > _height(limit):
-        yield Notice("kelly-above-limits", f"your view asks for {wanted:.4g}×, more than {limit.text} allows")
+        whose = "the prior" if wants.expected_return is None and wants.sharpe is None else "your view"
+        yield Notice("kelly-above-limits", f"{whose} asks for {wanted:.4g}×, more than is allowed by {limit.text}")
 
 
 def _price_notices(case: Case) -> Iterator[Notice]:

@@ -85,13 +85,19 @@ def trade_for(case: Case, band: BandLevels, target: float) -> Trade:
     if target <= 1:
         return _closing(case) if now is not None else _holding(case, _why_no_debt(case), target)
     if now is not None and band.trigger_low is not None and now < band.trigger_low - _TINY:
-        reason = f"health {now:.4g} is below the band's {band.trigger_low:.4g}"
+        reason = f"health {_said(now)} is below the band's {_said(band.trigger_low)}"
         return _trade(case, band.trade_to_low, target, reason)
     upper = band.trigger_high
     if band.trade_to_high is not None and (now is None or (upper is not None and now > upper + _TINY)):
-        said = "nothing is owed" if now is None else f"health {now:.4g} is above the band's {upper:.4g}"
+        said = "nothing is owed" if now is None else f"health {_said(now)} is above the band's {_said(upper)}"
         return _trade(case, band.trade_to_high, target, said)
     return _holding(case, _why_held(case, target), target)
+
+
+def _said(health: float | None) -> str:
+    if health is None:
+        return "none"
+    return f"{health:.4g}" if health < 1000 else f"{health:,.0f}"
 
 
 def _why_no_debt(case: Case) -> str:

@@ -219,16 +219,17 @@ def _market(
         method=given.method,
         parts=given.parts,
         stress_volatility=None if stress is None else max(stress.volatility, mix.volatility),
-        jumps=_jumps(mix) if has_prices else None,
+        jumps=_jumps(mix, mix.volatility) if has_prices else None,
         table=_table(position) if has_prices else None,
         correlation=ACROSS if mix.assumed and not given.measured else None,
         notes=(*given.notes, *notes) if has_prices else notes,
+        stress_jumps=None if stress is None or not has_prices else _jumps(mix, max(stress.volatility, mix.volatility)),
     )
 
 
-def _jumps(mix: Mix) -> Jumps:
+def _jumps(mix: Mix, volatility: float) -> Jumps:
     """Return the shipped jumps at this volatility; of a short account's health they go the other way."""
-    kou = jumps_for_volatility(mix.volatility)
+    kou = jumps_for_volatility(volatility)
     up, down, share = 1 / kou.up_rate, 1 / kou.down_rate, kou.up_share
     if mix.side == "short":
         up, down, share = down, up, 1 - share

@@ -90,7 +90,9 @@ def _outlook(target: Target, outlook: Outlook) -> list[Cell]:
     is_correlated = target.position.side == "correlated"
     return [
         Cell(outlook.name, "strong" if outlook.name == "target" else None),
-        Cell(figures.leverage(decimal(max(outlook.leverage, 1.0)))),
+        Cell(
+            figures.leverage(decimal(outlook.leverage)) if outlook is target.now else _down(max(outlook.leverage, 1.0))
+        ),
         Cell(figures.health(decimal(outlook.health_factor))),
         Cell(_days(outlook.interest_days) if is_correlated else _chosen_chance(target, outlook)),
         Cell(f"{figures.percent(carry, signed=True, places=1)}/yr"),
@@ -112,7 +114,9 @@ def _days(days: float | None) -> str:
 
 def _risks(target: Target, width: int, ink: Ink) -> list[str]:
     risks: Sequence[HorizonRisk] = target.now.risks
-    columns = [Column("P(liquidated within)"), *(Column(f"{risk.days:g} d", "right") for risk in risks)]
+    chosen = target.preferences.horizon_days
+    days = [Column(f"{risk.days:g} d", "right", drop=int(risk.days != chosen)) for risk in risks]
+    columns = [Column("P(liquidated within)"), *days]
     rows = [[Cell(text) for text in row] for row in risk_rows(target)]
     return table(columns, rows, width=width, ink=ink) if rows else []
 
@@ -134,8 +138,8 @@ def _ceilings(target: Target, width: int, ink: Ink) -> list[str]:
 
 
 def _ceiling(ceiling: Ceiling) -> list[Cell]:
-    said = ("← binding", ceiling.binding), ("advice", ceiling.kind == "advice"), ("exceeded", ceiling.exceeded)
-    words = ", ".join(word for word, holds in said if holds)
+    said = ("advice", ceiling.kind == "advice"), ("exceeded", ceiling.exceeded)
+    words = "← binding" if ceiling.binding else ", ".join(word for word, holds in said if holds)
     leverage = "any" if ceiling.leverage is None else _down(ceiling.leverage)
     return [
         Cell(spaced(ceiling.text)),
@@ -166,7 +170,8 @@ def _band(target: Target, room: int, ink: Ink) -> list[str]:
         bound = "binds" if band.reaction_binds else "not binding"
         said += f". Reaction check {figures.health(decimal(band.reaction))}: {bound}"
     if band.trades_per_year is not None and band.cost_rate is not None:
-        said += f". About {band.trades_per_year:.0f} trades and {percent(band.cost_rate, places=2)} of growth a year"
+        often = "More than 365" if band.trades_per_year > 365 else f"About {band.trades_per_year:.0f}"
+        said += f". {often} trades and {percent(band.cost_rate, places=2)} of growth a year"
     return labelled("band", _wrapped(said, room, ink))
 
 
@@ -182,6 +187,8 @@ def _trade(target: Target, room: int, ink: Ink) -> list[str]:
     what = f"borrow {owed} for {held}" if trade.sale < 0 else f"sell {held}{share} and repay {owed}"
     cost = f"{what}: about {figures.dollars(abs(trade.sale))}, to {to}, for about {figures.dollars(trade.cost)}"
     lines += labelled("cost", _wrapped(cost, room, ink))
+    if not trade.waiting:
+        return lines
     waiting = f"a day off target costs about {figures.dollars(trade.waiting)}; wait only if that saves more"
     return lines + labelled("waiting", _wrapped(waiting, room, ink))
 

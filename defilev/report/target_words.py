@@ -36,7 +36,7 @@ _OBJECTIVES = {
 }
 _SMALLEST = 1e-6
 _ALL = 0.999
-_PER_CENT = re.compile(r"(\d) ?%")
+_PER_CENT = re.compile(r"(?<![=\d.])(\d[\d.]*) ?%")
 
 
 def decimal(value: float | None) -> Decimal | None:
@@ -60,7 +60,7 @@ def percent(value: float, *, places: int = 0, signed: bool = False) -> str:
 
 
 def spaced(text: str) -> str:
-    """Return a text that was worked out elsewhere, its per cent signs spaced like the tables'."""
+    """Return a text that was worked out elsewhere, its per cent signs spaced like the tables'; flags stay as typed."""
     return _PER_CENT.sub(rf"\1{figures.NARROW_SPACE}%", figures.clean(text))
 
 
@@ -104,7 +104,7 @@ def _range(target: Target, risk: HorizonRisk) -> str:
     if risk.low is None or risk.high is None:
         return figures.NOTHING
     low, high = chance(target, risk.low), chance(target, risk.high)
-    return low if low == high else f"{low} – {high}"
+    return low if low == high else f"{low.removesuffix(f'{figures.NARROW_SPACE}%')} – {high}"
 
 
 def implied_of(target: Target) -> str:
@@ -152,7 +152,7 @@ def volatility_words(target: Target) -> str:
     """Return the volatility used and every figure that it was chosen from."""
     market = target.risk_market
     parts = " · ".join(f"{part.name} {percent(part.value)}" for part in market.parts)
-    stress = "" if market.stress_volatility is None else f" · stress {percent(market.stress_volatility)}"
+    stress = "" if market.stress_volatility is None else f" · bad weeks {percent(market.stress_volatility)}"
     said = f"{percent(market.volatility, places=1)}/yr of health, {market.method}"
     return f"{said} ({parts}{stress})" if parts else said
 

@@ -112,6 +112,7 @@ def _facts(described: Sequence[Facts]) -> str:
         ("Yang–Zhang, hourly", "yang_zhang", ".3f"),
         ("excess kurtosis of hourly returns", "hourly_kurtosis", ".0f"),
         ("worst hour (log)", "worst_hour", ".1%"),
+        ("worst six hours (log)", "worst_six_hours", ".1%"),
         ("worst day (log)", "worst_day", ".1%"),
         ("hours beyond five sigma per year", "jumps_per_year", ".0f"),
         ("share of them up", "up_share", ".2f"),
