@@ -16,6 +16,7 @@ from calibrating import predict
 from calibrating.conclusions import conclusions
 from calibrating.diagram import reliability_svg
 from calibrating.facts import facts
+from calibrating.history_chart import volatility_svg
 from calibrating.multiples import LEVELS, exceedance, fit_and_judge
 from calibrating.page import HEALTH_ARRAY, page, percent
 from calibrating.predict import Judged, judge
@@ -32,7 +33,7 @@ DRAWN = ("lognormal, blend", "jumps, blend", "FHS", "calibrated")
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/calibration", description=__doc__)
-    parser.add_argument("--output", type=Path, help="a directory for all three files instead of their places")
+    parser.add_argument("--output", type=Path, help="a directory for all four files instead of their places")
     output: Path | None = parser.parse_args().output
     assets = [load(name) for name in MAJORS]
     table = shipped(assets)
@@ -70,6 +71,7 @@ def main() -> None:
     }
     title = "Touched against predicted, ETH and BTC, daily starts 2019–2025"
     _write((output or ROOT / "docs") / "calibration.svg", reliability_svg(panels, title=title))
+    _write((output or ROOT / "docs") / "volatility.svg", volatility_svg(assets))
 
 
 def _study(assets: Sequence[Asset]) -> tuple[list[Judged], list[Judged]]:

@@ -22,6 +22,7 @@ from calibrating.text import (
     READ,
     SHIPPED,
     TITLE,
+    VOLATILITY,
 )
 from calibrating.verdict import Frequency, breached, brier, touched
 from defilev.model.multipliers import MultiplierTable
@@ -49,6 +50,7 @@ def page(
         conclusions,
         HOW.format(paths=FHS_PATHS),
         "## The histories",
+        VOLATILITY,
         _facts(described),
         "## The shipped table",
         _shipped(table),

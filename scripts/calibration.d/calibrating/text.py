@@ -36,12 +36,16 @@ READ = """## What to keep in mind
   target`.
 - In the diagram points on the lower edge are 0.1 % or less.
 - LINK's range estimators are ruled by one candle, a low of $0.0001 on 2020-03-12: a wick of one venue. Closes
-  are the safer measure.
+  are the safer measure, and `defilev target` refuses a history with such a wick in the range that it uses.
 - Candles of one exchange are not the protocol's oracle: an oracle that lags or filters wicks liquidates less
   often than the lows suggest.
 - The pooled table is for assets that behave like ETH and BTC; others get its multipliers times 1.15 until they
   are calibrated.
 - Bootstrap seed {seed}; a run on the same data writes the same page."""
+
+VOLATILITY = """![Volatility of ETH and BTC](volatility.svg)
+
+Thin lines: the root of the mean daily variance of 30 days. Thick ones and the table: the whole file."""
 
 SHIPPED = """`defilev/config/tables/major.json`: {assets}, starts {first} to {last}, estimator `{estimator}`. ± is a
 standard error by bootstrap of 30-day blocks. Below 1 % the tail is a fitted generalised Pareto law:
