@@ -12,6 +12,7 @@ from defilev.report.table import LABEL_WIDTH, Cell, Column, flow, labelled, tabl
 from defilev.report.target_stress import delta_words, spiral_words, stress_table
 from defilev.report.target_words import (
     binding_words,
+    carry_words,
     chance,
     deciding_model,
     decimal,
@@ -19,6 +20,7 @@ from defilev.report.target_words import (
     implied_of,
     loop_lines,
     loss_words,
+    multiplier_words,
     percent,
     reserve_words,
     risk_rows,
@@ -39,6 +41,7 @@ def target_text(target: Target, *, chain_name: str, width: int, ink: Ink, explai
         [*_head(target, chain_name, width, ink), *_volatility(target, room, ink)],
         _outlooks(target, width, ink),
         [*_risks(target, width, ink), *_loss(target, room, ink)] if target.position.side != "correlated" else [],
+        labelled("carry", _wrapped(carry_words(target), room, ink)),
         _loop(target, room, ink),
         _ceilings(target, width, ink),
         [*_band(target, room, ink), *_trade(target, room, ink)],
@@ -220,9 +223,8 @@ def _assumptions(target: Target, room: int, ink: Ink) -> list[str]:
     ]
     if market.jumps is not None:
         said.append(f"{market.jumps.intensity:.0f} jumps a year")
-    if market.table is not None:
-        rows = market.table
-        said.append(f"multipliers {rows.name}: {', '.join(rows.assets)} {rows.first_day} to {rows.last_day}")
+    if multipliers := multiplier_words(target):
+        said.append(multipliers)
     lines = labelled("delta", _wrapped(delta_words(target), room, ink)) if target.position.deltas else []
     if target.now.growth is not None:
         lines += labelled("growth", _wrapped(growth_words(target), room, ink))

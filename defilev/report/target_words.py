@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from defilev.model.target import HorizonRisk, Target
+from defilev.model.target import HorizonRisk, Outlook, Target
 from defilev.report import figures
 from defilev.risk.first_passage import LiquidationTerms, liquidation_outcome
 
 __all__ = [
     "binding_words",
+    "carry_words",
     "chance",
     "deciding_model",
     "decimal",
@@ -18,6 +19,7 @@ __all__ = [
     "implied_of",
     "loop_lines",
     "loss_words",
+    "multiplier_words",
     "percent",
     "reserve_words",
     "risk_rows",
@@ -131,6 +133,26 @@ def loss_words(target: Target) -> str:
     return f"{said}; expected loss within {days:g} d now about {figures.dollars(now.expected_loss)} ({model})"
 
 
+def carry_words(target: Target) -> str:
+    """Return what the collateral earns less what the debt costs, and what a constant leverage loses to volatility."""
+    rate = percent(target.position.supply_rate, places=2)
+    said = f"{_carry(target.now)} of equity a year now: the collateral earns {rate}"
+    if target.now.health_factor is not None:
+        said += f", the debt costs {percent(target.now.borrow_rate, places=2)}"
+    if target.target.leverage != target.now.leverage:
+        said += f"; {_carry(target.target)} at the target"
+        then = percent(target.target.borrow_rate, places=2)
+        if target.target.health_factor is not None and then != percent(target.now.borrow_rate, places=2):
+            said += f", where the debt costs {then}"
+    if target.target.leverage > 1 and target.target.decay:
+        said += f". Volatility drag of holding the target's leverage: {percent(target.target.decay)} a year"
+    return said
+
+
+def _carry(outlook: Outlook) -> str:
+    return percent(outlook.carry, places=1, signed=True)
+
+
 def growth_words(target: Target) -> str:
     """Return the growth of equity a year under the view, stated or prior."""
     wants = target.preferences
@@ -155,6 +177,20 @@ def volatility_words(target: Target) -> str:
     stress = "" if market.stress_volatility is None else f" · bad weeks {percent(market.stress_volatility)}"
     said = f"{percent(market.volatility, places=1)}/yr of health, {market.method}"
     return f"{said} ({parts}{stress})" if parts else said
+
+
+def multiplier_words(target: Target) -> str:
+    """Return the multipliers used: their name, sample, and the one that the budget rests on, with its error."""
+    table, wants = target.risk_market.table, target.preferences
+    if table is None:
+        return ""
+    said = f"multipliers {table.name}: {', '.join(table.assets)} {table.first_day} to {table.last_day}"
+    row = next((row for row in table.horizons if row.days == wants.horizon_days), None)
+    if row is None or wants.maximum_probability not in table.probabilities:
+        return said
+    place = table.probabilities.index(wants.maximum_probability)
+    budget = f"k({percent(wants.maximum_probability)}, {wants.horizon_days:g} d)"
+    return f"{said}, {budget} = {row.multipliers[place]:.2f} ± {row.errors[place]:.2f}"
 
 
 def sensitivity_words(target: Target) -> str:

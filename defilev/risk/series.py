@@ -134,8 +134,13 @@ def _require_up_to_date(history: PriceHistory, *, at: int, maximum_age_days: flo
 
 
 def idle(history: PriceHistory) -> tuple[Gap, ...]:
-    """Return the stretches of `LONGEST_GAP` or more in which the price did not move at all: a feed that stood still."""
+    """Return the stretches of `LONGEST_GAP` or more in which the price did not move, or nothing was traded.
+
+    A volume that is zero throughout says nothing.
+    """
     still = (history.high == history.low) & (history.close == history.open)
+    if history.volume is not None and history.volume.any():
+        still |= history.volume == 0
     edges = np.flatnonzero(np.diff(still.astype(np.int8), prepend=0, append=0))
     runs = zip(edges[::2], edges[1::2], strict=True)
     stretches = [Gap(int(history.opens_at[a]), int(history.opens_at[b - 1]) + history.interval) for a, b in runs]

@@ -118,6 +118,8 @@ def test_target_says_now_recommended_limits_and_band(target: Run) -> None:
         "advice",
         "band",
         "HOLD",
+        "carry −0.6 % of equity a year now: the collateral earns 1.48 %, the debt costs 4.58 %",
+        "k(1 %, 7 d) = 3.69 ± 0.38",
         "sensitivity",
         "volatility +10 points",
         "without a price history",

@@ -130,6 +130,16 @@ def test_a_price_that_stands_still_is_a_gap(tmp_path: Path) -> None:
         usable(history)
 
 
+def test_hours_without_a_trade_are_a_gap_unless_no_volume_is_known(tmp_path: Path) -> None:
+    """A price that moves while nothing is traded is no price; a volume of zero throughout says nothing."""
+    rows = [row(hour) for hour in range(24 * 120)]
+    quiet = [text[: text.rindex(",")] + ",0" if 1000 <= hour < 1013 else text for hour, text in enumerate(rows)]
+    with pytest.raises(HistoryUnusable, match="silent for 13 h"):
+        usable(load_history(written(tmp_path, quiet), "ETH"))
+    unknown = [text[: text.rindex(",")] + ",0" for text in rows]
+    usable(load_history(written(tmp_path, unknown, name="unknown.csv"), "ETH"))
+
+
 def test_too_short_too_old_and_of_another_unit_are_refused(tmp_path: Path) -> None:
     """Each says what would do: from when, up to when, in which unit."""
     history = load_history(written(tmp_path, [row(hour) for hour in range(24 * 50)]), "ETH")
