@@ -28,6 +28,12 @@ SMALL = 64
 """A sale this many times smaller hardly moves the price: what it brings is what the larger one is compared with."""
 
 
+INTERMEDIATES = ("WETH", "USDC", "USDT", "DAI", "WBTC")
+"""What a route may go through: the tokens that the deep pools have on one side."""
+
+_CENT = Decimal("0.01")
+
+
 class _Sale(NamedTuple):
     """The most that would be sold, in base units, and what it is worth in quote units."""
 
@@ -47,18 +53,23 @@ def depth_of(session: Session, account: LendingAccount, exposure: Exposure) -> D
     """Return what the pools make of selling collateral for all debt; `None` without a debt, a venue or a route.
 
     The largest volatile collateral is sold for the largest volatile debt, and where there is none the largest of all.
+
+    Raises:
+        CallReverted: the venue does not answer.
     """
     venue, sale = venue_of(session.book), _sale(account, exposure)
     if venue is None or sale is None:
         return None
-    fills = drive(_read_fills(venue, sale, PROTOCOLS[account.protocol].tokens(account)), session.fetch)
+    between = [token for token in PROTOCOLS[account.protocol].tokens(account) if token.symbol in INTERMEDIATES]
+    fills = drive(_read_fills(venue, sale, between), session.fetch)
     if fills is None:
         return None
     large, small = fills
     unit = sale.value / sale.amount
     kept = Decimal(large.brought * small.amount) / Decimal(small.brought * large.amount)
     impact = 2 * max(1 - kept, Decimal(0)) / (unit * (large.amount - small.amount))
-    return Depth(venue.name, sale.sold.symbol, sale.bought.symbol, float(impact), unit * large.amount)
+    largest = (unit * large.amount).quantize(_CENT)
+    return Depth(venue.name, sale.sold.symbol, sale.bought.symbol, float(impact), largest)
 
 
 def _sale(account: LendingAccount, exposure: Exposure) -> _Sale | None:
@@ -78,9 +89,9 @@ def _value(account: LendingAccount, leg: Leg) -> Decimal:
     return to_decimal(leg.value, account.quote_decimals)
 
 
-def _read_fills(venue: Venue, sale: _Sale, tokens: Sequence[Token]) -> Read[tuple[_Fill, _Fill] | None]:
+def _read_fills(venue: Venue, sale: _Sale, between: Sequence[Token]) -> Read[tuple[_Fill, _Fill] | None]:
     """Return the largest part of the sale that a route takes, along the best one, and a small part along the same."""
-    (routes,) = yield from venue.routes([(sale.sold, sale.bought)], intermediates=tokens)
+    (routes,) = yield from venue.routes([(sale.sold, sale.bought)], intermediates=between)
     for share in SHARES:
         large = yield from _best(venue, routes, sale.amount // share)
         if large is not None:

@@ -13,7 +13,7 @@ from defilev.model.exposure import Exposure
 from defilev.model.multipliers import MultiplierTable
 from defilev.model.request import Address, Read
 from defilev.model.target import Target
-from defilev.model.target_inputs import BorrowMarket, Jumps, Position, Preferences, RiskMarket
+from defilev.model.target_inputs import BorrowMarket, Depth, Jumps, Position, Preferences, RiskMarket
 from defilev.model.token import Token
 from defilev.observe.drive import drive
 from defilev.optimize.mix import ACROSS, Mix, mix_of
@@ -77,13 +77,14 @@ def make_target(session: Session, account: LendingAccount, exposure: Exposure, q
         fetch=session.fetch,
     )
     mix = mix_of(exposure, given.by_feed, given.correlation)
+    depth, unknown = _depth(session, account, exposure)
     position = replace(
         _position(account, exposure, mix, question, rates, owed),
-        depth=depth_of(session, account, exposure),
+        depth=depth,
         deltas=deltas_of(exposure, given.betas),
         stress_cases=stress_cases(exposure),
     )
-    market = _market(exposure, mix, given, position, notes)
+    market = _market(exposure, mix, given, position, (*notes, *unknown))
     session.reader.verify()
     return choose_target(position, market, replace(wants, gas_value=_gas_value(session, account)))
 
@@ -116,6 +117,13 @@ def _rates(
         return drive(read(account, [owed[0].address]), session.fetch)[0], ()
     except CallReverted as error:
         return None, (f"the borrow rate is taken as it is: {error.fact}",)
+
+
+def _depth(session: Session, account: LendingAccount, exposure: Exposure) -> tuple[Depth | None, tuple[str, ...]]:
+    try:
+        return depth_of(session, account, exposure), ()
+    except CallReverted as error:
+        return None, (f"what selling does to the pools is not known: {error.fact}",)
 
 
 def _position(

@@ -219,7 +219,10 @@ def daily_variances(history: PriceHistory) -> DailyVariances:
     day = (history.opens_at[complete] // DAY).astype(np.int64)
     spanned = int(history.opens_at[-1] // DAY - history.opens_at[0] // DAY)
     if not len(day):
-        raise HistoryUnusable(f"the price history of {history.asset} has no complete day", fix="give 90 days or more")
+        raise HistoryUnusable(
+            f"the price history of {history.asset} has no day with all its candles",
+            fix="give candles of an hour or a day that begin at 00:00 UTC, 90 days or more",
+        )
     return DailyVariances(day, variance, max(0, spanned - len(day)))
 
 

@@ -384,6 +384,15 @@ def test_borrow_rate_at_the_target_is_what_the_pool_asks_then(target: Run, world
         world.rpc("evm_revert", snapshot)
 
 
+def test_a_venue_that_does_not_answer_is_said_and_stops_nothing(target: Run, world: World) -> None:
+    """Without its pools the target still stands; that nobody knows what a sale does to them is among the notes."""
+    world.rpc("anvil_setCode", world.description["uniswap_v3"]["factory"], "0x")
+    document = target("comfortable", "--volatility", "65%", "--json").document
+    assert document["position"]["depth"] is None
+    assert (None, None) == (document["spiral"]["move"], document["spiral"]["helps"])
+    assert any("does to the pools is not known" in note["text"] for note in document["notices"])
+
+
 def pool_price(world: World, amount: int) -> float:
     """Return the price of WETH in USDC, in base units, that the deep pool has after a sale of `amount` wei."""
     function = interface("uniswap_v3_quoter_v2")["quoteExactInputSingle"]
