@@ -67,7 +67,7 @@ def spaced(text: str) -> str:
 
 
 def _share(probability: float) -> str:
-    return percent(probability, places=1 if probability >= 0.01 else 2 if probability >= 0.001 else 4)
+    return percent(probability, places=1 if probability >= 0.00995 else 2 if probability >= 0.000995 else 4)
 
 
 def deciding_model(target: Target) -> str:

@@ -99,7 +99,7 @@ def percent(share: float) -> str:
 
 
 def with_interval(seen: Frequency) -> str:
-    return f"{percent(seen.share)} [{percent(seen.low)}, {percent(seen.high)}]"
+    return f"{percent(seen.share)} [{percent(seen.low)}, {percent(seen.high)}]" if seen.windows else "—"
 
 
 def _level(level: float) -> str:
@@ -140,7 +140,7 @@ def _followed(rows: Sequence[Tracked]) -> str:
             f"{row.leverage:.2f}×",
             str(row.liquidations),
             f"{row.growth:.3g}×",
-            f"{row.drawdown:.1%}",
+            f"{row.drawdown:.2%}",
         ]
         for row in rows
     ]

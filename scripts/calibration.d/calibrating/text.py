@@ -45,7 +45,7 @@ READ = """## What to keep in mind
 
 FOLLOWED = """From 2019 on, at every day's close anew: borrow all that 1 % in 7 days allows at a threshold of 83 %. A
 liquidation takes 5 % of half of the debt. No fees and no interest, which flatters those who borrow. There are few
-liquidations, and still all but a hundredth of the equity was gone at some time: volatility drag, not liquidation."""
+liquidations, and still no more than about a hundredth of the peak was left at some time: volatility drag."""
 
 VOLATILITY = """![Volatility of ETH and BTC](volatility.svg)
 
@@ -62,7 +62,7 @@ OUTSIDE = """Another asset, LINK, against the shipped table and with the margin 
 
 BREACHED_WHOLE = """How often it would have been liquidated. All starts 2019 to 2025; the calibrated row uses the
 table of 1 January of the start's own year. Starts on which a method cannot tell so small a probability are
-left out: the table of January 2019 ends at 1.5 % for 30 days."""
+left out: the table of January 2019 ends at 1.5 % for 30 days; — is where none is left."""
 
 BREACHED_LATE = """Starts from 2022 on; the calibrated row uses one table, of the windows that ended before 2022."""
 
