@@ -117,9 +117,10 @@ def deltas_of(exposure: Exposure, betas: Mapping[Address, float]) -> tuple[Delta
 
 
 def stress_cases(exposure: Exposure) -> tuple[StressCase, ...]:
-    """Return the account after each deterministic scenario that changes it."""
+    """Return the account after each deterministic scenario that changes it, of equal ones the first."""
     before = run_scenario(exposure, Scenario("now"))
-    outcomes = [run_scenario(exposure, scenario) for scenario in SCENARIOS]
+    ran = [run_scenario(exposure, scenario) for scenario in SCENARIOS]
+    outcomes = {(one.health_factor, one.equity, one.scenario.gas): one for one in reversed(ran)}.values()
     return tuple(
         StressCase(
             name=outcome.scenario.name,
@@ -131,6 +132,6 @@ def stress_cases(exposure: Exposure) -> tuple[StressCase, ...]:
             gas=outcome.scenario.gas,
             depth=outcome.scenario.depth,
         )
-        for outcome in outcomes
+        for outcome in reversed(outcomes)
         if (outcome.health_factor, outcome.equity) != (before.health_factor, before.equity)
     )

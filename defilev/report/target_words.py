@@ -207,7 +207,8 @@ def _leverage(leverage: float | None) -> str:
 
 def reserve_words(target: Target) -> str:
     """Return how much of the debt asset covers which move."""
-    what = {"short": "rise", "correlated": "fall against the debt"}.get(target.position.side, "fall")
+    against = "fall against the debt"
+    what = {"short": "rise", "correlated": against, "ratio": against}.get(target.position.side, "fall")
     needed = [item for item in target.reserves if item.to_stay > 0]
     if not needed:
         return "none is needed for any move looked at"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import exp, fsum
 
 from defilev.model.exposure import Driver, Exposure, Term
+from defilev.model.request import Address
 
 __all__ = ["SCENARIOS", "Scenario", "ScenarioOutcome", "run_scenario"]
 
@@ -18,14 +19,16 @@ class Scenario:
     """What happens at once; a factor of 1 is no change.
 
     `volatile` multiplies every driver that is not meant to stand still, all by the same: their correlation is one.
-    `stable_debt` multiplies stablecoins that are owed, `rate_priced` assets priced through an exchange rate (wstETH),
-    and `market_only` the same where they are sold, but not at an oracle that goes by the rate. `threshold_cut` is taken
-    off every liquidation threshold in points (0.05 is five), and debt grows at `borrow_rate` per year for
-    `borrow_days`. `gas` multiplies the cost of a transaction and `depth` the depth of the pools.
+    `volatile_debt` multiplies volatile assets that are owed and whose driver no collateral has, `stable_debt`
+    stablecoins that are owed, `rate_priced` assets priced through an exchange rate (wstETH), and `market_only` the same
+    where they are sold, but not at an oracle that goes by the rate. `threshold_cut` is taken off every liquidation
+    threshold in points (0.05 is five), and debt grows at `borrow_rate` per year for `borrow_days`. `gas` multiplies the
+    cost of a transaction and `depth` the depth of the pools.
     """
 
     name: str
     volatile: float = 1.0
+    volatile_debt: float = 1.0
     stable_debt: float = 1.0
     rate_priced: float = 1.0
     market_only: float = 1.0
@@ -64,6 +67,7 @@ SCENARIOS = (
     Scenario("worst day, gas ×20, pools ÷5", volatile=0.55, gas=20.0, depth=0.2),
     Scenario("+20 %", volatile=1.20),
     Scenario("+40 %", volatile=1.40),
+    Scenario("volatile debt +20 % by itself", volatile_debt=1.20),
     Scenario("debt stablecoin +3 %", stable_debt=1.03),
     Scenario("debt stablecoin −5 %", stable_debt=0.95),
     Scenario("staked token −7 % at the oracle", rate_priced=0.93),
@@ -78,7 +82,8 @@ def run_scenario(exposure: Exposure, scenario: Scenario) -> ScenarioOutcome:
     """Return the account after `scenario`; a protocol that liquidates at equality does so here."""
     drivers = {driver.feed: driver for driver in exposure.drivers}
     growth = exp(scenario.borrow_rate * scenario.borrow_days / _DAYS_PER_YEAR)
-    moves = [(term, _factor(term, drivers[term.driver], scenario)) for term in exposure.terms]
+    held = frozenset(term.driver for term in exposure.terms if term.capacity)
+    moves = [(term, _factor(term, drivers[term.driver], scenario, held)) for term in exposure.terms]
     capacity = fsum(factor * _capacity_after(term, scenario) for term, factor in moves)
     requirement = fsum(factor * term.requirement * growth for term, factor in moves)
     collateral = fsum(factor * (term.equity + term.requirement) for term, factor in moves)
@@ -99,10 +104,11 @@ def run_scenario(exposure: Exposure, scenario: Scenario) -> ScenarioOutcome:
     )
 
 
-def _factor(term: Term, driver: Driver, scenario: Scenario) -> float:
+def _factor(term: Term, driver: Driver, scenario: Scenario, held: frozenset[Address]) -> float:
     if driver.stable:
         return scenario.stable_debt if term.requirement else 1.0
-    return scenario.volatile * (scenario.rate_priced if _is_rate_priced(term, driver) else 1.0)
+    own = scenario.volatile_debt if term.requirement and driver.feed not in held else 1.0
+    return scenario.volatile * own * (scenario.rate_priced if _is_rate_priced(term, driver) else 1.0)
 
 
 def _is_rate_priced(term: Term, driver: Driver) -> bool:

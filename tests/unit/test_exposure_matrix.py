@@ -123,6 +123,7 @@ def test_scenarios_do_what_they_say() -> None:
     expected = {
         "−20 %": (0.8 * 96_000) / (60_000 + 0.8 * 5_000),
         "debt stablecoin +3 %": 96_000 / (61_800 + 5_000),
+        "volatile debt +20 % by itself": 96_000 / 65_000,
         "staked token −7 % at the oracle": (0.93 * 80_000 + 16_000) / 65_000,
         "staked token −7 % in the market": 96_000 / 65_000,
         "liquidation threshold −5 points": (0.75 * 120_000) / 65_000,

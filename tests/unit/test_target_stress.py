@@ -168,6 +168,22 @@ def test_only_scenarios_that_change_the_account_are_shown() -> None:
     assert -0.07 * 120_000 / 48_000 == pytest.approx(market.equity_change)
 
 
+def test_volatile_debt_can_move_by_itself() -> None:
+    """Owing an asset that is not held has a row for its own rise; a plain short's is that of a common rise."""
+    ratio = an_exposure(
+        replace(a_term(WBTC, price=90_000, capacity=99_600), equity=120_000.0),
+        a_term(WETH, price=3000, requirement=60_000),
+    )
+    by_name = {case.name: case for case in stress_cases(ratio)}
+    assert Decimal(72_000) == pytest.approx(by_name["volatile debt +20 % by itself"].requirement)
+    short = an_exposure(
+        replace(a_term(USDC, price=1, capacity=99_600), equity=120_000.0), a_term(WETH, price=3000, requirement=60_000)
+    )
+    names = [case.name for case in stress_cases(short)]
+    assert "+20 %" in names
+    assert "volatile debt +20 % by itself" not in names
+
+
 def test_no_sale_gets_back_what_is_under_water() -> None:
     """Where debt exceeds what a sale could bring, that is said in place of an amount."""
     lost = StressCase("lost", False, Decimal(50_000), Decimal(72_000), Decimal(60_000), Decimal(-12_000), 1.0, 1.0)
