@@ -42,12 +42,16 @@ Volatility = Annotated[
     typer.Option(
         "--volatility",
         metavar="65%",
-        help="How much prices move in a year: a figure, implied:65%, implied:FILE; from --prices ewma, har or garch.",
+        help="Yearly volatility: a figure, implied:65%, implied:FILE; or ewma, har or garch, from --prices.",
     ),
 ]
 Prices = Annotated[
     Path | None,
-    typer.Option("--prices", metavar="PATH", help="A file of candles, or a directory of them named by asset."),
+    typer.Option(
+        "--prices",
+        metavar="PATH|feed",
+        help="A file of candles, a directory of them named by asset, or feed: the rounds of the oracle's own feeds.",
+    ),
 ]
 RiskAversion = Annotated[
     str | None, typer.Option("--risk-aversion", metavar="2", help="1 maximises growth; above it, the band is narrower.")
@@ -65,6 +69,9 @@ ExpectedReturn = Annotated[
 ]
 Sharpe = Annotated[str | None, typer.Option("--sharpe", metavar="0.8", help="Your view as a Sharpe ratio.")]
 Floor = Annotated[str | None, typer.Option("--floor", metavar="60%", help="The share of today's equity to keep.")]
+Reaction = Annotated[
+    str | None, typer.Option("--reaction", metavar="1h", help="How long it takes you to act when prices fall.")
+]
 Yield = Annotated[
     list[str] | None,
     typer.Option(
@@ -97,6 +104,7 @@ def target(
     expected_return: ExpectedReturn = None,
     sharpe: Sharpe = None,
     floor: Floor = None,
+    reaction: Reaction = None,
     extra_yield: Yield = None,
     debt: Debt = None,
     compare: Compare = False,
@@ -106,7 +114,7 @@ def target(
 
     Example: defilev target 0xADDRESS -p aave-v3 --volatility 65% --explain
     """
-    from defilev.cli.target_question import TargetFlags, target_question
+    from defilev.cli.target_question import TargetFlags, target_question, usual_preferences
 
     question = target_question(
         TargetFlags(
@@ -123,10 +131,12 @@ def target(
             expected_return=expected_return,
             sharpe=sharpe,
             floor=floor,
+            reaction=reaction,
             yields=tuple(extra_yield or ()),
             debt=debt,
             compare=compare,
-        )
+        ),
+        usual=usual_preferences(load(ctx).values.target),
     )
     account, found, chain = _found(ctx, who, protocol, market, question)
     _print(ctx, account, found, chain_name=chain, explain=explain)

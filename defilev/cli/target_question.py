@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
+from defilev.config.settings import TargetSettings
 from defilev.config.values import parse_duration
 from defilev.errors import InvalidNumber, UnknownName, UsageError
 from defilev.model.target_inputs import Objective, Preferences
+from defilev.optimize.mix import NEARLY_STILL
 from defilev.optimize.objectives import OBJECTIVES
 from defilev.pipeline.targeting import TargetQuestion
 from defilev.pipeline.volatility import VolatilityChoice
 from defilev.risk.volatility.estimate import Method
 from defilev.units import parse_decimal, parse_percentage
 
-__all__ = ["TargetFlags", "parse_volatility", "target_question"]
+__all__ = ["TargetFlags", "parse_volatility", "target_question", "usual_preferences"]
 
 SECONDS_PER_DAY = 86_400
+SECONDS_PER_HOUR = 3_600
 LARGEST_VOLATILITY = 10.0
+FEED = Path("feed")
+"""What --prices says for the rounds of the oracle's feeds."""
+
 _METHODS: dict[str, Method] = {"ewma": "ewma", "har": "har", "garch": "garch"}
 
 
@@ -39,13 +45,14 @@ class TargetFlags:
     expected_return: str | None = None
     sharpe: str | None = None
     floor: str | None = None
+    reaction: str | None = None
     yields: tuple[str, ...] = ()
     debt: str | None = None
     compare: bool = False
 
 
-def target_question(flags: TargetFlags) -> TargetQuestion:
-    """Return the question.
+def target_question(flags: TargetFlags, *, usual: Preferences | None = None) -> TargetQuestion:
+    """Return the question; `usual` is what holds where no flag says otherwise.
 
     Raises:
         InvalidNumber: a number outside its range.
@@ -53,11 +60,13 @@ def target_question(flags: TargetFlags) -> TargetQuestion:
         UsageError: flags that contradict each other, or one that a flag needs.
     """
     _require_consistent(flags)
-    usual = Preferences()
-    seconds = None if flags.horizon is None else parse_duration(flags.horizon, what="--horizon")
-    preferences = Preferences(
+    usual = usual or Preferences()
+    horizon, reaction = _seconds(flags.horizon, "--horizon"), _seconds(flags.reaction, "--reaction")
+    preferences = replace(
+        usual,
         objective=_objective(flags),
-        horizon_days=usual.horizon_days if seconds is None else seconds / SECONDS_PER_DAY,
+        horizon_days=usual.horizon_days if horizon is None else horizon / SECONDS_PER_DAY,
+        reaction_hours=usual.reaction_hours if reaction is None else reaction / SECONDS_PER_HOUR,
         maximum_probability=_share(flags.max_liquidation_probability, "--max-liquidation-probability")
         or usual.maximum_probability,
         risk_aversion=_above(flags.risk_aversion, "--risk-aversion", 0) or usual.risk_aversion,
@@ -80,22 +89,30 @@ def target_question(flags: TargetFlags) -> TargetQuestion:
     )
 
 
+def usual_preferences(settings: TargetSettings) -> Preferences:
+    """Return the preferences of somebody who typed nothing."""
+    return Preferences(
+        reaction_hours=settings.reaction / SECONDS_PER_HOUR,
+        prior_sharpe=float(settings.prior_sharpe),
+        information_years=float(settings.information_years),
+    )
+
+
 def parse_volatility(text: str | None, *, prices: Path | None) -> VolatilityChoice:
     """Return what `--volatility` and `--prices` say: a method, a figure, or an implied figure or file.
 
     Raises:
-        InvalidNumber: a figure that is not above 0 % and at most 1000 %.
-        UsageError: a method without price files, or a figure beside them.
+        InvalidNumber: a figure that is not between 5 % and 1000 %.
+        UsageError: a figure beside a price history.
     """
+    history = VolatilityChoice(is_feed=True) if prices == FEED else VolatilityChoice(prices=prices)
     if text is None:
-        return VolatilityChoice(prices=prices)
+        return history
     said = text.strip()
     if said in _METHODS:
-        if prices is None:
-            raise UsageError(f"--volatility {said} needs a price history", fix="give price files with --prices DIR")
-        return VolatilityChoice(method=_METHODS[said], prices=prices)
+        return replace(history, method=_METHODS[said])
     if said.startswith("implied:"):
-        return _implied(said.removeprefix("implied:"), prices)
+        return _implied(said.removeprefix("implied:"), history)
     figure = _figure(said)
     if prices is not None:
         raise UsageError(
@@ -105,15 +122,15 @@ def parse_volatility(text: str | None, *, prices: Path | None) -> VolatilityChoi
     return VolatilityChoice(figure=figure)
 
 
-def _implied(said: str, prices: Path | None) -> VolatilityChoice:
+def _implied(said: str, history: VolatilityChoice) -> VolatilityChoice:
     if said.endswith("%"):
-        return VolatilityChoice(implied=_figure(said), prices=prices)
+        return replace(history, implied=_figure(said))
     path = Path(said)
     if not path.is_file():
         raise UsageError(
             f"--volatility implied:{said} is neither a percentage nor a file", fix="write --volatility implied:65%"
         )
-    return VolatilityChoice(implied_file=path, prices=prices)
+    return replace(history, implied_file=path)
 
 
 def _figure(said: str) -> float:
@@ -123,11 +140,16 @@ def _figure(said: str) -> float:
             fix="write --volatility 65%, or one of ewma, har, garch, implied:65%",
         )
     figure = float(parse_percentage(said, what="--volatility"))
-    if not 0 < figure <= LARGEST_VOLATILITY:
+    if not NEARLY_STILL <= figure <= LARGEST_VOLATILITY:
         raise InvalidNumber(
-            f"--volatility {said} is not above 0% and at most 1000%", fix="give the yearly volatility, such as 65%"
+            f"--volatility {said} is not between {NEARLY_STILL:.0%} and {LARGEST_VOLATILITY:.0%} a year",
+            fix="give the yearly volatility, such as 65%; a pair that moves together needs none",
         )
     return figure
+
+
+def _seconds(text: str | None, what: str) -> int | None:
+    return None if text is None else parse_duration(text, what=what)
 
 
 def _objective(flags: TargetFlags) -> Objective:

@@ -38,10 +38,8 @@ def load_history(path: Path, asset: str) -> PriceHistory:
     # A median, so that missing candles do not look like longer ones.
     interval = int(np.median(np.diff(opens_at))) if len(opens_at) > 1 else 0
     if interval <= 0:
-        raise HistoryUnusable(
-            f"{chosen.name} has {len(opens_at)} candles, or they are not in order of time",
-            fix="give candles in order, each once: " + _SHAPE,
-        )
+        what = "has candles that are not in order of time" if len(opens_at) > 1 else f"has {len(opens_at)} candles"
+        raise HistoryUnusable(f"{chosen.name} {what}", fix="give candles in order, each once: " + _SHAPE)
     return PriceHistory(
         asset,
         interval,

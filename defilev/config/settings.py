@@ -15,7 +15,7 @@ from defilev.config.values import At, parse_block, parse_duration, parse_floor, 
 from defilev.errors import InvalidNumber
 from defilev.units import parse_decimal
 
-__all__ = ["SECRET", "STEERING", "LimitSettings", "PriceSettings", "Settings", "StatusSettings"]
+__all__ = ["SECRET", "STEERING", "LimitSettings", "PriceSettings", "Settings", "StatusSettings", "TargetSettings"]
 
 SECRET = frozenset({"journal", "private_rpc_url", "rpc_url"})
 """Settings that are shown masked."""
@@ -107,6 +107,20 @@ class PriceSettings(_Frozen):
     )
 
 
+class TargetSettings(_Frozen):
+    """What `defilev target` assumes of its user when no flag says otherwise; `reaction` is in seconds."""
+
+    reaction: _Seconds = Field(
+        default=3600, gt=0, description="How long it takes you to act: health must bear the market for so long."
+    )
+    prior_sharpe: _Number = Field(
+        default=Decimal("0.5"), description="The Sharpe ratio of an asset that you have no view on; advice rests on it."
+    )
+    information_years: _Number = Field(
+        default=Decimal(5), gt=0, description="How many years of data that ratio is worth: how sure you are of it."
+    )
+
+
 class LimitSettings(_Frozen):
     """What may be signed within a transaction and within 24 hours; values in the market's quote currency.
 
@@ -189,4 +203,5 @@ class Settings(_Frozen):
     )
     status: StatusSettings = StatusSettings()
     prices: PriceSettings = PriceSettings()
+    target: TargetSettings = TargetSettings()
     limits: LimitSettings = LimitSettings()

@@ -19,7 +19,7 @@ _HEAD = """\
 # Flags win over DEFILEV_ variables, those over ./.env, that over ./defilev.toml, that over your own config.toml.
 # Never put a key, a mnemonic or a password here: keys live in encrypted keystores (`defilev wallet`).
 """
-_DURATIONS = frozenset({"expires", "prices.stale_after"})
+_DURATIONS = frozenset({"expires", "prices.stale_after", "target.reaction"})
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
 

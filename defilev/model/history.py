@@ -61,9 +61,9 @@ class PriceHistory:
         self._refuse(
             steps % self.interval != 0, f"a candle is not a multiple of {self.interval} s after the one before"
         )
-        ratio = self.open[1:] / self.close[:-1]
-        jumped = np.concatenate([[False], (ratio > _LARGEST_STEP) | (ratio < 1 / _LARGEST_STEP)])
-        self._refuse(jumped, "the price jumps tenfold between two candles: the file mixes units")
+        before = np.concatenate([self.open[:1], self.close[:-1]])
+        moved = np.abs(np.log([self.open / before, self.close / self.open])).max(axis=0)
+        self._refuse(moved > np.log(_LARGEST_STEP), "the price jumps tenfold at once: the file mixes units")
 
     def __len__(self) -> int:
         return len(self.opens_at)

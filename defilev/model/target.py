@@ -28,6 +28,8 @@ __all__ = [
     "Outlook",
     "Reserve",
     "Sensitivity",
+    "Spiral",
+    "StressResult",
     "Target",
     "Trade",
     "target_document",
@@ -135,7 +137,7 @@ class Trade:
 
 @dataclass(frozen=True, slots=True)
 class Sensitivity:
-    """How the lowest hard ceiling moves when an assumption does; `None` for no limit."""
+    """How the lowest hard ceiling on debt that is there moves when an assumption does; `None` for no limit."""
 
     change: str
     before: float | None
@@ -153,6 +155,42 @@ class Reserve:
     health_factor: float | None
     to_survive: Decimal
     to_stay: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Spiral:
+    """Whether selling collateral to repay raises health, or moves the price so far that it lowers it.
+
+    `sale` is the sale looked at, in quote units: the one advised, else what would repay all debt. It lowers health at
+    first when it moves the oracle's price by `critical_move` or more (a fraction; `critical_impact` per quote unit
+    sold). `move` is what it does to the pools' price, and `helps` whether that is less; both `None` where no venue
+    tells. `toxic_loan_to_value` is where a liquidation begins to lower health, `None` where the bonus is not known.
+    """
+
+    sale: Decimal
+    critical_impact: float
+    critical_move: float
+    move: float | None
+    helps: bool | None
+    toxic_loan_to_value: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class StressResult:
+    """What a deterministic scenario does at once.
+
+    `equity_change` is relative to the equity now, a liquidation's bonus taken off; −1 is all of it. `sale` in quote
+    units brings health back to the band's danger trigger, for `cost` in all, and moves the pools by `move`: zero where
+    none is needed, `None` where no sale gets there.
+    """
+
+    name: str
+    health_factor: float | None
+    liquidated: bool
+    equity_change: float
+    sale: Decimal | None
+    cost: Decimal | None
+    move: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +244,8 @@ class Target:
     reserves: tuple[Reserve, ...]
     loop: LoopRisk | None
     notices: tuple[Notice, ...]
+    spiral: Spiral | None = None
+    stress: tuple[StressResult, ...] = ()
 
 
 def target_document(target: Target) -> dict[str, Any]:

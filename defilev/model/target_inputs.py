@@ -14,12 +14,15 @@ from defilev.model.request import Address, Block
 
 __all__ = [
     "BorrowMarket",
+    "Delta",
+    "Depth",
     "Jumps",
     "Objective",
     "Position",
     "Preferences",
     "RiskMarket",
     "Side",
+    "StressCase",
     "VolatilityPart",
 ]
 
@@ -44,17 +47,62 @@ class BorrowMarket:
 
 
 @dataclass(frozen=True, slots=True)
+class Depth:
+    """What the pools of `venue` make of selling `sold` for `bought`.
+
+    `impact` is by how much of itself the price falls per quote unit sold, measured on a sale of `largest` quote units.
+    """
+
+    venue: str
+    sold: str
+    bought: str
+    impact: float
+    largest: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What the account gains in quote units when an asset's price doubles, and the asset's beta to the first one.
+
+    `beta` is `None` where no history gives one.
+    """
+
+    asset: str
+    value: Decimal
+    beta: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class StressCase:
+    """The account after a deterministic scenario, in quote units: what counts, what is owed, what is held and left.
+
+    `capacity`, `requirement` and `collateral` at the oracle, `equity` at what the market pays. `gas` and `depth`
+    multiply the cost of a transaction and the depth of the pools.
+    """
+
+    name: str
+    liquidated: bool
+    capacity: Decimal
+    requirement: Decimal
+    collateral: Decimal
+    equity: Decimal
+    gas: float
+    depth: float
+
+
+@dataclass(frozen=True, slots=True)
 class Position:
     """An account as the optimizer sees it; values in quote units, ratios as fractions, rates continuous per year.
 
     `health_factor` is `None` when nothing is owed. `liquidation_threshold` and `loan_to_value` are averages over the
     collateral. `side`: `long` (volatile collateral, stable debt), `short` (the reverse), `ratio` (both volatile),
-    `correlated` (both on one driver). `risky_asset` names what the return view is about,
+    `correlated` (both on one driver). `risky_asset` names what the return view is about, the heaviest first,
     `collateral_asset` and `debt_asset` what is held and owed, the largest first. `supply_rate` has what the
     user stated on top of the market's (`stated_yield`). `liquidation_bonus` and `close_factor` are the protocol's.
     `depeg` is the relative fall of the collateral against the debt that liquidates, `None` without such a pair;
     `market_priced` whether the oracle would see one. `moving_share` is the share of the capacity (`short`: of the debt)
-    that a fall (rise) of the volatile assets moves.
+    that a fall (rise) of the volatile assets moves. `depth` is what selling does to the pools, `None` where no venue
+    tells; `deltas` the account's net delta by driver, the largest first, and `stress_cases` itself after each scenario.
     """
 
     chain_id: int
@@ -80,6 +128,9 @@ class Position:
     depeg: float | None = None
     market_priced: bool = True
     moving_share: float = 1.0
+    depth: Depth | None = None
+    deltas: tuple[Delta, ...] = ()
+    stress_cases: tuple[StressCase, ...] = ()
 
     @property
     def equity_value(self) -> Decimal:
@@ -117,8 +168,9 @@ class RiskMarket:
 
     `volatility` is that of ln(health factor), `exposure_volatility` that of the exposure that leverage multiplies, and
     `stress_volatility` a bad week's, `None` when no history says. `drift` is that of ln(health factor) without carry:
-    Itô terms only, since no mean is inferred from prices. `jumps` are part of `volatility`. `correlation` is the one
-    assumed between drivers where no history gives one, `None` where none was needed. `notes` are for the reader.
+    Itô terms only, since no mean is inferred from prices. `jumps` are part of `volatility`, `stress_jumps` of
+    `stress_volatility`. `correlation` is the one assumed between drivers where no history gives one, `None` where none
+    was needed. `notes` are for the reader.
     """
 
     volatility: float
@@ -131,6 +183,7 @@ class RiskMarket:
     table: MultiplierTable | None = None
     correlation: float | None = None
     notes: tuple[str, ...] = ()
+    stress_jumps: Jumps | None = None
 
 
 @dataclass(frozen=True, slots=True)

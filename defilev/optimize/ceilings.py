@@ -12,6 +12,7 @@ from defilev.optimize.cppi import cppi_leverage, cppi_multiplier_bound
 from defilev.optimize.leverage import growth_optimal_leverage
 from defilev.optimize.loops import SPIKE_DAYS, SPIKE_RATE, THRESHOLD_CUT, spike_health_factor, surviving_health_factor
 from defilev.optimize.outlook import DAYS_PER_YEAR, Case, kou_of
+from defilev.optimize.spiral import spiralling_leverage
 from defilev.risk.first_passage import (
     calibrated_health_factor_for_probability,
     health_factor_for_probability,
@@ -33,10 +34,13 @@ _ROUNDS = 8
 
 
 def ceilings_of(case: Case) -> tuple[Ceiling, ...]:
-    """Return every ceiling in the order of precedence: protocol, reaction, the user's, the budget, growth and floor."""
+    """Return every ceiling in the order of precedence: protocol, reaction, the user's, the budget, then advice."""
     return tuple(
         ceiling
-        for found in (_protocol(case), _reaction(case), _users(case), _budget(case), _growth(case), _floor(case))
+        for found in (
+            *(_protocol(case), _reaction(case), _users(case), _budget(case)),
+            *(_growth(case), _floor(case), _spiral(case)),
+        )
         for ceiling in found
     )
 
@@ -73,8 +77,9 @@ def reaction_health_factor(case: Case) -> float | None:
     wants, market = case.preferences, case.market
     years = wants.reaction_hours / HOURS_PER_DAY / DAYS_PER_YEAR
     carry = case.position.supply_rate - case.position.borrow_rate
-    sigma = max(market.volatility, market.stress_volatility or 0.0)
-    process = case.jump_process(sigma, carry)
+    stressed = market.stress_volatility or 0.0
+    sigma = max(market.volatility, stressed)
+    process = case.jump_process(sigma, carry, market.stress_jumps if stressed >= market.volatility else None)
     if process is None:
         return health_factor_for_probability(wants.reaction_probability, sigma, years, market.drift + carry)
     diffusion, drift, jumps = process
@@ -120,12 +125,12 @@ def _protocol(case: Case) -> Iterator[Ceiling]:
     position = case.position
     ratio = position.loan_to_value
     most = loan_to_value_to_leverage(ratio)
-    said = f"protocol, loan-to-value {ratio:.2%}"
+    said = f"loan-to-value {ratio:.2%}"
     if position.debt_value > 0 and position.leverage > most:
         most = position.leverage
-        yield _ceiling(case, NO_NEW_DEBT, f"{said}: no new debt", most)
+        yield _ceiling(case, NO_NEW_DEBT, f"past {said}: no new debt", most)
     else:
-        yield _ceiling(case, "protocol", said, most)
+        yield _ceiling(case, "protocol", f"protocol, {said}", most)
     market = position.borrow_market
     if market is not None:
         leverage = 1 + float(position.debt_value + market.liquidity) / case.equity
@@ -211,9 +216,20 @@ def _floor(case: Case) -> Iterator[Ceiling]:
     multiplier = _multiplier(case)
     floor = wants.drawdown_floor if wants.floor is None else wants.floor
     whose = "floor" if wants.floor is None else "your floor"
-    text = f"{whose}: keep {floor:.0%} of equity, CPPI m={multiplier:.3g}"
+    text = f"{whose}: keep {floor * 100:.4g}% of equity, CPPI m={multiplier:.3g}"
     leverage = cppi_leverage(multiplier, floor) + (1 if case.position.side == "short" else 0)
     yield _ceiling(case, "floor", text, leverage, is_hard=wants.floor is not None)
+
+
+def _spiral(case: Case) -> Iterator[Ceiling]:
+    """Yield the leverage from which on one's own sales lower health, where it comes before liquidation; advice."""
+    depth = case.position.depth
+    if depth is None:
+        return
+    impact = depth.impact * case.position.moving_share
+    leverage = spiralling_leverage(case.equity, impact, proportional_cost=case.preferences.proportional_cost)
+    if leverage * (1 - case.position.liquidation_threshold) < 1:
+        yield _ceiling(case, "spiral", f"selling {depth.sold} still raises health", leverage, is_hard=False)
 
 
 def _multiplier(case: Case) -> float:

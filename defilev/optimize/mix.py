@@ -13,7 +13,7 @@ from defilev.model.request import Address
 from defilev.model.target_inputs import Side
 from defilev.optimize.arguments import at_least
 
-__all__ = ["Correlation", "Mix", "assumed_correlation", "mix_of"]
+__all__ = ["NEARLY_STILL", "Correlation", "Mix", "assumed_correlation", "mix_of"]
 
 Correlation: TypeAlias = Callable[[Driver, Driver, bool], float]
 """The correlation of two drivers; the last argument says that they are on the same side of the account."""

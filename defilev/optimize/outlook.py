@@ -149,11 +149,17 @@ class Case:
             return None
         return calibrated_liquidation_probability(health, sigma, days / DAYS_PER_YEAR, carry, table=table)
 
-    def jump_process(self, sigma: float, carry: float) -> tuple[float, float, KouJumps] | None:
-        """Return volatility and drift of the diffusion part and the jumps; `None` without jumps."""
-        if self.market.jumps is None or sigma <= 0:
+    def jump_process(
+        self, sigma: float, carry: float, jumps_of: Jumps | None = None
+    ) -> tuple[float, float, KouJumps] | None:
+        """Return volatility and drift of the diffusion part and the jumps, the market's own if none are given.
+
+        `None` without jumps.
+        """
+        chosen = jumps_of or self.market.jumps
+        if chosen is None or sigma <= 0:
             return None
-        jumps = kou_of(self.market.jumps)
+        jumps = kou_of(chosen)
         diffusion = diffusion_volatility(sigma, jumps)
         growth = self.market.drift + 0.5 * self.market.volatility**2 + carry
         return diffusion, diffusion_drift(growth, diffusion, jumps), jumps

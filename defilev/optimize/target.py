@@ -22,11 +22,16 @@ from defilev.optimize.ceilings import (
 )
 from defilev.optimize.conversions import health_factor_to_leverage
 from defilev.optimize.loops import loop_risk
+from defilev.optimize.mix import SAME_SIDE
 from defilev.optimize.objectives import wanted_leverage
 from defilev.optimize.outlook import Case, money
+from defilev.optimize.spiral import spiral_of, stress_results
 from defilev.optimize.trading import band_around, band_within, inside, no_band, trade_for
 
 __all__ = ["choose_target"]
+
+_NEARLY_ALL = 1 - 1e-9
+"""A search that ends at the ceiling was stopped by it."""
 
 POINTS = 0.10
 FALLS = (0.1, 0.2, 0.3, 0.4, 0.5)
@@ -51,7 +56,9 @@ def choose_target(position: Position, market: RiskMarket, preferences: Preferenc
     highest = _height(limit)
     wanted = wanted_leverage(case, ceiling=highest)
     leverage, band = _target_and_band(case, min(wanted, highest), ceilings)
-    binding = limit.name if wanted > highest else preferences.objective
+    is_capped = wanted > highest or (preferences.objective == "carry" and wanted >= highest * _NEARLY_ALL)
+    binding = limit.name if is_capped else preferences.objective
+    trade = trade_for(case, band, leverage)
     return Target(
         position=position,
         risk_market=market,
@@ -62,11 +69,13 @@ def choose_target(position: Position, market: RiskMarket, preferences: Preferenc
         ceilings=with_binding(ceilings, binding),
         binding=binding,
         band=band,
-        trade=trade_for(case, band, leverage),
-        sensitivities=tuple(_sensitivities(case, highest)),
+        trade=trade,
+        sensitivities=tuple(_sensitivities(case, _height(lowest_kept(ceilings)))),
         reserves=tuple(_reserves(case, band)),
         loop=None if case.has_price_risk else loop_risk(case, max(leverage, 1.0)),
         notices=tuple(_notices(case, limit, wanted)),
+        spiral=spiral_of(case, trade),
+        stress=tuple(stress_results(case, band)),
     )
 
 
@@ -79,11 +88,10 @@ def _target_and_band(case: Case, leverage: float, ceilings: Sequence[Ceiling]) -
         band = band_around(case, leverage, wall=wall(ceilings).health_factor, reaction=reaction)
         return leverage, inside(band, lowest_kept(ceilings).health_factor)
     ceiling = _height(lowest_kept(ceilings))
-    if ceiling <= 1:
+    if ceiling <= 1 or case.position.health_factor is None:
         return 1.0, no_band()
     band = band_within(case, ceiling, reaction=reaction)
-    is_inside = case.position.health_factor is None or case.position.leverage <= ceiling
-    if is_inside or band.trade_to_low is None:
+    if case.position.leverage <= ceiling or band.trade_to_low is None:
         return leverage, band
     return health_factor_to_leverage(band.trade_to_low, case.position.liquidation_threshold), band
 
@@ -111,9 +119,8 @@ def _sensitivities(case: Case, before: float) -> Iterator[Sensitivity]:
         for sign, word in ((1, "+"), (-1, "−")):
             moved = _volatility_moved(case, sign * POINTS)
             if moved is not None:
-                yield Sensitivity(
-                    f"volatility {word}{POINTS * 100:.0f} points", before, lowest(ceilings_of(moved)).leverage
-                )
+                after = lowest_kept(ceilings_of(moved)).leverage
+                yield Sensitivity(f"volatility {word}{POINTS * 100:.0f} points", before, after)
     position = case.position
     cut = replace(
         position,
@@ -123,7 +130,7 @@ def _sensitivities(case: Case, before: float) -> Iterator[Sensitivity]:
         else position.health_factor * (1 - 0.05 / position.liquidation_threshold),
     )
     if cut.liquidation_threshold > 0:
-        after = lowest(ceilings_of(replace(case, position=cut))).leverage
+        after = lowest_kept(ceilings_of(replace(case, position=cut))).leverage
         yield Sensitivity("liquidation threshold −5 points", before, after)
 
 
@@ -186,7 +193,8 @@ def _objective_notices(case: Case, limit: Ceiling, wanted: float) -> Iterator[No
     if wants.objective == "fixed" and wanted > _height(limit):
         yield Notice("capped", f"your target of {wanted:.2f}× is above a hard ceiling: {limit.text}")
     if wants.objective == "kelly" and wanted > _height(limit):
-        yield Notice("kelly-above-limits", f"your view asks for {wanted:.4g}×, more than {limit.text} allows")
+        whose = "the prior" if wants.expected_return is None and wants.sharpe is None else "your view"
+        yield Notice("kelly-above-limits", f"{whose} asks for {wanted:.4g}×, more than is allowed by {limit.text}")
 
 
 def _price_notices(case: Case) -> Iterator[Notice]:
@@ -201,7 +209,10 @@ def _price_notices(case: Case) -> Iterator[Notice]:
     elif case.position.side == "short":
         yield Notice("calibrated-on-falls", "the calibrated figures come from falls; this account is hurt by rises")
     if market.correlation is not None:
-        yield Notice("assumed-correlation", f"correlations were assumed, {market.correlation:g} where it hurts most")
+        said = (
+            f"correlations were assumed: {SAME_SIDE:g} within one side of the account, {market.correlation:g} across it"
+        )
+        yield Notice("assumed-correlation", said)
 
 
 def _check(position: Position, market: RiskMarket, wants: Preferences) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from defilev.errors import Infeasible
 from defilev.model.target import BandLevels, Trade
 from defilev.optimize.band import (
     HealthBand,
@@ -82,15 +83,26 @@ def trade_for(case: Case, band: BandLevels, target: float) -> Trade:
     position = case.position
     now = position.health_factor
     if target <= 1:
-        return _closing(case) if now is not None else _holding(case, "nothing is owed, and nothing should be", target)
+        return _closing(case) if now is not None else _holding(case, _why_no_debt(case), target)
     if now is not None and band.trigger_low is not None and now < band.trigger_low - _TINY:
-        reason = f"health {now:.4g} is below the band's {band.trigger_low:.4g}"
+        reason = f"health {_said(now)} is below the band's {_said(band.trigger_low)}"
         return _trade(case, band.trade_to_low, target, reason)
     upper = band.trigger_high
     if band.trade_to_high is not None and (now is None or (upper is not None and now > upper + _TINY)):
-        said = "nothing is owed" if now is None else f"health {now:.4g} is above the band's {upper:.4g}"
+        said = "nothing is owed" if now is None else f"health {_said(now)} is above the band's {_said(upper)}"
         return _trade(case, band.trade_to_high, target, said)
     return _holding(case, _why_held(case, target), target)
+
+
+def _said(health: float | None) -> str:
+    if health is None:
+        return "none"
+    return f"{health:.4g}" if health < 1000 else f"{health:,.0f}"
+
+
+def _why_no_debt(case: Case) -> str:
+    is_kept = case.preferences.objective == "keep"
+    return "nothing is owed, and keep leaves it so" if is_kept else "nothing is owed, and nothing should be"
 
 
 def _why_held(case: Case, target: float) -> str:
@@ -107,24 +119,46 @@ def _costs(case: Case) -> tuple[float, float]:
 
 def _trade(case: Case, level: float | None, target: float, reason: str) -> Trade:
     position, wants = case.position, case.preferences
-    collateral, debt = float(position.collateral_value), float(position.debt_value)
-    threshold, cost = position.liquidation_threshold, wants.proportional_cost
     if level is None:
         return _closing(case)
     is_down = position.health_factor is not None and level > position.health_factor
-    if is_down:
-        sale = sale_for_health_factor(collateral, debt, threshold, level, proportional_cost=cost)
-    else:
-        sale = -(threshold * collateral - level * debt) / (level - threshold * (1 - cost))
+    sale = _sale(case, level) if is_down else -_purchase(case, level)
     return Trade(
         action="deleverage" if is_down else "lever-up",
         health_factor=level,
-        leverage=health_factor_to_leverage(level, threshold),
+        leverage=health_factor_to_leverage(level, position.liquidation_threshold),
         sale=money(sale),
-        cost=money(abs(sale) * cost + float(wants.gas_value)),
+        cost=money(abs(sale) * wants.proportional_cost + _slippage(case, sale) + float(wants.gas_value)),
         waiting=money(_waiting(case, target)),
         reason=reason,
     )
+
+
+def _sale(case: Case, level: float) -> float:
+    """Return what to sell for health to become `level`, with what the sale does to the price where selling still helps.
+
+    Where it does not, the amount is that of deep pools: `Spiral` says that selling is not the way.
+    """
+    position = case.position
+    forms = (float(position.collateral_value), float(position.debt_value), position.liquidation_threshold, level)
+    cost, depth = case.preferences.proportional_cost, position.depth
+    try:
+        impact = 0.0 if depth is None else depth.impact * position.moving_share
+        return sale_for_health_factor(*forms, proportional_cost=cost, impact=impact)
+    except Infeasible:
+        return sale_for_health_factor(*forms, proportional_cost=cost)
+
+
+def _purchase(case: Case, level: float) -> float:
+    position, threshold = case.position, case.position.liquidation_threshold
+    room = threshold * float(position.collateral_value) - level * float(position.debt_value)
+    return room / (level - threshold * (1 - case.preferences.proportional_cost))
+
+
+def _slippage(case: Case, sale: float) -> float:
+    """Return what a trade loses to its own effect on the price: half of it on average."""
+    depth = case.position.depth
+    return 0.0 if depth is None else 0.5 * min(depth.impact * abs(sale), 1.0) * abs(sale)
 
 
 def _closing(case: Case) -> Trade:
@@ -135,7 +169,7 @@ def _closing(case: Case) -> Trade:
         health_factor=None,
         leverage=1.0,
         sale=money(sale),
-        cost=money(sale - debt + float(wants.gas_value)),
+        cost=money(sale - debt + _slippage(case, sale) + float(wants.gas_value)),
         waiting=money(_waiting(case, 1.0)),
         reason="no leverage above 1 is within the ceilings and the objective",
     )

@@ -13,13 +13,14 @@ from defilev.model.exposure import Exposure
 from defilev.model.multipliers import MultiplierTable
 from defilev.model.request import Address, Read
 from defilev.model.target import Target
-from defilev.model.target_inputs import BorrowMarket, Jumps, Position, Preferences, RiskMarket
+from defilev.model.target_inputs import BorrowMarket, Depth, Jumps, Position, Preferences, RiskMarket
 from defilev.model.token import Token
 from defilev.observe.drive import drive
 from defilev.optimize.mix import ACROSS, Mix, mix_of
 from defilev.optimize.target import choose_target
 from defilev.pipeline.penalties import penalty_for
 from defilev.pipeline.session import Session
+from defilev.pipeline.surroundings import deltas_of, depth_of, stress_cases
 from defilev.pipeline.volatility import Volatilities, VolatilityChoice, plain_symbol, volatilities_of
 from defilev.protocols import PROTOCOLS
 from defilev.protocols.aave_v3.rates import MarketRates, read_rates
@@ -68,10 +69,22 @@ def make_target(session: Session, account: LendingAccount, exposure: Exposure, q
     wants = question.preferences
     owed = _debt_tokens(session, account, question)
     rates, notes = _rates(session, account, owed)
-    given = volatilities_of(exposure, question.volatility, horizon_days=wants.horizon_days, at=account.block.timestamp)
+    given = volatilities_of(
+        exposure,
+        question.volatility,
+        horizon_days=wants.horizon_days,
+        at=account.block.timestamp,
+        fetch=session.fetch,
+    )
     mix = mix_of(exposure, given.by_feed, given.correlation)
-    position = _position(account, exposure, mix, question, rates, owed)
-    market = _market(exposure, mix, given, position, notes)
+    depth, unknown = _depth(session, account, exposure)
+    position = replace(
+        _position(account, exposure, mix, question, rates, owed),
+        depth=depth,
+        deltas=deltas_of(exposure, given.betas),
+        stress_cases=stress_cases(exposure),
+    )
+    market = _market(exposure, mix, given, position, (*notes, *unknown))
     session.reader.verify()
     return choose_target(position, market, replace(wants, gas_value=_gas_value(session, account)))
 
@@ -104,6 +117,13 @@ def _rates(
         return drive(read(account, [owed[0].address]), session.fetch)[0], ()
     except CallReverted as error:
         return None, (f"the borrow rate is taken as it is: {error.fact}",)
+
+
+def _depth(session: Session, account: LendingAccount, exposure: Exposure) -> tuple[Depth | None, tuple[str, ...]]:
+    try:
+        return depth_of(session, account, exposure), ()
+    except CallReverted as error:
+        return None, (f"what selling does to the pools is not known: {error.fact}",)
 
 
 def _position(
@@ -182,13 +202,15 @@ def _borrow_market(account: LendingAccount, rates: MarketRates) -> BorrowMarket:
 
 
 def _risky(exposure: Exposure, mix: Mix) -> str:
-    """Return the name of the driver that matters most on the exposed side."""
+    """Return the names of the drivers that move on the exposed side, the heaviest first."""
     figure = "requirement" if mix.side == "short" else "capacity"
     weights: dict[Address, float] = {}
     for term in exposure.terms:
         weights[term.driver] = weights.get(term.driver, 0.0) + float(getattr(term, figure))
     volatile = [driver for driver in exposure.drivers if not driver.stable] or list(exposure.drivers)
-    return plain_symbol(max(volatile, key=lambda driver: weights.get(driver.feed, 0.0)).symbol)
+    heaviest = sorted(volatile, key=lambda driver: -weights.get(driver.feed, 0.0))
+    names = [plain_symbol(driver.symbol) for driver in heaviest if weights.get(driver.feed, 0.0) > 0]
+    return ", ".join(dict.fromkeys(names)) or plain_symbol(heaviest[0].symbol)
 
 
 def _market(
@@ -205,16 +227,17 @@ def _market(
         method=given.method,
         parts=given.parts,
         stress_volatility=None if stress is None else max(stress.volatility, mix.volatility),
-        jumps=_jumps(mix) if has_prices else None,
+        jumps=_jumps(mix, mix.volatility) if has_prices else None,
         table=_table(position) if has_prices else None,
         correlation=ACROSS if mix.assumed and not given.measured else None,
         notes=(*given.notes, *notes) if has_prices else notes,
+        stress_jumps=None if stress is None or not has_prices else _jumps(mix, max(stress.volatility, mix.volatility)),
     )
 
 
-def _jumps(mix: Mix) -> Jumps:
+def _jumps(mix: Mix, volatility: float) -> Jumps:
     """Return the shipped jumps at this volatility; of a short account's health they go the other way."""
-    kou = jumps_for_volatility(mix.volatility)
+    kou = jumps_for_volatility(volatility)
     up, down, share = 1 / kou.up_rate, 1 / kou.down_rate, kou.up_share
     if mix.side == "short":
         up, down, share = down, up, 1 - share
@@ -223,7 +246,7 @@ def _jumps(mix: Mix) -> Jumps:
 
 def _table(position: Position) -> MultiplierTable:
     table = load_multipliers()
-    if position.risky_asset in {plain_symbol(asset) for asset in table.assets}:
+    if set(position.risky_asset.split(", ")) <= {plain_symbol(asset) for asset in table.assets}:
         return table
     return table.scaled(OTHER_ASSETS_FACTOR, asset_class="other")
 

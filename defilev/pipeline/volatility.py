@@ -1,10 +1,10 @@
-"""From price files or the user's own figure to the volatility of an account's health."""
+"""From price files, a feed's rounds or the user's own figure to the volatility of an account's health."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,10 @@ from defilev.errors import HistoryUnusable, UsageError
 from defilev.model.exposure import Driver, Exposure
 from defilev.model.request import Address
 from defilev.model.target_inputs import VolatilityPart
+from defilev.observe.drive import Fetch
 from defilev.optimize.mix import Correlation, assumed_correlation, mix_of
-from defilev.risk.volatility.estimate import Method, VolatilityEstimate
+from defilev.pipeline.histories import feed_notes, from_feeds, from_files
+from defilev.risk.volatility.estimate import Method, VolatilityEstimate, days_needed
 
 if TYPE_CHECKING:
     from defilev.model.history import PriceHistory
@@ -24,7 +26,10 @@ FLOORS = {"BTC": 0.45, "ETH": 0.55}
 OTHER_FLOOR = 0.8
 """Volatilities per √year below which a quiet stretch of history is not believed, by asset."""
 
-NO_HISTORY = "no price history: no estimate, no stress level, no floor; the multipliers belong to an estimate from one"
+NO_HISTORY = (
+    "without a price history there is no estimate, no stress level and no floor, and the calibrated multipliers, which "
+    "belong to an estimate from prices, are used with a figure"
+)
 DAY = 86_400
 OLDEST_QUOTE = 3 * DAY
 
@@ -34,7 +39,8 @@ class VolatilityChoice:
     """What the user said: a `method` to estimate with, a `figure` per √year to use as it is, or an `implied` one.
 
     `implied_file` has implied volatilities in percent, of the asset that its name begins with. `prices` is a file, or a
-    directory of files named by asset; `None` for no history.
+    directory of files named by asset. `is_feed` asks for the rounds of the feeds; so does giving neither prices nor a
+    figure.
     """
 
     method: Method = "blend"
@@ -42,13 +48,15 @@ class VolatilityChoice:
     implied: float | None = None
     implied_file: Path | None = None
     prices: Path | None = None
+    is_feed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Volatilities:
     """Volatility per √year by driver, a bad week's where a history tells, and how drivers move together.
 
-    `method` names where they come from; `measured` says that correlations come from a history.
+    `method` names where they come from; `measured` says that correlations come from a history. `betas` are of the
+    drivers to the one that the account has most of; without a history there are none.
     """
 
     by_feed: Mapping[Address, float]
@@ -58,26 +66,36 @@ class Volatilities:
     method: str
     parts: tuple[VolatilityPart, ...]
     notes: tuple[str, ...]
+    betas: Mapping[Address, float] = field(default_factory=dict)
 
 
-def volatilities_of(exposure: Exposure, choice: VolatilityChoice, *, horizon_days: float, at: int) -> Volatilities:
+def volatilities_of(
+    exposure: Exposure, choice: VolatilityChoice, *, horizon_days: float, at: int, fetch: Fetch
+) -> Volatilities:
     """Return the volatilities of `exposure`'s drivers at the Unix time `at`; stablecoins have none.
 
+    `fetch` answers the reads of feeds, when there is no other source.
+
     Raises:
-        UsageError: neither a figure nor a history, or one file for several assets.
+        UsageError: one file for several assets, or an implied volatility of another asset only.
         HistoryUnusable, UnknownName, ExtraMissing: a history cannot be used; the fix says what would do.
     """
     moving = [driver for driver in exposure.drivers if not driver.stable]
     still: dict[Address, float] = {driver.feed: 0.0 for driver in exposure.drivers if driver.stable}
     quoted = _quoted(choice, at=at)
+    if _needs_no_history(exposure, choice, moving):
+        return _stated(moving, still, choice, quoted)
+    days = days_needed(choice.method, horizon_days)
     if choice.prices is None:
-        return _stated(exposure, moving, still, choice, quoted)
-    histories = _histories(moving, choice.prices, at=at)
+        histories = from_feeds(moving, fetch, at=at, days=days)
+    else:
+        histories = from_files(moving, choice.prices, at=at, days=days)
     implied = {feed: _implied(history, choice, quoted) for feed, history in histories.items()}
     estimates = {
         feed: _estimate(history, choice, implied[feed].value, horizon_days=horizon_days)
         for feed, history in histories.items()
     }
+    said = feed_notes(histories) if choice.prices is None else ()
     return Volatilities(
         by_feed=still | {feed: estimate.used for feed, estimate in estimates.items()},
         stress_by_feed=still | {feed: estimate.stress for feed, estimate in estimates.items()},
@@ -85,8 +103,18 @@ def volatilities_of(exposure: Exposure, choice: VolatilityChoice, *, horizon_day
         measured=len(moving) > 1,
         method=choice.method if quoted is None else f"{choice.method} and implied",
         parts=tuple(_parts(histories, estimates)),
-        notes=(*_notes(histories, estimates, choice), *(found.note for found in implied.values() if found.note)),
+        notes=(*said, *_notes(histories, estimates, choice), *(found.note for found in implied.values() if found.note)),
+        betas=still | _betas(exposure, histories),
     )
+
+
+def _needs_no_history(exposure: Exposure, choice: VolatilityChoice, moving: Sequence[Driver]) -> bool:
+    """Whether nothing moves but together, or a figure is all that was given."""
+    alike = {driver.feed: 0.0 if driver.stable else 1.0 for driver in exposure.drivers}
+    if not moving or mix_of(exposure, alike).side == "correlated":
+        return True
+    has_figure = choice.figure is not None or choice.implied is not None or choice.implied_file is not None
+    return has_figure and choice.prices is None and not choice.is_feed
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,23 +162,13 @@ def _implied(history: PriceHistory, choice: VolatilityChoice, quoted: _Quoted | 
 
 
 def _stated(
-    exposure: Exposure,
-    moving: Sequence[Driver],
-    still: dict[Address, float],
-    choice: VolatilityChoice,
-    quoted: _Quoted | None,
+    moving: Sequence[Driver], still: dict[Address, float], choice: VolatilityChoice, quoted: _Quoted | None
 ) -> Volatilities:
     figure = choice.figure if quoted is None else quoted.value
     if quoted is not None and any(quoted.asset not in (None, plain_symbol(driver.symbol)) for driver in moving):
         raise UsageError(
             f"the implied volatility is of {quoted.asset} only",
             fix="give price files with --prices DIR, or a figure with --volatility 65%",
-        )
-    any_figure = still | {driver.feed: 1.0 for driver in moving}
-    if figure is None and moving and mix_of(exposure, any_figure).side != "correlated":
-        raise UsageError(
-            f"nothing says how much {', '.join(driver.symbol for driver in moving)} moves",
-            fix="give --volatility 65%, or price files with --prices DIR",
         )
     name = "stated" if quoted is None else "implied"
     return Volatilities(
@@ -162,23 +180,6 @@ def _stated(
         parts=tuple(VolatilityPart(f"{driver.symbol} {name}", figure or 0.0) for driver in moving),
         notes=(NO_HISTORY,) if moving else (),
     )
-
-
-def _histories(moving: Sequence[Driver], prices: Path, *, at: int) -> dict[Address, PriceHistory]:
-    from defilev.config.prices import load_history
-    from defilev.risk.series import require_near, usable
-
-    if len(moving) > 1 and not prices.is_dir():
-        raise UsageError(
-            f"one price file cannot serve {', '.join(driver.symbol for driver in moving)}",
-            fix="give a directory of files named by asset: eth*.csv.gz, btc*.csv.gz",
-        )
-    found = {}
-    for driver in moving:
-        history = usable(load_history(prices, driver.symbol), at=at)
-        require_near(history, price=driver.price)
-        found[driver.feed] = history
-    return found
 
 
 def _estimate(
@@ -216,6 +217,18 @@ def _measured(exposure: Exposure, moving: Sequence[Driver], histories: Mapping[A
         return float(stressed[places[first.feed], places[second.feed]])
 
     return measured
+
+
+def _betas(exposure: Exposure, histories: Mapping[Address, PriceHistory]) -> dict[Address, float]:
+    """Return each driver's beta to the one with the largest delta."""
+    from defilev.risk.volatility import beta, daily_returns
+
+    def size(feed: Address) -> float:
+        return abs(sum(term.equity for term in exposure.terms if term.driver == feed))
+
+    reference = max(histories, key=size)
+    returns = {feed: daily_returns(history) for feed, history in histories.items()}
+    return {feed: 1.0 if feed == reference else beta(own, returns[reference]).value for feed, own in returns.items()}
 
 
 def _net_share(exposure: Exposure, driver: Driver) -> float:

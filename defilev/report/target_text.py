@@ -9,16 +9,23 @@ from defilev.optimize.leverage import shrunk_fraction
 from defilev.report import figures
 from defilev.report.ink import Ink
 from defilev.report.table import LABEL_WIDTH, Cell, Column, flow, labelled, table
+from defilev.report.target_stress import delta_words, spiral_words, stress_table
 from defilev.report.target_words import (
     binding_words,
+    carry_words,
     chance,
+    deciding_model,
     decimal,
     growth_words,
+    implied_of,
     loop_lines,
     loss_words,
+    multiplier_words,
+    percent,
     reserve_words,
     risk_rows,
     sensitivity_words,
+    spaced,
     volatility_words,
 )
 
@@ -34,10 +41,12 @@ def target_text(target: Target, *, chain_name: str, width: int, ink: Ink, explai
         [*_head(target, chain_name, width, ink), *_volatility(target, room, ink)],
         _outlooks(target, width, ink),
         [*_risks(target, width, ink), *_loss(target, room, ink)] if target.position.side != "correlated" else [],
+        labelled("carry", _wrapped(carry_words(target), room, ink)),
         _loop(target, room, ink),
         _ceilings(target, width, ink),
         [*_band(target, room, ink), *_trade(target, room, ink)],
-        [*_what_if(target, room, ink), *(_assumptions(target, room, ink) if explain else [])],
+        _what_if(target, room, ink),
+        *((stress_table(target, width=width, ink=ink), _assumptions(target, room, ink)) if explain else ()),
         _notices(target, room, ink),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block)
@@ -63,15 +72,15 @@ def _volatility(target: Target, room: int, ink: Ink) -> list[str]:
 
 def _outlooks(target: Target, width: int, ink: Ink) -> list[str]:
     days = target.preferences.horizon_days
-    has_prices = target.position.side != "correlated"
+    has_prices, model = target.position.side != "correlated", deciding_model(target)
     columns = [
         Column(""),
         Column("leverage", "right"),
         Column("health factor", "right"),
-        Column(f"P(liquidated, {days:g} d)" if has_prices else "interest liquidates in", "right"),
+        Column(f"P(liq {days:g} d), {model}" if has_prices else "interest liquidates in", "right"),
         Column("net carry", "right", drop=2),
         Column("drag if held", "right", drop=3),
-        Column(f"you imply ({target.position.risky_asset})" if has_prices else "borrow rate", "right", drop=1),
+        Column(f"you imply ({implied_of(target)})" if has_prices else "borrow rate", "right", drop=1),
     ]
     shown = [target.now, target.target, *target.alternatives]
     return table(columns, [_outlook(target, outlook) for outlook in shown], width=width, ink=ink)
@@ -84,7 +93,9 @@ def _outlook(target: Target, outlook: Outlook) -> list[Cell]:
     is_correlated = target.position.side == "correlated"
     return [
         Cell(outlook.name, "strong" if outlook.name == "target" else None),
-        Cell(figures.leverage(decimal(max(outlook.leverage, 1.0)))),
+        Cell(
+            figures.leverage(decimal(outlook.leverage)) if outlook is target.now else _down(max(outlook.leverage, 1.0))
+        ),
         Cell(figures.health(decimal(outlook.health_factor))),
         Cell(_days(outlook.interest_days) if is_correlated else _chosen_chance(target, outlook)),
         Cell(f"{figures.percent(carry, signed=True, places=1)}/yr"),
@@ -106,9 +117,11 @@ def _days(days: float | None) -> str:
 
 def _risks(target: Target, width: int, ink: Ink) -> list[str]:
     risks: Sequence[HorizonRisk] = target.now.risks
-    columns = [Column("P(liquidated within)"), *(Column(f"{risk.days:g} d", "right") for risk in risks)]
+    chosen = target.preferences.horizon_days
+    days = [Column(f"{risk.days:g} d", "right", drop=int(risk.days != chosen)) for risk in risks]
+    columns = [Column("P(liquidated within)"), *days]
     rows = [[Cell(text) for text in row] for row in risk_rows(target)]
-    return table(columns, rows, width=width, ink=ink)
+    return table(columns, rows, width=width, ink=ink) if rows else []
 
 
 def _loss(target: Target, room: int, ink: Ink) -> list[str]:
@@ -121,21 +134,18 @@ def _loop(target: Target, room: int, ink: Ink) -> list[str]:
 
 
 def _ceilings(target: Target, width: int, ink: Ink) -> list[str]:
-    columns = [Column("ceiling"), Column("leverage", "right"), Column("health factor", "right"), Column("")]
+    columns = [Column("ceiling"), Column("leverage", "right"), Column("health", "right"), Column("")]
     rows = [_ceiling(ceiling) for ceiling in target.ceilings]
     lines = table(columns, rows, width=width, ink=ink)
     return [*lines, f"  bound by {binding_words(target)}"]
 
 
 def _ceiling(ceiling: Ceiling) -> list[Cell]:
-    words = "advice" if ceiling.kind == "advice" else ""
-    if ceiling.exceeded:
-        words = f"{words}, exceeded now" if words else "exceeded now"
-    if ceiling.binding:
-        words = f"← binding{', ' + words if words else ''}"
-    leverage = figures.NOTHING if ceiling.leverage is None else _down(ceiling.leverage)
+    said = ("advice", ceiling.kind == "advice"), ("exceeded", ceiling.exceeded)
+    words = "← binding" if ceiling.binding else ", ".join(word for word, holds in said if holds)
+    leverage = "any" if ceiling.leverage is None else _down(ceiling.leverage)
     return [
-        Cell(figures.clean(ceiling.text)),
+        Cell(spaced(ceiling.text)),
         Cell(leverage),
         Cell(figures.health(decimal(ceiling.health_factor))),
         Cell(words, "warning" if ceiling.exceeded and ceiling.kind == "hard" else None),
@@ -150,10 +160,10 @@ def _down(leverage: float) -> str:
 def _band(target: Target, room: int, ink: Ink) -> list[str]:
     band = target.band
     if band.trigger_low is None:
-        return labelled("band", ["none: nothing should be owed"])
+        return labelled("band", ["none: nothing is to be owed"])
     low, to_low = (figures.health(decimal(level)) for level in (band.trigger_low, band.trade_to_low))
     if band.trigger_high is None and band.trade_to_high is None:
-        said = f"leave alone from {low} up; below: trade to {to_low}"
+        said = f"leave alone from {low} up; below: trade {'back to it' if to_low == low else f'to {to_low}'}"
     else:
         high, to_high = (figures.health(decimal(level)) for level in (band.trigger_high, band.trade_to_high))
         upper = f"and {high}" if band.trigger_high is not None else "and no debt"
@@ -163,7 +173,8 @@ def _band(target: Target, room: int, ink: Ink) -> list[str]:
         bound = "binds" if band.reaction_binds else "not binding"
         said += f". Reaction check {figures.health(decimal(band.reaction))}: {bound}"
     if band.trades_per_year is not None and band.cost_rate is not None:
-        said += f". About {band.trades_per_year:.0f} trades and {band.cost_rate:.2%} of growth a year"
+        often = "More than 365" if band.trades_per_year > 365 else f"About {band.trades_per_year:.0f}"
+        said += f". {often} trades and {percent(band.cost_rate, places=2)} of growth a year"
     return labelled("band", _wrapped(said, room, ink))
 
 
@@ -179,6 +190,8 @@ def _trade(target: Target, room: int, ink: Ink) -> list[str]:
     what = f"borrow {owed} for {held}" if trade.sale < 0 else f"sell {held}{share} and repay {owed}"
     cost = f"{what}: about {figures.dollars(abs(trade.sale))}, to {to}, for about {figures.dollars(trade.cost)}"
     lines += labelled("cost", _wrapped(cost, room, ink))
+    if not trade.waiting:
+        return lines
     waiting = f"a day off target costs about {figures.dollars(trade.waiting)}; wait only if that saves more"
     return lines + labelled("waiting", _wrapped(waiting, room, ink))
 
@@ -189,6 +202,8 @@ def _what_if(target: Target, room: int, ink: Ink) -> list[str]:
         lines += labelled("sensitivity", _wrapped(sensitivity_words(target), room, ink))
     if target.reserves:
         lines += labelled("reserve", _wrapped(reserve_words(target), room, ink))
+    if said := spiral_words(target):
+        lines += labelled("selling", _wrapped(said, room, ink))
     return lines
 
 
@@ -197,26 +212,29 @@ def _assumptions(target: Target, room: int, ink: Ink) -> list[str]:
     deserved = shrunk_fraction(wants.prior_sharpe, wants.information_years)
     said = [
         f"risk aversion {wants.risk_aversion:g}",
-        f"trading {wants.proportional_cost:.2%} of value",
+        f"trading {percent(wants.proportional_cost, places=2)} of value",
         f"gas {figures.dollars(wants.gas_value)} a rebalance",
-        f"risk-free {wants.risk_free_rate:.1%}",
-        f"idle money {wants.idle_rate:.1%}",
+        f"{wants.reaction_hours:g} h to react",
+        f"risk-free {percent(wants.risk_free_rate, places=1)}",
+        f"idle money {percent(wants.idle_rate, places=1)}",
         f"prior Sharpe {wants.prior_sharpe:g} of {wants.information_years:g} years deserves {deserved:.2f} of Kelly",
-        f"supply {target.position.supply_rate:.2%}, borrow {target.position.borrow_rate:.2%}",
+        f"supply {percent(target.position.supply_rate, places=2)}",
+        f"borrow {percent(target.position.borrow_rate, places=2)}",
     ]
     if market.jumps is not None:
         said.append(f"{market.jumps.intensity:.0f} jumps a year")
-    if market.table is not None:
-        rows = market.table
-        said.append(f"multipliers {rows.name}: {', '.join(rows.assets)} {rows.first_day} to {rows.last_day}")
-    lines = labelled("growth", _wrapped(growth_words(target), room, ink)) if target.now.growth is not None else []
+    if multipliers := multiplier_words(target):
+        said.append(multipliers)
+    lines = labelled("delta", _wrapped(delta_words(target), room, ink)) if target.position.deltas else []
+    if target.now.growth is not None:
+        lines += labelled("growth", _wrapped(growth_words(target), room, ink))
     return lines + labelled("assumes", _wrapped(" · ".join(said), room, ink))
 
 
 def _notices(target: Target, room: int, ink: Ink) -> list[str]:
     lines: list[str] = []
     for notice in target.notices:
-        lines += labelled("note", _wrapped(figures.clean(f"{notice.name}: {notice.text}"), room, ink))
+        lines += labelled("note", _wrapped(spaced(f"{notice.name}: {notice.text}"), room, ink))
     return lines
 
 

@@ -59,5 +59,5 @@ def history_from_rounds(
         high[fresh],
         low[fresh],
         prices[standing[1:]][fresh],
-        source="the feed's rounds",
+        source=f"{len(times)} rounds of the feed",
     )

@@ -29,6 +29,9 @@ __all__ = [
 LONGEST_GAP = 12 * 3600
 """Seconds of missing candles that are only reported; longer gaps inside the range in use are refused."""
 
+LONGEST_WICK = 10.0
+"""How many times beyond open and close a candle may reach; farther is a print of another unit, or of an empty book."""
+
 
 @dataclass(frozen=True, slots=True)
 class Gap:
@@ -84,6 +87,7 @@ def usable(
     minimum_days: float = 90.0,
     at: int | None = None,
     maximum_age_days: float = 3.0,
+    may_stand_still: bool = False,
 ) -> PriceHistory:
     """Return the last `days` of `history`, or all of it when it is shorter.
 
@@ -93,22 +97,14 @@ def usable(
         minimum_days: what the estimator needs at least.
         at: the Unix second at which it is asked; `None` for a study of the past, which has no age.
         maximum_age_days: how long before `at` the last candle may close.
+        may_stand_still: a price that does not move for hours is no fault: a feed that reports large moves only.
 
     Raises:
-        HistoryUnusable: too short, too old, or a gap of more than `LONGEST_GAP` inside; the fix names what would do.
+        HistoryUnusable: too short, too old, a gap of more than `LONGEST_GAP` or a wick of more than `LONGEST_WICK`
+            inside; the fix names what would do.
     """
-    if at is not None and at - history.end > maximum_age_days * DAY:
-        raise HistoryUnusable(
-            f"the price history of {history.asset} ends {(at - history.end) / DAY:.1f} days before the question",
-            fix=f"give candles up to {_iso(at)}, or a figure with --volatility 65%",
-            ends=_iso(history.end),
-        )
-    if at is not None and history.end > at + history.interval:
-        raise HistoryUnusable(
-            f"the price history of {history.asset} goes on after the question, until {_iso(history.end)}",
-            fix=f"give candles up to {_iso(at)}: what came later may not decide",
-            ends=_iso(history.end),
-        )
+    if at is not None:
+        _require_up_to_date(history, at=at, maximum_age_days=maximum_age_days)
     chosen = history.between(max(history.first, history.end - int(days * DAY)), history.end)
     if chosen.days < minimum_days:
         needed = _iso(history.end - int(minimum_days * DAY))
@@ -116,29 +112,76 @@ def usable(
             f"the price history of {history.asset} has {chosen.days:.1f} days, and {minimum_days:g} are needed",
             fix=f"give candles from {needed} on, or a figure with --volatility 65%",
         )
-    _refuse_holes(chosen, (*gaps(chosen), *idle(chosen)))
+    silent = gaps(chosen) if may_stand_still else (*gaps(chosen), *idle(chosen))
+    _refuse_holes(chosen, silent, minimum_days)
+    _refuse_wicks(chosen, minimum_days)
     return chosen
 
 
+def _require_up_to_date(history: PriceHistory, *, at: int, maximum_age_days: float) -> None:
+    if at - history.end > maximum_age_days * DAY:
+        raise HistoryUnusable(
+            f"the price history of {history.asset} ends {(at - history.end) / DAY:.1f} days before the question",
+            fix=f"give candles up to {_iso(at)}, or a figure with --volatility 65%",
+            ends=_iso(history.end),
+        )
+    if history.end > at + history.interval:
+        raise HistoryUnusable(
+            f"the price history of {history.asset} goes on after the question, until {_iso(history.end)}",
+            fix=f"give candles up to {_iso(at)}: what came later may not decide",
+            ends=_iso(history.end),
+        )
+
+
 def idle(history: PriceHistory) -> tuple[Gap, ...]:
-    """Return the stretches of `LONGEST_GAP` or more in which the price did not move at all: a feed that stood still."""
+    """Return the stretches of `LONGEST_GAP` or more in which the price did not move, or nothing was traded.
+
+    A volume that is zero throughout says nothing.
+    """
     still = (history.high == history.low) & (history.close == history.open)
+    if history.volume is not None and history.volume.any():
+        still |= history.volume == 0
     edges = np.flatnonzero(np.diff(still.astype(np.int8), prepend=0, append=0))
     runs = zip(edges[::2], edges[1::2], strict=True)
     stretches = [Gap(int(history.opens_at[a]), int(history.opens_at[b - 1]) + history.interval) for a, b in runs]
     return tuple(stretch for stretch in stretches if stretch.seconds >= LONGEST_GAP)
 
 
-def _refuse_holes(history: PriceHistory, holes: tuple[Gap, ...]) -> None:
+def _refuse_holes(history: PriceHistory, holes: tuple[Gap, ...], minimum_days: float) -> None:
     long = sorted((hole for hole in holes if hole.seconds > LONGEST_GAP), key=lambda hole: hole.end)
     if long:
         last = long[-1]
         raise HistoryUnusable(
             f"the price history of {history.asset} is silent for {last.seconds / 3600:.0f} h from {_iso(last.start)}",
-            fix=f"use {_iso(last.end)} to {_iso(history.end)} ({(history.end - last.end) / DAY:.0f} days), "
-            "or complete the file from its source",
+            fix=_what_is_left(history, last.end, minimum_days, "complete the file from its source"),
             holes=len(long),
         )
+
+
+def _refuse_wicks(history: PriceHistory, minimum_days: float) -> None:
+    above = history.high / np.maximum(history.open, history.close)
+    below = np.minimum(history.open, history.close) / history.low
+    reach = np.maximum(above, below)
+    bad = np.flatnonzero(reach > LONGEST_WICK)
+    if len(bad):
+        row = int(bad[-1])
+        end = int(history.opens_at[row]) + history.interval
+        raise HistoryUnusable(
+            f"the price history of {history.asset} has a wick {reach[row]:.3g} times beyond open and close",
+            fix=_what_is_left(history, end, minimum_days, "correct that candle from another source"),
+            candle=_iso(int(history.opens_at[row])),
+            low=float(history.low[row]),
+            high=float(history.high[row]),
+            wicks=len(bad),
+        )
+
+
+def _what_is_left(history: PriceHistory, start: int, minimum_days: float, repair: str) -> str:
+    """Return the range after a fault when it is long enough by itself, and how to repair the whole."""
+    left = (history.end - start) / DAY
+    if left < minimum_days:
+        return f"{repair}: the {left:.0f} days after it are fewer than the {minimum_days:g} needed"
+    return f"cut the file to {_iso(start)} to {_iso(history.end)} ({left:.0f} days), or {repair}"
 
 
 def require_near(history: PriceHistory, *, price: float, factor: float = 2.0) -> None:
@@ -176,7 +219,10 @@ def daily_variances(history: PriceHistory) -> DailyVariances:
     day = (history.opens_at[complete] // DAY).astype(np.int64)
     spanned = int(history.opens_at[-1] // DAY - history.opens_at[0] // DAY)
     if not len(day):
-        raise HistoryUnusable(f"the price history of {history.asset} has no complete day", fix="give 90 days or more")
+        raise HistoryUnusable(
+            f"the price history of {history.asset} has no day with all its candles",
+            fix="give candles of an hour or a day that begin at 00:00 UTC, 90 days or more",
+        )
     return DailyVariances(day, variance, max(0, spanned - len(day)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from math import isfinite
@@ -11,10 +12,24 @@ from hypothesis import given, settings, strategies as st
 
 from defilev.model.target import target_document
 from defilev.model.target_inputs import Preferences
+from defilev.model.token import Token
 from defilev.optimize.band import band_below, no_trade_band
 from defilev.optimize.conversions import health_factor_to_leverage, leverage_to_health_factor
 from defilev.optimize.leverage import growth_optimal_leverage, growth_rate, implied_return
+from defilev.optimize.mix import Mix, mix_of
 from defilev.optimize.target import choose_target
+from tests.factories import (
+    DAI,
+    ETH_FEED,
+    USDC,
+    WBTC,
+    WETH,
+    WSTETH,
+    a_borrow,
+    a_supply,
+    an_account,
+    exposure_of,
+)
 from tests.support.targets import a_market, a_position
 
 thresholds = st.floats(0.3, 0.97)
@@ -167,6 +182,33 @@ def test_hard_ceilings_of_the_user_only_tighten(share: float, wants: Preferences
     bound = choose_target(position, a_market(), replace(wants, minimum_health_factor=1.7, maximum_leverage=1.9))
     assert bound.target.leverage <= free.target.leverage + 1e-9 or wants.objective == "keep"
     assert bound.target.leverage <= max(1.9, 1.0) + 1e-9
+
+
+@given(
+    st.lists(st.tuples(st.integers(6, 18), st.integers(1, 10**7), st.integers(0, 10**6)), min_size=5, max_size=5),
+    st.permutations(range(5)),
+    st.tuples(*[st.floats(0.1, 1.2)] * 3),
+)
+def test_decimals_and_order_of_assets_change_nothing(
+    legs: list[tuple[int, int, int]], order: list[int], sigmas: tuple[float, float, float]
+) -> None:
+    """Tokens of other decimals, supplied and owed in another order, are the same account: volatility, drift, side."""
+    prices = ("3000", "3660", "90000", "1", "1")
+    feeds = {ETH_FEED: sigmas[0], WBTC.address: sigmas[1], USDC.address: 0.0, DAI.address: 0.0}
+
+    def mix(tokens: list[Token], places: Sequence[int]) -> Mix:
+        account = an_account(
+            *(a_supply(tokens[p], f"{legs[p][1]}e-4", prices[p]) for p in places),
+            *(a_borrow(tokens[p], f"{legs[p][2]}e-4", prices[p]) for p in reversed(places) if legs[p][2]),
+        )
+        return mix_of(exposure_of(account), feeds)
+
+    usual = [WETH, WSTETH, WBTC, USDC, DAI]
+    plain = mix(usual, range(5))
+    other = mix([replace(token, decimals=legs[p][0]) for p, token in enumerate(usual)], order)
+    assert (plain.side, plain.assumed) == (other.side, other.assumed)
+    for figure in ("volatility", "drift", "exposure_volatility", "moving_share"):
+        assert getattr(plain, figure) == pytest.approx(getattr(other, figure), rel=1e-6, abs=1e-6)
 
 
 def _floats(document: object) -> list[float]:

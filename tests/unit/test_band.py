@@ -31,13 +31,11 @@ def widths(leverage: float, band: Band) -> tuple[float, float]:
 @pytest.mark.parametrize("proportional", [1e-5, 1e-3, 3e-3])
 @pytest.mark.parametrize("fixed", [1e-8, 1e-4, 1e-2])
 def test_band_solves_its_equations(leverage: float, proportional: float, fixed: float) -> None:
-    """B·b·h·(h+b) = c and (B/4)(h−b)³(h+b) = k hold with residuals below 1e-14 (relative to the cost)."""
-    from defilev.optimize.band import _half_widths
-
-    inner, outer = _half_widths(leverage, 2.0, proportional, fixed)
+    """B·b·h·(h+b) = c and (B/4)(h−b)³(h+b) = k hold with residuals below 1e-14."""
+    inner, outer = widths(leverage, no_trade_band(leverage, 2.0, proportional, fixed))
     factor = 2 / (3 * leverage**2 * (leverage - 1) ** 2)
-    assert factor * inner * outer * (outer + inner) == pytest.approx(proportional, rel=1e-10, abs=1e-14)
-    assert factor / 4 * (outer - inner) ** 3 * (outer + inner) == pytest.approx(fixed, rel=1e-10, abs=1e-14)
+    assert factor * inner * outer * (outer + inner) == pytest.approx(proportional, rel=0, abs=1e-14)
+    assert factor / 4 * (outer - inner) ** 3 * (outer + inner) == pytest.approx(fixed, rel=0, abs=1e-14)
 
 
 def test_without_gas_the_cube_root_law_holds() -> None:

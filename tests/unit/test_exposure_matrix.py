@@ -123,14 +123,16 @@ def test_scenarios_do_what_they_say() -> None:
     expected = {
         "−20 %": (0.8 * 96_000) / (60_000 + 0.8 * 5_000),
         "debt stablecoin +3 %": 96_000 / (61_800 + 5_000),
-        "staked token −7 % against its asset": (0.93 * 80_000 + 16_000) / 65_000,
+        "volatile debt +20 % by itself": 96_000 / 65_000,
+        "staked token −7 % at the oracle": (0.93 * 80_000 + 16_000) / 65_000,
+        "staked token −7 % in the market": 96_000 / 65_000,
         "liquidation threshold −5 points": (0.75 * 120_000) / 65_000,
         "borrow rate 80 % for 5 days": 96_000 / (65_000 * np.exp(0.8 * 5 / 365)),
     }
     outcomes = {scenario.name: run_scenario(LOOP, scenario) for scenario in SCENARIOS}
     for name, health in expected.items():
         assert health == pytest.approx(outcomes[name].health_factor)
-    assert outcomes["worst day, −40 %"].liquidated
+    assert outcomes["worst day, −45 %"].liquidated
     assert not outcomes["−10 %"].liquidated
 
 

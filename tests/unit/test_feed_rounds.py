@@ -8,7 +8,7 @@ from defilev.abi import interface
 from defilev.errors import HistoryUnusable
 from defilev.model.request import Address, Batch, CallResult, Results
 from defilev.observe.drive import drive
-from defilev.observe.rounds import read_rounds
+from defilev.observe.rounds import FeedRounds, read_rounds
 from defilev.risk.rounds import Round, history_from_rounds
 
 FEED = Address("0x5f4eC3Df9cbd43714FE2740f5E3616155c5b8419")
@@ -21,9 +21,10 @@ def word(value: int) -> bytes:
 
 
 class Chain:
-    """A node that answers for one feed of five rounds; the third was never answered, the fourth reverts."""
+    """A node that answers for one feed with a round an hour; the third was never answered, the fourth reverts."""
 
-    def __init__(self) -> None:
+    def __init__(self, newest: int) -> None:
+        self.newest = newest
         self.batches: list[Batch] = []
 
     def fetch(self, batch: Batch) -> Results:
@@ -34,7 +35,8 @@ class Chain:
         functions = interface("price_feed")
         if data == functions["decimals"].encode():
             return CallResult(success=True, data=word(8))
-        number = 5 if data == functions["latestRoundData"].encode() else int.from_bytes(data[4:], "big") - PHASE
+        latest = data == functions["latestRoundData"].encode()
+        number = self.newest if latest else int.from_bytes(data[4:], "big") - PHASE
         if number == 4:
             return CallResult(success=False, data=b"")
         answer = 0 if number == 3 else number * 10**8
@@ -42,17 +44,37 @@ class Chain:
 
 
 def test_rounds_of_the_present_aggregator_in_two_round_trips() -> None:
-    """Five rounds exist: asking for fifty asks for five; unanswered and reverted ones are left out."""
-    chain = Chain()
-    rounds = drive(read_rounds(FEED, count=50), chain.fetch)
-    assert (Round(5.0, 5 * HOUR), Round(2.0, 2 * HOUR), Round(1.0, HOUR)) == rounds
+    """Of five rounds all are asked for, and no older aggregator's; unanswered and reverted ones are left out."""
+    chain = Chain(newest=5)
+    told = drive(read_rounds(FEED, since=0, most=50), chain.fetch)
+    assert FeedRounds((Round(5.0, 5 * HOUR), Round(2.0, 2 * HOUR), Round(1.0, HOUR)), is_whole=True) == told
     assert [2, 5] == [len(batch) for batch in chain.batches]
 
 
-def test_a_contract_without_rounds_is_refused() -> None:
-    """Something that is no feed is a typed error."""
-    with pytest.raises(HistoryUnusable, match="no rounds"):
-        drive(read_rounds(FEED, count=5), lambda batch: [CallResult(success=False, data=b"") for _ in batch])
+@pytest.mark.parametrize(
+    ("since", "most", "batches", "oldest"),
+    [
+        (2_600 * HOUR, 10_000, [2, 500], 2_501),
+        (2_000 * HOUR, 10_000, [2, 500, 500, 500], 1_501),
+        (0, 700, [2, 500, 200], 2_301),
+    ],
+)
+def test_rounds_are_read_in_pages_and_no_further_than_needed(
+    since: int, most: int, batches: list[int], oldest: int
+) -> None:
+    """Pages of 500 until one reaches back far enough, or until as many were read as are allowed."""
+    chain = Chain(newest=3_000)
+    told = drive(read_rounds(FEED, since=since, most=most), chain.fetch)
+    assert batches == [len(batch) for batch in chain.batches]
+    assert (oldest * HOUR, False) == (told.rounds[-1].updated_at, told.is_whole)
+
+
+@pytest.mark.parametrize("answer", [CallResult(success=False, data=b""), CallResult(success=True, data=b"\1")])
+def test_a_contract_without_rounds_is_refused(answer: CallResult) -> None:
+    """Something that is no feed is a typed error that says where else prices may come from."""
+    with pytest.raises(HistoryUnusable, match="no rounds") as caught:
+        drive(read_rounds(FEED, since=0, most=5), lambda batch: [answer for _ in batch])
+    assert "--prices" in caught.value.fix
 
 
 def test_candles_are_the_answers_that_stood() -> None:

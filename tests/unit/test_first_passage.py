@@ -161,12 +161,20 @@ def test_log_equity_without_risk_is_the_growth_of_the_position() -> None:
 def test_liquidation_table(
     terms: tuple[float, float, float], lost: float, health: float | None, before: float, after: float, toxic: float
 ) -> None:
-    """Equity lost, health after, leverage before and after, toxic loan-to-value: algebra, half a printed digit."""
+    """Equity lost, health after, leverage before and after, toxic loan-to-value: algebra, half a printed digit.
+
+    βκ/(1/ℓ−1) and (1−ℓ(1+β)κ)/(1−κ) to 1e-4; the toxic point is Warmuz, Chaudhary and Pinna's (2022). What the pool
+    itself does is in tests/world/test_liquidation.py.
+    """
     outcome = liquidation_outcome(LiquidationTerms(*terms))
-    assert lost == pytest.approx(outcome.equity_lost, abs=5.1e-4)
+    threshold, bonus, close = terms
+    assert lost == pytest.approx(outcome.equity_lost, abs=5e-4)
+    assert bonus * close / (1 / threshold - 1) == pytest.approx(outcome.equity_lost, abs=1e-4)
     assert (health is None) == (outcome.health_factor is None)
-    assert health is None or health == pytest.approx(outcome.health_factor, abs=5e-5)
-    assert before == pytest.approx(outcome.leverage_before, abs=5e-2)
+    if health is not None:
+        assert health == pytest.approx(outcome.health_factor, abs=5e-5)
+        assert (1 - threshold * (1 + bonus) * close) / (1 - close) == pytest.approx(outcome.health_factor, abs=1e-4)
+    assert before == pytest.approx(outcome.leverage_before, abs=5e-2 if before > 10 else 5e-3)
     assert after == pytest.approx(outcome.leverage_after, abs=5e-3)
     assert toxic == pytest.approx(LiquidationTerms(*terms).toxic_loan_to_value, abs=5e-5)
 

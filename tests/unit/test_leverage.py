@@ -110,10 +110,15 @@ def test_chance_of_ever_halving_by_simulation() -> None:
 
 def test_daily_doubling_loses_to_a_round_trip() -> None:
     """Twice −10 % and +10 % a day turns 100 into 80 and 96 (Cheng and Madhavan 2009)."""
-    after = 100 * (1 + 2 * -0.10)
-    assert after == 80
-    assert 96 == pytest.approx(after * (1 + 2 * 0.10), abs=1e-12)
-    assert rebalancing_demand(2, 0.10) == pytest.approx(0.2)
+    equity, path = 100.0, []
+    for move in (-0.10, 0.10):
+        debt = equity
+        drifted = leverage_after(2, log(1 + move))
+        equity = debt / (drifted - 1)
+        path.append(equity)
+        exposure = drifted * equity + debt * rebalancing_demand(2, move)
+        assert exposure == pytest.approx(2 * equity, abs=1e-12)
+    assert [80, 96] == pytest.approx(path, abs=1e-12)
 
 
 @pytest.mark.parametrize(("leverage", "tolerance"), [(2.0, 5e-4), (3.0, 3e-3), (-1.0, 5e-4)])

@@ -130,6 +130,16 @@ def test_a_price_that_stands_still_is_a_gap(tmp_path: Path) -> None:
         usable(history)
 
 
+def test_hours_without_a_trade_are_a_gap_unless_no_volume_is_known(tmp_path: Path) -> None:
+    """A price that moves while nothing is traded is no price; a volume of zero throughout says nothing."""
+    rows = [row(hour) for hour in range(24 * 120)]
+    quiet = [text[: text.rindex(",")] + ",0" if 1000 <= hour < 1013 else text for hour, text in enumerate(rows)]
+    with pytest.raises(HistoryUnusable, match="silent for 13 h"):
+        usable(load_history(written(tmp_path, quiet), "ETH"))
+    unknown = [text[: text.rindex(",")] + ",0" for text in rows]
+    usable(load_history(written(tmp_path, unknown, name="unknown.csv"), "ETH"))
+
+
 def test_too_short_too_old_and_of_another_unit_are_refused(tmp_path: Path) -> None:
     """Each says what would do: from when, up to when, in which unit."""
     history = load_history(written(tmp_path, [row(hour) for hour in range(24 * 50)]), "ETH")
@@ -185,3 +195,39 @@ def test_a_window_of_a_history_is_a_history() -> None:
     cut = usable(history, days=100)
     assert (100.0, history.end) == (cut.days, cut.end)
     assert np.all(np.diff(cut.opens_at) == 3600)
+
+
+def test_a_wick_of_a_hundred_times_is_refused(tmp_path: Path) -> None:
+    """A low or high ten times beyond open and close is no market's: the fix names what is left, or how to repair it."""
+    rows = [row(hour) for hour in range(24 * 200)]
+    for name, bad, place in (("low", "100,101,1,100", 2400), ("high", "100,10000,99,100", 4700)):
+        hit = [f"{START + 3600 * place},{bad},1" if hour == place else text for hour, text in enumerate(rows)]
+        history = load_history(written(tmp_path, hit, name=f"{name}.csv"), "ETH")
+        with pytest.raises(HistoryUnusable, match="wick 1") as caught:
+            usable(history)
+        assert "correct that candle from another source" in caught.value.fix
+        enough = place == 2400
+        assert enough == ("cut the file to 2025-04-11 01:00" in caught.value.fix)
+        assert enough or "the 4 days after it are fewer than the 90 needed" in caught.value.fix
+        assert 90.0 == usable(history, days=90).days if enough else True
+    spiked = [f"{START + 3600 * 9},100,900,12,100,1" if hour == 9 else text for hour, text in enumerate(rows)]
+    usable(load_history(written(tmp_path, spiked, name="flash.csv"), "ETH"))
+
+
+def test_what_is_left_after_a_gap_is_offered_only_when_it_would_do(tmp_path: Path) -> None:
+    """A gap near the end leaves too little: the fix is then to complete the file, and says how much is left."""
+    rows = [row(hour) for hour in range(24 * 200) if not 4000 <= hour < 4020]
+    history = load_history(written(tmp_path, rows), "ETH")
+    with pytest.raises(HistoryUnusable, match="silent for 20 h") as caught:
+        usable(history)
+    assert "complete the file from its source: the 32 days after it are fewer than the 90 needed" == caught.value.fix
+    with pytest.raises(HistoryUnusable, match="silent") as longer:
+        usable(history, minimum_days=30)
+    assert "(32 days), or complete the file" in longer.value.fix
+
+
+def test_a_price_cannot_become_tenfold_inside_a_candle(tmp_path: Path) -> None:
+    """Open in dollars and close in cents is another unit, not a market."""
+    rows = [row(0), row(1), f"{START + 7200},100,10000,100,10000,1", row(3, 10000.0)]
+    with pytest.raises(HistoryUnusable, match="mixes units"):
+        load_history(written(tmp_path, rows), "ETH")

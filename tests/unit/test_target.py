@@ -372,3 +372,24 @@ def test_calibrated_month_is_plausible(probability: float) -> None:
     wants = Preferences(objective="ceiling", horizon_days=30, maximum_probability=probability)
     target = choose_target(a_position(), a_market(0.75, table=load_multipliers()), wants)
     assert 1.3 <= target.target.leverage <= 2.3
+
+
+def test_a_bad_week_asks_for_more_health_to_react_in_than_a_usual_one() -> None:
+    """The reaction ceiling rests on the stress volatility with its own jumps: worse weeks never need less health."""
+    usual = choose_target(a_position(), a_market(0.5), Preferences())
+    jumps = a_market(1.1).jumps
+    stressed = choose_target(
+        a_position(), replace(a_market(0.5), stress_volatility=1.1, stress_jumps=jumps), Preferences()
+    )
+    same = choose_target(a_position(), a_market(1.1), Preferences())
+    found = [ceiling(target, "reaction").health_factor or 0 for target in (usual, stressed, same)]
+    assert found[0] < found[1]
+    assert found[1] == pytest.approx(found[2], rel=0.02)
+
+
+def test_carry_that_pays_all_the_way_is_bound_by_the_ceiling() -> None:
+    """Where more debt would always earn more, it is the lowest hard ceiling that decided, and it is named."""
+    position = a_position(supply_rate=0.10, borrow_rate=0.02)
+    target = choose_target(position, a_market(), Preferences(objective="carry"))
+    assert target.binding == "liquidation-probability"
+    assert ceiling(target, "liquidation-probability").leverage == pytest.approx(target.target.leverage)

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from typing import Literal
 
 from defilev.model.history import PriceHistory
 from defilev.risk.series import daily_returns, daily_variances, gaps
-from defilev.risk.volatility.forecasts import ewma, half_long_run, har, long_run, stress_floor, stress_level
-from defilev.risk.volatility.garch import gjr_garch
+from defilev.risk.volatility.forecasts import (
+    HAR_MINIMUM_DAYS,
+    ewma,
+    half_long_run,
+    har,
+    long_run,
+    stress_floor,
+    stress_level,
+)
+from defilev.risk.volatility.garch import MINIMUM_DAYS, gjr_garch
 from defilev.risk.volatility.implied import blend_implied
 
-__all__ = ["Component", "Method", "VolatilityEstimate", "estimate_volatility"]
+__all__ = ["Component", "Method", "VolatilityEstimate", "days_needed", "estimate_volatility"]
 
 Method = Literal["blend", "ewma", "har", "garch"]
+
+_SHORTEST = 90
+_ENDS = 2
+"""Days at either end of a history that are not whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +52,13 @@ class VolatilityEstimate:
     stress: float
     components: tuple[Component, ...]
     notes: tuple[str, ...]
+
+
+def days_needed(method: Method, horizon_days: float) -> int:
+    """Return how many days a history without gaps must span for `method` to answer."""
+    if method == "har":
+        return max(_SHORTEST, HAR_MINIMUM_DAYS + ceil(horizon_days) + _ENDS)
+    return MINIMUM_DAYS + 1 + _ENDS if method == "garch" else _SHORTEST
 
 
 def estimate_volatility(

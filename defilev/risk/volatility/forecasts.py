@@ -13,6 +13,7 @@ from defilev.risk.series import DailyVariances
 
 __all__ = [
     "CALIBRATED_ESTIMATOR",
+    "HAR_MINIMUM_DAYS",
     "ewma",
     "ewma_path",
     "half_long_run",
@@ -30,6 +31,9 @@ CALIBRATED_ESTIMATOR = "half-ewma-half-long-run"
 _DAYS_PER_YEAR = 365.0
 _HAR_WINDOWS = (1, 7, 30)
 _HAR_MINIMUM_ROWS = 60
+
+HAR_MINIMUM_DAYS = _HAR_WINDOWS[-1] + _HAR_MINIMUM_ROWS
+"""Days of variances besides the horizon below which no regression is made."""
 
 
 def ewma(daily: DailyVariances, *, decay: float = 0.94) -> float:
@@ -76,7 +80,7 @@ def har(daily: DailyVariances, horizon_days: int) -> float:
     if len(target) < _HAR_MINIMUM_ROWS:
         raise HistoryUnusable(
             f"{len(daily)} days of variances are too few for HAR over {horizon_days} days",
-            fix=f"give {_HAR_WINDOWS[-1] + _HAR_MINIMUM_ROWS + horizon_days} days, or use --volatility ewma",
+            fix=f"give {HAR_MINIMUM_DAYS + horizon_days} days, or use --volatility ewma",
         )
     past = design[: len(target)]
     coefficients = np.linalg.lstsq(past, target, rcond=None)[0]

@@ -14,10 +14,12 @@ import numpy as np
 from defilev.errors import ExtraMissing, HistoryUnusable
 from defilev.risk.arguments import Array, finite, positive
 
-__all__ = ["GarchFit", "GarchForecast", "fit_garch", "fit_gjr_garch", "gjr_garch"]
+__all__ = ["MINIMUM_DAYS", "GarchFit", "GarchForecast", "fit_garch", "fit_gjr_garch", "gjr_garch"]
+
+MINIMUM_DAYS = 500
+"""Daily returns below which no fit is made."""
 
 _DAYS_PER_YEAR = 365.0
-_MINIMUM_DAYS = 500
 _LARGEST_PERSISTENCE = 0.999
 _LARGEST_RATIO = 2.0
 _LEAST_RESPONSE = 0.01
@@ -90,14 +92,14 @@ def gjr_garch(returns: Array, horizon_days: float, *, ewma_volatility: float) ->
     return GarchForecast(guard if fallback else forecast, fit, fallback)
 
 
-def fit_gjr_garch(returns: Array, *, minimum_days: int = _MINIMUM_DAYS) -> GarchFit:
+def fit_gjr_garch(returns: Array, *, minimum_days: int = MINIMUM_DAYS) -> GarchFit:
     """Return the GJR-GARCH(1,1) fit with Student-t innovations; raises as `gjr_garch`."""
     return _fit(returns, asymmetry=1, innovations="t", minimum_days=minimum_days)
 
 
 def fit_garch(returns: Array) -> GarchFit:
     """Return the symmetric GARCH(1,1) fit with normal innovations; raises as `gjr_garch`."""
-    return _fit(returns, asymmetry=0, innovations="normal", minimum_days=_MINIMUM_DAYS)
+    return _fit(returns, asymmetry=0, innovations="normal", minimum_days=MINIMUM_DAYS)
 
 
 def _fit(returns: Array, *, asymmetry: int, innovations: str, minimum_days: int) -> GarchFit:

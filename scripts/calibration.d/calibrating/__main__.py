@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,13 @@ from calibrating import predict
 from calibrating.conclusions import conclusions
 from calibrating.diagram import reliability_svg
 from calibrating.facts import facts
+from calibrating.history_chart import volatility_svg
 from calibrating.multiples import LEVELS, exceedance, fit_and_judge
 from calibrating.page import HEALTH_ARRAY, page, percent
 from calibrating.predict import Judged, judge
 from calibrating.sample import HORIZONS, MAJORS, Asset, day_number, har_path, load
 from calibrating.tables import fitted, shipped
+from calibrating.tracking import tracked
 from calibrating.verdict import reliability, since
 from defilev.config.multipliers import multipliers_document
 from defilev.model.multipliers import MultiplierTable
@@ -32,7 +34,7 @@ DRAWN = ("lognormal, blend", "jumps, blend", "FHS", "calibrated")
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/calibration", description=__doc__)
-    parser.add_argument("--output", type=Path, help="a directory for all three files instead of their places")
+    parser.add_argument("--output", type=Path, help="a directory for all four files instead of their places")
     output: Path | None = parser.parse_args().output
     assets = [load(name) for name in MAJORS]
     table = shipped(assets)
@@ -55,8 +57,8 @@ def main() -> None:
         late=late,
         fits=fits,
         outside=_outside(link, table),
-        health=HEALTH_ARRAY,
         conclusions=conclusions(table, whole, late),
+        followed=tracked(assets),
     )
     _write((output or ROOT / "docs") / "calibration.md", text)
     panels = {
@@ -70,16 +72,18 @@ def main() -> None:
     }
     title = "Touched against predicted, ETH and BTC, daily starts 2019–2025"
     _write((output or ROOT / "docs") / "calibration.svg", reliability_svg(panels, title=title))
+    _write((output or ROOT / "docs") / "volatility.svg", volatility_svg(assets))
 
 
 def _study(assets: Sequence[Asset]) -> tuple[list[Judged], list[Judged]]:
     """Every method at every horizon on all starts, and the calibrated one from 2022 on with the table of before."""
     models = [predict.garch_models(asset) for asset in assets]
-    by_year = predict.table_by_year(assets)
-    before_split = fitted(assets, ends_before=SPLIT)
     whole, split = [], []
     for horizon in HORIZONS:
         started = time.monotonic()
+        by_year = predict.table_by_year(assets, horizon)
+        shorter = [days for days in HORIZONS if days <= horizon]
+        before_split = fitted(assets, ends_before=SPLIT, horizons=shorter)
         har = [har_path(asset, horizon) for asset in assets]
         garch = [predict.garch_path(asset, fits, horizon) for asset, fits in zip(assets, models, strict=True)]
         methods = {
@@ -92,10 +96,14 @@ def _study(assets: Sequence[Asset]) -> tuple[list[Judged], list[Judged]]:
             "calibrated": [predict.calibrated(a.blend, horizon, a.daily.day, by_year) for a in assets],
         }
         whole += [judge(name, horizon, assets, asked, HEALTH_ARRAY) for name, asked in methods.items()]
-        late = [predict.calibrated(a.blend, horizon, a.daily.day, lambda _: before_split) for a in assets]
+        late = [predict.calibrated(a.blend, horizon, a.daily.day, _always(before_split)) for a in assets]
         split.append(since(judge("calibrated", horizon, assets, late, HEALTH_ARRAY), SPLIT))
         print(f"judged {horizon} d in {time.monotonic() - started:.0f} s", file=sys.stderr)
     return whole, split
+
+
+def _always(table: MultiplierTable) -> Callable[[int], MultiplierTable]:
+    return lambda _: table
 
 
 def _paths(assets: Sequence[Asset], har: Sequence[Any]) -> dict[str, Sequence[Any]]:

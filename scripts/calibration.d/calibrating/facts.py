@@ -8,6 +8,7 @@ import numpy as np
 from scipy.stats import kurtosis
 
 from calibrating.sample import Asset
+from defilev.model.history import PriceHistory
 from defilev.risk.series import daily_returns, gaps, log_returns
 from defilev.risk.volatility import close_to_close, garman_klass, parkinson, rogers_satchell, yang_zhang
 
@@ -32,6 +33,7 @@ class Facts:
     yang_zhang: float
     hourly_kurtosis: float
     worst_hour: float
+    worst_six_hours: float
     worst_day: float
     jumps_per_year: float
     up_share: float
@@ -59,6 +61,7 @@ def facts(asset: Asset) -> Facts:
         yang_zhang=yang_zhang(history),
         hourly_kurtosis=float(kurtosis(hourly)),
         worst_hour=float(hourly.min()),
+        worst_six_hours=_worst(history, hours=6),
         worst_day=float(daily.min()),
         jumps_per_year=len(jumps) / years,
         up_share=len(up) / len(jumps),
@@ -66,6 +69,12 @@ def facts(asset: Asset) -> Facts:
         mean_down=float(down.mean()),
         jump_variance_share=float((jumps**2).sum() / (hourly**2).sum()),
     )
+
+
+def _worst(history: PriceHistory, *, hours: int) -> float:
+    """The deepest log return between two closes so many hours apart; none crosses a gap."""
+    whole = history.opens_at[hours:] - history.opens_at[:-hours] == hours * 3600
+    return float(np.log(history.close[hours:] / history.close[:-hours])[whole].min())
 
 
 def _jumps(hourly: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

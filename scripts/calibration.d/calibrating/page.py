@@ -14,6 +14,7 @@ from calibrating.text import (
     BREACHED_LATE,
     BREACHED_WHOLE,
     BRIER,
+    FOLLOWED,
     HELD_OUT,
     HOW,
     OUTSIDE,
@@ -22,7 +23,9 @@ from calibrating.text import (
     READ,
     SHIPPED,
     TITLE,
+    VOLATILITY,
 )
+from calibrating.tracking import Tracked
 from calibrating.verdict import Frequency, breached, brier, touched
 from defilev.model.multipliers import MultiplierTable
 from defilev.risk.arguments import Array
@@ -39,8 +42,8 @@ def page(
     late: Sequence[Judged],
     fits: Sequence[Fitted],
     outside: Sequence[Row],
-    health: Array,
     conclusions: str,
+    followed: Sequence[Tracked],
 ) -> str:
     """The whole page; `whole` and `late` hold every method at every horizon: all starts, and those from 2022 on."""
     outside_head = ["horizon", "multipliers", *(f"fell further than k({_level(level)})" for level in LEVELS)]
@@ -49,6 +52,7 @@ def page(
         conclusions,
         HOW.format(paths=FHS_PATHS),
         "## The histories",
+        VOLATILITY,
         _facts(described),
         "## The shipped table",
         _shipped(table),
@@ -69,7 +73,10 @@ def page(
         PREDICTED_LATE,
         _predictions(late),
         BRIER,
-        _brier(late, health),
+        _brier(late, HEALTH_ARRAY),
+        "## A ceiling is not a goal",
+        FOLLOWED,
+        _followed(followed),
         READ.format(seed=SEED),
     ]
     return "\n\n".join(sections) + "\n"
@@ -92,7 +99,7 @@ def percent(share: float) -> str:
 
 
 def with_interval(seen: Frequency) -> str:
-    return f"{percent(seen.share)} [{percent(seen.low)}, {percent(seen.high)}]"
+    return f"{percent(seen.share)} [{percent(seen.low)}, {percent(seen.high)}]" if seen.windows else "—"
 
 
 def _level(level: float) -> str:
@@ -112,6 +119,7 @@ def _facts(described: Sequence[Facts]) -> str:
         ("Yang–Zhang, hourly", "yang_zhang", ".3f"),
         ("excess kurtosis of hourly returns", "hourly_kurtosis", ".0f"),
         ("worst hour (log)", "worst_hour", ".1%"),
+        ("worst six hours (log)", "worst_six_hours", ".1%"),
         ("worst day (log)", "worst_day", ".1%"),
         ("hours beyond five sigma per year", "jumps_per_year", ".0f"),
         ("share of them up", "up_share", ".2f"),
@@ -121,6 +129,22 @@ def _facts(described: Sequence[Facts]) -> str:
     ]
     rows = [[label, *(format(getattr(fact, name), style) for fact in described)] for label, name, style in lines]
     return grid(head, rows)
+
+
+def _followed(rows: Sequence[Tracked]) -> str:
+    head = ["asset", "policy", "mean leverage", "liquidations", "equity at the end", "deepest fall from a peak"]
+    lines = [
+        [
+            row.asset,
+            row.policy,
+            f"{row.leverage:.2f}×",
+            str(row.liquidations),
+            f"{row.growth:.3g}×",
+            f"{row.drawdown:.2%}",
+        ]
+        for row in rows
+    ]
+    return grid(head, lines)
 
 
 def _shipped(table: MultiplierTable) -> str:

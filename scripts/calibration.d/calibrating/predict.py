@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from calibrating.sample import STUDY_FIRST, Asset, Days
+from calibrating.sample import HORIZONS, STUDY_FIRST, Asset, Days
 from calibrating.tables import fitted
 from defilev.model.multipliers import MultiplierTable
 from defilev.risk.arguments import Array
@@ -26,6 +26,9 @@ from defilev.risk.volatility.garch import GarchFit, fit_gjr_garch
 FHS_PATHS = 2000
 REFIT_DAYS = 30
 SEED = 7
+SAFEST = 1e9
+"""A health factor that nothing reaches."""
+
 Predictor = Callable[[int, Array], Array]
 """From a row of the daily variances and health factors to probabilities."""
 
@@ -34,7 +37,8 @@ Predictor = Callable[[int, Array], Array]
 class Judged:
     """One method at one horizon: the `probability` of every start and health factor, and the `fall` seen.
 
-    `at_fall` is the probability that the method gave to a health factor that the fall just reached.
+    `at_fall` is the probability that the method gave to a health factor that the fall just reached, and `finest` the
+    smallest that it could have given to any.
     """
 
     method: str
@@ -43,21 +47,24 @@ class Judged:
     fall: Array
     probability: Array
     at_fall: Array
+    finest: Array
 
 
 def judge(method: str, horizon: int, assets: Sequence[Asset], predictors: Sequence[Predictor], health: Array) -> Judged:
     """Ask a method on every start day of the study, of all assets."""
-    days, falls, probabilities, at_falls = [], [], [], []
+    days, falls, probabilities, at_falls, finest = [], [], [], [], []
     for asset, predict in zip(assets, predictors, strict=True):
         windows = asset.windows(horizon)
         for day, row, fall in zip(windows.day, windows.row, windows.fall, strict=True):
             if day >= STUDY_FIRST:
-                answers = predict(int(row), np.append(health, np.exp(fall)))
+                answers = predict(int(row), np.append(health, [np.exp(fall), SAFEST]))
                 days.append(day)
                 falls.append(fall)
-                probabilities.append(answers[:-1])
-                at_falls.append(answers[-1])
-    return Judged(method, horizon, np.array(days), np.array(falls), np.array(probabilities), np.array(at_falls))
+                probabilities.append(answers[:-2])
+                at_falls.append(answers[-2])
+                finest.append(answers[-1])
+    columns = (np.array(column) for column in (days, falls, probabilities, at_falls, finest))
+    return Judged(method, horizon, *columns)
 
 
 def lognormal(path: Array, horizon: int) -> Predictor:
@@ -139,15 +146,16 @@ def garch_path(asset: Asset, models: Sequence[GarchFit | None], horizon: int) ->
     return path
 
 
-def table_by_year(assets: Sequence[Asset]) -> Callable[[int], MultiplierTable]:
-    """The table frozen at the start of each year, from windows that ended before it (180 days of warm-up)."""
+def table_by_year(assets: Sequence[Asset], horizon: int) -> Callable[[int], MultiplierTable]:
+    """The table up to `horizon` frozen at the start of each year, of windows that ended before it; 180 days warm-up."""
     known: dict[int, MultiplierTable] = {}
+    horizons = [days for days in HORIZONS if days <= horizon]
 
     def table_for(day: int) -> MultiplierTable:
         year = int(np.datetime64(day, "D").astype("datetime64[Y]").astype(int)) + 1970
         if year not in known:
             first = int(np.datetime64(f"{year}-01-01", "D").astype(int))
-            known[year] = fitted(assets, ends_before=first, first_row=180)
+            known[year] = fitted(assets, ends_before=first, first_row=180, horizons=horizons)
         return known[year]
 
     return table_for

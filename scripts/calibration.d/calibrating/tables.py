@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from calibrating.sample import HORIZONS, MAJORS, TABLE_HORIZONS, WARM_UP, Asset, day_name
+from calibrating.sample import MAJORS, TABLE_HORIZONS, WARM_UP, Asset, day_name
 from defilev.model.multipliers import HorizonMultipliers, MultiplierTable
 from defilev.risk.arguments import Array
 from defilev.risk.excursions import PROBABILITIES, fit_multipliers, standardised, survival_quantiles
@@ -64,14 +64,19 @@ def shipped(assets: Sequence[Asset]) -> MultiplierTable:
 
 
 def fitted(
-    assets: Sequence[Asset], *, ends_before: int, path: VolatilityPath = blend_path, first_row: int = WARM_UP
+    assets: Sequence[Asset],
+    *,
+    ends_before: int,
+    horizons: Sequence[int],
+    path: VolatilityPath = blend_path,
+    first_row: int = WARM_UP,
 ) -> MultiplierTable:
     """A table for one decision day, without errors, from windows that ended before it.
 
     Its finest probability is one in half the number of windows, 0.1% at best.
     """
     rows, samples = [], []
-    for horizon in HORIZONS:
+    for horizon in horizons:
         falls, days = pooled(assets, horizon, path=path, ends_before=ends_before, first_row=first_row)
         samples.append((horizon, falls, len(np.unique(days)) // horizon))
     finest = max(0.001, 2.0 / min(len(falls) for _, falls, _ in samples))

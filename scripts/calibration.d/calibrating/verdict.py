@@ -58,8 +58,13 @@ def touched(judged: Judged, health: float) -> Frequency:
 
 
 def breached(judged: Judged, probability: float) -> Frequency:
-    """How often a health factor held at the method's own `probability` would have been liquidated."""
-    return frequency(judged.at_fall <= probability * (1 + 1e-9), judged.day, judged.horizon)
+    """How often a health factor held at the method's own `probability` would have been liquidated.
+
+    Starts on which the method could not tell so small a probability are left out.
+    """
+    level = probability * (1 + 1e-9)
+    told = judged.finest <= level
+    return frequency(judged.at_fall[told] <= level, judged.day[told], judged.horizon)
 
 
 def brier(judged: Judged, health: npt.NDArray[np.float64]) -> float:
@@ -91,4 +96,5 @@ def since(judged: Judged, day: int) -> Judged:
         judged.fall[late],
         judged.probability[late],
         judged.at_fall[late],
+        judged.finest[late],
     )
