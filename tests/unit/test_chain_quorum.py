@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from defilev.chain.endpoint import Endpoint
+from defilev.chain.endpoints import LAG_BLOCKS
 from defilev.chain.quorum import agreed, agreed_head
 from defilev.errors import (
     BlockUnavailable,
@@ -236,6 +237,31 @@ def test_the_agreed_head_is_not_below_what_was_seen() -> None:
     assert (100, 2) == (agreed_head(endpoints, at_least=100).value.number, len(agreed_head(endpoints).by))
     with pytest.raises(QuorumMissing):
         agreed_head(endpoints, at_least=101)
+
+
+ticks = st.lists(st.lists(st.none() | st.integers(50, 130), min_size=3, max_size=3), min_size=1, max_size=8)
+"""The newest block of each of three nodes, look after look; `None` for a node that does not answer."""
+
+
+@given(ticks)
+def test_nothing_is_ever_decided_on_an_old_block(heads: list[list[int | None]]) -> None:
+    """Whatever three nodes show, look after look: an agreed block is not late, not below the last, and two have it."""
+    servers = [Server(Chain()) for _ in range(3)]
+    endpoints, last = endpoints_of(*servers), 0
+    for shown in heads:
+        for server, head in zip(servers, shown, strict=True):
+            server.always = {} if head is not None else {"*": reset}
+            server.chain.head = head or 0
+        try:
+            found = agreed_head(endpoints).value.number
+        except RpcError:
+            continue
+        believed = [one.node.newest.number for one in endpoints if one.node.newest]
+        newest = max(head for head in shown if head is not None and head in believed)
+        assert last <= found <= newest
+        assert newest - found <= LAG_BLOCKS  # blocks of the made-up chain are 12 s apart
+        assert 2 <= sum(head is not None and head >= found for head in shown)
+        last = found
 
 
 @pytest.mark.parametrize("head", [None, {}, {"number": "0x64"}, "0x64"])
