@@ -71,16 +71,19 @@ def _recipients(desk: Desk, flight: Flight, *, is_first: bool) -> list[Endpoint]
 
 
 def raise_fees(desk: Desk, flight: Flight, *, head: Block) -> None:
-    """Sign the nonce anew with higher fees and hand it over: for the step while it is wanted, else for nothing."""
+    """Sign the nonce anew with higher fees and hand it over: for the step while it is wanted, else for nothing.
+
+    A transaction of nothing may cost what the policy allows at the most: it is small, and ends what must not happen.
+    """
     sending = desk.sending
-    fees = raised_fees(
-        flight.newest.fees, base_fee=head.base_fee or 0, cap=sending.fee_cap, is_urgent=sending.is_urgent
-    )
+    flight.is_unwanted = flight.is_unwanted or not desk.wanted(flight.step)
+    cap = desk.policy.limits.fee_per_gas if flight.is_unwanted else sending.fee_cap
+    fees = raised_fees(flight.newest.fees, base_fee=head.base_fee or 0, cap=cap, is_urgent=sending.is_urgent)
     if fees is None:
         flight.is_capped = True
-        desk.tell(flight.step, _remark(flight, "capped", f"its fees may not exceed {sending.fee_cap} wei per gas"))
+        desk.tell(flight.step, _remark(flight, "capped", f"its fees may not exceed {cap} wei per gas"))
         return
-    if flight.is_cancelling or flight.is_unwanted or not desk.wanted(flight.step):
+    if flight.is_unwanted:
         sign_attempt(desk, flight, _cancellation(desk, flight, fees), "cancel", head=head.number)
         told = _remark(flight, "cancelling", "it is no longer wanted: a transaction of nothing takes its nonce")
     else:

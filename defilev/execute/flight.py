@@ -106,9 +106,9 @@ class Flight:
         self.began, self.handed_at = now, float("-inf")
 
     @property
-    def is_cancelling(self) -> bool:
-        """Whether the nonce is being taken from the step."""
-        return any(attempt.purpose == "cancel" for attempt in self.attempts)
+    def may_be_resent(self) -> bool:
+        """Whether the newest bytes may be handed over again: never those of a step that is no longer wanted."""
+        return self.newest.purpose == "cancel" or not self.is_unwanted
 
 
 def next_move(flight: Flight, seen: Seen, sending: Sending, *, now: float) -> Move:
@@ -125,7 +125,8 @@ def next_move(flight: Flight, seen: Seen, sending: Sending, *, now: float) -> Mo
         return "give-up"
     if _may_rise(flight, sending) and _is_due(flight, seen, sending, now=now):
         return "raise"
-    return "resend" if not seen.in_pool and now - flight.handed_at >= sending.rebroadcast_after else "wait"
+    is_lost = not seen.in_pool and now - flight.handed_at >= sending.rebroadcast_after
+    return "resend" if is_lost and flight.may_be_resent else "wait"
 
 
 def _may_rise(flight: Flight, sending: Sending) -> bool:

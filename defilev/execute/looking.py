@@ -11,7 +11,7 @@ from defilev.execute.desk import Desk
 from defilev.execute.flight import Attempt, Flight, Seen
 from defilev.model.request import Address, Block
 
-__all__ = ["agreed_receipt", "find_inclusion", "find_user", "see"]
+__all__ = ["agreed_receipt", "find_inclusion", "find_user", "is_shown", "see"]
 
 _NEEDED = 2
 
@@ -34,6 +34,11 @@ def agreed_receipt(endpoints: Endpoints, transaction: str) -> Receipt | None:
     if seen.trouble is not None and len(seen.silent) == len(endpoints):
         raise seen.trouble
     return seen.receipt if len(seen.on) >= min(_NEEDED, len(endpoints)) else None
+
+
+def is_shown(endpoints: Endpoints, transaction: str) -> bool:
+    """Tell whether any node has a receipt on its chain, however many must agree before it counts."""
+    return receipt_seen(endpoints, transaction).receipt is not None
 
 
 def see(desk: Desk, flight: Flight, *, head: Block) -> Seen:

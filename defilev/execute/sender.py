@@ -13,7 +13,7 @@ from defilev.errors import DataError
 from defilev.execute.attempting import hand_over_flight, raise_fees, sign_attempt
 from defilev.execute.desk import Desk
 from defilev.execute.flight import Attempt, Flight, next_move
-from defilev.execute.looking import find_inclusion, find_user, see
+from defilev.execute.looking import find_inclusion, find_user, is_shown, see
 from defilev.execute.transaction import TransactionFields
 from defilev.model.execution import Remark, SentStep
 from defilev.model.plan import Step
@@ -175,9 +175,9 @@ class Sender:
 
     def _require_ours(self, flight: Flight, head: Block) -> None:
         """Raise `FlightEnded` unless what used the nonce is ours, and the nodes only show no receipt of it yet."""
-        owner = self.desk.policy.account.owner
+        owner, ours = self.desk.policy.account.owner, {attempt.signed.hash for attempt in flight.attempts}
         by = find_user(self.desk.node, owner, flight.nonce, since=flight.attempts[0].head, head=head.number)
-        if by in {attempt.signed.hash for attempt in flight.attempts}:
+        if by in ours or any(is_shown(self.desk.endpoints, transaction) for transaction in ours):
             return self._require_time(flight)
         self.desk.ledger.foreign(flight.nonce, by=by)
         what = f"another transaction used nonce {flight.nonce}" + (f": {by}" if by else "")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from defilev.errors import AttemptOpen, DefilevError
+from defilev.errors import AttemptOpen, DataError, DefilevError, NotConfirmed
 from defilev.execute.desk import Event, Progress
 from defilev.execute.sending import Sending
 from defilev.execute.signer import Signer
@@ -50,7 +50,7 @@ class Ready:
             spent = JournalSpent(self.journal)
             desk = desk_for(session, account, plan, signer, ledger=recording, tell=tell, sending=sending, spent=spent)
             outcome = broadcast(retried, plan, desk)
-        recording.finish(outcome, node=session.node)
+        _finished(recording, outcome, session)
         sending.at("finished")
         return outcome, recording.run
 
@@ -84,6 +84,19 @@ class Ready:
         if found is not None and found.is_left_open:
             self.journal.stop(found.run, "its process ended; the rest is planned anew")
         return found
+
+
+def _finished(recording: Recording, outcome: Outcome, session: Session) -> None:
+    """Write down what came of a run, all of which is on the chain by now."""
+    try:
+        recording.finish(outcome, node=session.node)
+    except DataError as error:
+        raise NotConfirmed(
+            f"every transaction was included, and the outcome was not written down: {error.fact}",
+            fix="see to the journal, then close the run with `defilev rebalance … --resume --broadcast`",
+            journal=f"#{recording.run}",
+            done=", ".join(sent.hash for sent in outcome.execution.steps),
+        ) from error
 
 
 def _nobody(step: Step, event: Event) -> None:

@@ -11,7 +11,7 @@ from defilev.chain.node import Node
 from defilev.chain.sightings import transaction_seen
 from defilev.chain.values import Receipt
 from defilev.errors import ForeignTransaction
-from defilev.execute.looking import agreed_receipt, find_user
+from defilev.execute.looking import agreed_receipt, find_user, is_shown
 from defilev.journal import LIVE, ChainTruth, Journal, OpenAttempt, ReceiptFacts, Verdict, classify
 from defilev.model.request import Address
 
@@ -49,7 +49,7 @@ def reconcile(
         sleep(PAUSE)
         attempts, truth = _looked_up(journal, endpoints, chain=chain, account=account)
     if taken := _taken(attempts, truth):
-        truth = replace(truth, users=_users(taken, endpoints.node))
+        truth = replace(truth, users=_users(taken, endpoints))
     return _settle_the_rest(journal, truth, chain=chain, account=account)
 
 
@@ -94,15 +94,17 @@ def _is_taken(verdict: Verdict) -> bool:
     return verdict.nonce_used and verdict.result != "OK" and not verdict.by_us
 
 
-def _users(taken: Iterable[OpenAttempt], node: Node) -> dict[int, str]:
-    """Return by nonce the transaction that used it, as far as one can be found."""
-    head = node.block_number()
-    given = {each.nonce: each for each in taken}
-    users = {
-        nonce: find_user(node, each.account, nonce, since=each.observed_block, head=head)
-        for nonce, each in given.items()
+def _users(taken: Iterable[OpenAttempt], endpoints: Endpoints) -> dict[int, str]:
+    """Return by nonce the transaction that used it, as far as one can be found: ours when any node shows it."""
+    given = list(taken)
+    shown = {each.nonce: each.hash for each in given if is_shown(endpoints, each.hash)}
+    node, head = endpoints.node, endpoints.node.block_number()
+    others = {
+        each.nonce: find_user(node, each.account, each.nonce, since=each.observed_block, head=head)
+        for each in given
+        if each.nonce not in shown
     }
-    return {nonce: user for nonce, user in users.items() if user is not None}
+    return {nonce: user for nonce, user in (others | shown).items() if user is not None}
 
 
 def _include(journal: Journal, node: Node, attempt: OpenAttempt, verdict: Verdict) -> None:

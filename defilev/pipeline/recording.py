@@ -148,7 +148,8 @@ class Recording:
     def stop(self, error: BaseException) -> None:
         """Write down why the run ended early, and give back a nonce that surely nothing was signed for."""
         why = error.fact if isinstance(error, DefilevError) else type(error).__name__
-        was_denied = isinstance(error, PolicyViolation | KeyFailure) and not isinstance(error, SignerUnreachable)
+        cause = error.__cause__ or error
+        was_denied = isinstance(cause, PolicyViolation | KeyFailure) and not isinstance(cause, SignerUnreachable)
         for reserved in self.journal.reserved(chain=self.chain, account=self.plan.owner):
             if reserved.run == self.run and was_denied:
                 self.journal.release(reserved.intent, why=why)

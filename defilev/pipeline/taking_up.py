@@ -38,6 +38,7 @@ class LazySigner:
     def __init__(self, address: Address, open_it: Callable[[], Signer]) -> None:
         self._address = address
         self._open = open_it
+        self._calls: Sequence[Call] = ()
 
     @property
     def address(self) -> Address:
@@ -49,9 +50,10 @@ class LazySigner:
         return self._open()
 
     def announce(self, calls: Sequence[Call]) -> None:
-        self.opened.announce(calls)
+        self._calls = calls
 
     def sign(self, fields: TransactionFields) -> bytes:
+        self.opened.announce(self._calls)
         return self.opened.sign(fields)
 
 
@@ -89,6 +91,7 @@ def take_up(
 
 def _bring_in(plan: Plan, desk: Desk, attempts: Sequence[OpenAttempt], *, head: int) -> None:
     sender = Sender(desk)
+    desk.signer.announce(calls_of(plan))
     for _, of_nonce in groupby(attempts, key=lambda attempt: attempt.nonce):
         given = list(of_nonce)
         flight = _flight(plan, given, now=desk.sending.clock())
@@ -96,7 +99,6 @@ def _bring_in(plan: Plan, desk: Desk, attempts: Sequence[OpenAttempt], *, head: 
         late = given[-1].deadline_block is not None and head > given[-1].deadline_block
         if not flight.was_included and (late or not desk.wanted(flight.step)):
             flight.is_unwanted = True
-            desk.signer.announce(calls_of(plan))
             raise_fees(desk, flight, head=desk.node.block())
     _follow_to_the_end(sender)
 

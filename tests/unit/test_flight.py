@@ -48,6 +48,7 @@ def a_flight(*, attempts: int = 1, head: int = 10, results: tuple[str, ...] = ("
         (a_flight(), UNSEEN, 1, "wait"),
         (a_flight(), UNSEEN, 12, "resend"),
         (a_flight(), IN_POOL, 12, "wait"),
+        (a_flight(is_unwanted=True), UNSEEN, 12, "wait"),
         (a_flight(head=9), IN_POOL, 24, "raise"),
         (a_flight(head=10), IN_POOL, 24, "wait"),
         (a_flight(head=9, attempts=2), IN_POOL, 12, "raise"),
