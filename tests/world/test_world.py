@@ -32,8 +32,10 @@ HEALTH = {
     "not-enabled": ("2.4900", "2.4900"),
     "debt-free": (None, None),
     "empty": (None, None),
-    "dust": ("622500532", "830000698"),
+    "dust": ("622500686", "830000997"),
     "short": ("1.7333", "1.7333"),
+    **dict.fromkeys(("morpho-comfortable", "morpho-near", "morpho-liquidatable", "morpho-loop"), (None, None)),
+    "morpho-several": ("3.1125", None),
 }
 
 
