@@ -12,15 +12,12 @@ from defilev.protocols.aave_v3.bitmap import is_borrowing
 from defilev.protocols.aave_v3.state import Reserve
 
 __all__ = [
-    "FEED_PROBES",
     "MARKET_CALLS",
     "PROBES",
     "RESERVE_CALLS",
     "USER_CALLS",
     "balance_calls",
     "e_mode_calls",
-    "feed_probe_calls",
-    "feed_refresh_calls",
     "market_calls",
     "probe_calls",
     "provider_calls",
@@ -41,7 +38,6 @@ PROBES: tuple[tuple[str, str, tuple[object, ...]], ...] = (
 MARKET_CALLS = 3
 USER_CALLS = 3
 RESERVE_CALLS = 7
-FEED_PROBES = 9
 
 
 def provider_calls(provider: Address) -> list[Call]:
@@ -122,30 +118,3 @@ def e_mode_calls(pool: Address, category: int) -> list[Call]:
         "getIsEModeCategoryIsolated",
     )
     return [functions[name].call(pool, category) for name in names]
-
-
-def feed_probe_calls(source: Address) -> list[Call]:
-    """Ask a price source everything that tells what it is, `FEED_PROBES` calls."""
-    functions = interface("price_feed")
-    names = (
-        "latestRoundData",
-        "BASE_TO_USD_AGGREGATOR",
-        "ASSET_TO_USD_AGGREGATOR",
-        "getRatio",
-        "RATIO_DECIMALS",
-        "isCapped",
-        "description",
-        "decimals",
-        "latestAnswer",
-    )
-    return [functions[name].call(source) for name in names]
-
-
-def feed_refresh_calls(source: Address, driver: Address) -> list[Call]:
-    """Ask a known source what changes: the driver's round, the ratio, and whether it is capped."""
-    functions = interface("price_feed")
-    return [
-        functions["latestRoundData"].call(driver),
-        functions["getRatio"].call(source),
-        functions["isCapped"].call(source),
-    ]

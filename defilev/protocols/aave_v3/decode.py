@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from defilev.abi import Function, interface
+from defilev.abi import interface
 from defilev.abi.address import ZERO_ADDRESS
-from defilev.errors import CallReverted, RpcMalformed
+from defilev.abi.answers import decode_all, decode_one, decode_optional, token_symbol
+from defilev.errors import RpcMalformed
 from defilev.model.request import Address, CallResult, Results
 from defilev.model.token import Token
 from defilev.protocols.aave_v3 import bitmap
 from defilev.protocols.aave_v3.calls import RESERVE_CALLS, USER_CALLS
-from defilev.protocols.aave_v3.feeds import Feed, decode_optional
 from defilev.protocols.aave_v3.math import AccountData
 from defilev.protocols.aave_v3.state import EMode, Position, Reserve
+from defilev.protocols.price_feeds import Feed
 from defilev.units import UINT256_MAX
 
 __all__ = [
@@ -24,14 +24,12 @@ __all__ = [
     "UserRead",
     "decode_balances",
     "decode_e_modes",
-    "decode_one",
     "decode_reserves",
     "decode_users",
     "reserves_with_prices",
 ]
 
 E_MODE_CALLS = 5
-LONGEST_SYMBOL = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,32 +68,13 @@ class EModeRead:
         return replace(self, e_mode=replace(self.e_mode, price=price))
 
 
-def decode_one(function: Function, result: CallResult, *, what: str) -> Any:
-    """Return the first value of an answer that must be there.
-
-    Raises:
-        CallReverted: the contract reverted, or has no such function.
-        RpcMalformed: the answer does not have the function's shape.
-    """
-    return _must(function, result, what=what)[0]
-
-
-def _must(function: Function, result: CallResult, *, what: str) -> tuple[Any, ...]:
-    if not result.success:
-        raise CallReverted(f"the {what} does not answer {function.name}()", revert_data="0x" + result.data.hex())
-    try:
-        return function.decode(result.data)
-    except ValueError as error:
-        raise RpcMalformed(f"the {what}'s answer to {function.name}() is malformed: {error}") from None
-
-
 def decode_users(owners: Sequence[Address], results: Results) -> tuple[UserRead, ...]:
     """Return the users that `calls.user_calls` asked for."""
     functions = interface("aave_v3_pool")
     users = []
     for place, owner in enumerate(owners):
         flags, category, figures = results[place * USER_CALLS : (place + 1) * USER_CALLS]
-        data = _must(functions["getUserAccountData"], figures, what="pool")
+        data = decode_all(functions["getUserAccountData"], figures, what="pool")
         collateral, debt, available, threshold, ltv, health = data
         health_factor = None if health == UINT256_MAX else health
         contract_data = AccountData(collateral, debt, available, threshold, ltv, health_factor)
@@ -124,12 +103,12 @@ def decode_reserves(
 def _reserve(asset: Address, results: Results, known_symbol: str | None) -> ReserveRead:
     functions = interface("aave_v3_pool")
     of_oracle = interface("aave_v3_oracle")
-    data = _must(functions["getReserveData"], results[0], what="pool")
+    data = decode_all(functions["getReserveData"], results[0], what="pool")
     virtual = decode_optional(functions["getVirtualUnderlyingBalance"], results[3])
     price = decode_optional(of_oracle["getAssetPrice"], results[4])
     source = decode_optional(of_oracle["getSourceOfAsset"], results[5])
     reserve = Reserve(
-        asset=Token(asset, known_symbol or _symbol(asset, results[6]), bitmap.decimals(data[0])),
+        asset=Token(asset, known_symbol or token_symbol(asset, results[6]), bitmap.decimals(data[0])),
         id=data[7],
         configuration=data[0],
         liquidity_index=data[1],
@@ -150,14 +129,6 @@ def _reserve(asset: Address, results: Results, known_symbol: str | None) -> Rese
         income=decode_one(functions["getReserveNormalizedIncome"], results[1], what="pool"),
         debt_index=decode_one(functions["getReserveNormalizedVariableDebt"], results[2], what="pool"),
     )
-
-
-def _symbol(asset: Address, result: CallResult) -> str:
-    """Return a printable symbol: old tokens return bytes32, and what a token says must not steer a terminal."""
-    decoded = decode_optional(interface("erc20")["symbol"], result)
-    text = decoded[0] if decoded else result.data[:32].rstrip(b"\0").decode("ascii", "replace")
-    printable = "".join(character for character in text if character.isprintable() and not character.isspace())
-    return printable[:LONGEST_SYMBOL] or f"{asset[:6]}…{asset[-4:]}"
 
 
 def decode_e_modes(categories: Sequence[int], results: Results) -> dict[int, EModeRead]:

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from defilev.abi import Function, interface
+from defilev.abi.answers import decode_one, decode_optional
 from defilev.errors import CallReverted
 from defilev.model.account import LendingAccount
 from defilev.model.request import Address, Call, CallResult, Read, Results
-from defilev.protocols.aave_v3.decode import decode_one
-from defilev.protocols.aave_v3.feeds import decode_optional
 from defilev.protocols.aave_v3.math import normalized_debt
 from defilev.protocols.aave_v3.regimes import REGIMES, ray_div_half_up, ray_mul_half_up
 from defilev.protocols.aave_v3.state import AaveState, Reserve

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from defilev.abi import interface
+from defilev.abi.answers import decode_one
 from defilev.errors import NotDeployed
 from defilev.model.book import MarketEntry
 from defilev.model.request import Address, Batch, Block, Call, Read, Results
@@ -22,16 +23,23 @@ from defilev.protocols.aave_v3.decode import (
     UserRead,
     decode_balances,
     decode_e_modes,
-    decode_one,
     decode_reserves,
     decode_users,
     reserves_with_prices,
 )
-from defilev.protocols.aave_v3.feeds import Feed, feed_from_metadata, probed_feeds, with_round, without_round
 from defilev.protocols.aave_v3.regimes import REGIMES
 from defilev.protocols.aave_v3.releases import candidates
 from defilev.protocols.aave_v3.state import AaveMarket, Position
 from defilev.protocols.contract import AccountsRead
+from defilev.protocols.price_feeds import (
+    Feed,
+    feed_from_metadata,
+    feed_probe_calls,
+    feed_refresh_calls,
+    probed_feeds,
+    with_round,
+    without_round,
+)
 
 __all__ = ["read_accounts"]
 
@@ -122,7 +130,7 @@ def _known_head(
         *calls.reserve_calls(pool, oracle, assets),
     ]
     for source in sources:
-        batch += calls.feed_refresh_calls(source, metadata["sources"][source]["driver"])
+        batch += feed_refresh_calls(source, metadata["sources"][source]["driver"])
     results = yield batch
     functions = interface("aave_v3_addresses_provider")
     now = tuple(
@@ -207,7 +215,7 @@ def _positions(
     e_modes_end = len(batch)
     sources = sorted({read.source for read in reserves if read.source is not None} - set(feeds))
     for source in sources:
-        batch += calls.feed_probe_calls(source)
+        batch += feed_probe_calls(source)
     results = yield batch
     positions = decode_balances(head.users, listed, results, stable_debt=stable)
     found = decode_e_modes(categories, results[balances_end:e_modes_end])

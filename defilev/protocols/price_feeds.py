@@ -1,4 +1,4 @@
-"""Price sources: what drives them, how old they are; `AaveOracle` itself never looks at an answer's age."""
+"""Price sources: what drives them, how old they are; no lending protocol's oracle looks at an answer's age."""
 
 from __future__ import annotations
 
@@ -6,12 +6,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from defilev.abi import Function, interface
+from defilev.abi import interface
+from defilev.abi.answers import decode_optional
 from defilev.model.account import Price
 from defilev.model.request import Address, Call, CallResult
-from defilev.protocols.aave_v3.calls import FEED_PROBES
 
-__all__ = ["Feed", "decode_optional", "feed_from_metadata", "probed_feeds", "with_round", "without_round"]
+__all__ = [
+    "FEED_PROBES",
+    "FEED_REFRESHES",
+    "Feed",
+    "feed_from_metadata",
+    "feed_probe_calls",
+    "feed_refresh_calls",
+    "probed_feeds",
+    "with_round",
+    "without_round",
+]
+
+FEED_PROBES = 9
+FEED_REFRESHES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +60,33 @@ class Feed:
     def to_metadata(self) -> dict[str, Any]:
         """Return what never changes."""
         return {"driver": self.driver, "description": self.description, "ratio_decimals": self.ratio_decimals}
+
+
+def feed_probe_calls(source: Address) -> list[Call]:
+    """Ask a price source everything that tells what it is, `FEED_PROBES` calls."""
+    functions = interface("price_feed")
+    names = (
+        "latestRoundData",
+        "BASE_TO_USD_AGGREGATOR",
+        "ASSET_TO_USD_AGGREGATOR",
+        "getRatio",
+        "RATIO_DECIMALS",
+        "isCapped",
+        "description",
+        "decimals",
+        "latestAnswer",
+    )
+    return [functions[name].call(source) for name in names]
+
+
+def feed_refresh_calls(source: Address, driver: Address) -> list[Call]:
+    """Ask a known source what changes, `FEED_REFRESHES` calls: the driver's round, the ratio, whether it is capped."""
+    functions = interface("price_feed")
+    return [
+        functions["latestRoundData"].call(driver),
+        functions["getRatio"].call(source),
+        functions["isCapped"].call(source),
+    ]
 
 
 def feed_from_metadata(source: Address, known: Mapping[str, Any], results: Sequence[CallResult]) -> Feed:
@@ -89,16 +129,6 @@ def with_round(feeds: Mapping[Address, Feed], results: Sequence[CallResult]) -> 
         ):
             aged[source] = replace(feed, updated_at=rounds[3])
     return aged
-
-
-def decode_optional(function: Function, result: CallResult) -> tuple[Any, ...] | None:
-    """Return the decoded answer, or `None` when the contract does not have the function."""
-    if not result.success:
-        return None
-    try:
-        return function.decode(result.data)
-    except (ValueError, UnicodeDecodeError):
-        return None
 
 
 def _probed(source: Address, results: Sequence[CallResult]) -> Feed:
