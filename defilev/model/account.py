@@ -40,8 +40,9 @@ class Leg:
 
     `amount` is in base units and `value` in the market's quote base units, both rounded as the contract rounds them.
     `rate` is the yearly simple rate in ray that the leg earns or pays. `liquidation_threshold` and `loan_to_value` are
-    what counts for this account, e-mode included, and `None` on borrows. Supply that is not `used_as_collateral` is
-    idle: it is the owner's, and the contract counts it neither as collateral nor against debt.
+    what counts for this account, e-mode included, rounded down where the contract is finer, and `None` on borrows.
+    Supply that is not `used_as_collateral` is idle: it is the owner's, and the contract counts it neither as collateral
+    nor against debt.
     """
 
     side: Side
@@ -83,6 +84,9 @@ class LendingAccount:
     `health_factor` is `None` when nothing is owed. `liquidation_threshold` and `loan_to_value` are the contract's
     averages over the collateral, rounded as it rounds them, and `None` without collateral.
     `state` is the protocol's own frozen state, from which its `apply` makes the next account; nobody else looks inside.
+    `quote` is the currency of all values, `USD` or the symbol of a token. Where `market` is an id, `market_label` is
+    what people call it, by the symbols that its tokens claim, and `deployment` the address book's entry that it is in;
+    else both are empty.
     """
 
     chain_id: int
@@ -103,6 +107,14 @@ class LendingAccount:
     details: tuple[tuple[str, str], ...]
     warnings: tuple[Notice, ...]
     state: Any
+    quote: str = "USD"
+    market_label: str = ""
+    deployment: str = ""
+
+    @property
+    def market_name(self) -> str:
+        """What people call the market."""
+        return self.market_label or self.market
 
     @property
     def equity_value(self) -> int:

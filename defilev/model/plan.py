@@ -59,11 +59,16 @@ class Borrow:
 
 @dataclass(frozen=True, slots=True)
 class Repay:
-    """Repay `amount` base units; `None` is everything owed when it runs."""
+    """Repay `amount` base units; `None` is everything owed when it runs.
+
+    With `shares` it repays exactly so many shares of debt, in the unit in which the market counts it, and `amount` is
+    the most that this may take.
+    """
 
     asset: Token
     amount: int | None
     kind: Literal["repay"] = "repay"
+    shares: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +212,7 @@ class Plan:
 
     `label` is empty, or says in words that the plan does less than the goal (`PARTIAL …`). `floor` is the lowest
     health factor allowed on the way. `expires_at_block` binds the first signature. `nonce` is the owner's at `block`.
+    `quote` is the currency of all values and `market_label` what people call the market, as in the account.
     `hash` is the sha256 of the canonical JSON of everything else.
     """
 
@@ -230,6 +236,8 @@ class Plan:
     expires_at: int
     nonce: int
     warnings: tuple[Notice, ...]
+    quote: str = "USD"
+    market_label: str = ""
     hash: str = ""
 
     def __post_init__(self) -> None:

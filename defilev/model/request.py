@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, NewType, TypeAlias, TypeVar
 
-__all__ = ["Address", "Batch", "Block", "Call", "CallResult", "Read", "Results", "links"]
+__all__ = ["Address", "Batch", "Block", "Call", "CallResult", "LogFilter", "Read", "Results", "links"]
 
 Address = NewType("Address", str)
 """Twenty bytes as `0x` and 40 hex digits with their EIP-55 capitals: two equal addresses are equal strings."""
@@ -41,6 +41,14 @@ class CallResult(NamedTuple):
 
     success: bool
     data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LogFilter:
+    """Logs of one contract; for each place among the topics those that are allowed, `None` for any."""
+
+    address: Address
+    topics: tuple[tuple[str, ...] | None, ...]
 
 
 Batch: TypeAlias = Sequence[Call]

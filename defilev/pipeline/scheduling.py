@@ -11,7 +11,6 @@ from defilev.execute.sending import Sending
 from defilev.model.account import LendingAccount
 from defilev.model.plan import Plan
 from defilev.pipeline.chains import block_seconds, native_of
-from defilev.pipeline.penalties import penalty_for
 from defilev.pipeline.session import Session
 from defilev.protocols import PROTOCOLS
 from defilev.units import WAD, to_decimal
@@ -63,7 +62,7 @@ def _is_urgent(session: Session, account: LendingAccount) -> bool:
 
 def _fee_cap(account: LendingAccount, plan: Plan, *, is_urgent: bool) -> int:
     moved = _in_wei(account, max(account.debt_value - plan.promise.debt_value, 0))
-    penalty = penalty_for(account) if is_urgent else None
+    penalty = PROTOCOLS[account.protocol].penalty(account) if is_urgent else None
     at_risk = None
     if is_urgent:
         lost = Fraction(0) if penalty is None else Fraction(penalty.bonus) * Fraction(penalty.close_factor)

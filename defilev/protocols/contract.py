@@ -12,7 +12,8 @@ from defilev.model.book import MarketEntry
 from defilev.model.exposure import Exposure
 from defilev.model.plan import Action, Plan
 from defilev.model.probe import ProbeCalls
-from defilev.model.request import Address, Block, Read
+from defilev.model.request import Address, Block, LogFilter, Read
+from defilev.model.target_inputs import BorrowMarket, Penalty
 from defilev.model.token import Token
 
 __all__ = ["AccountsRead", "LendingProtocol"]
@@ -50,6 +51,23 @@ class LendingProtocol(Protocol):
         """Read the complete accounts of `owners`, each checked against the contract; see `errors.DataError`."""
         ...
 
+    def identify(self, entry: MarketEntry, *, chain_id: int) -> Read[None]:
+        """Raise `NotDeployed` unless the entry points of the address book are this protocol's contracts."""
+        ...
+
+    @property
+    def is_isolated(self) -> bool:
+        """Whether an entry of the address book holds many isolated markets, each with accounts of its own."""
+        ...
+
+    def searches(self, entry: MarketEntry, owners: Sequence[Address]) -> tuple[LogFilter, ...]:
+        """Return which logs name the isolated markets that `owners` have ever used; none where there are no such."""
+        ...
+
+    def found(self, topics: Sequence[str]) -> tuple[Address, str]:
+        """Return the owner and the market's id that a log of `searches` names."""
+        ...
+
     def apply(self, account: LendingAccount, action: Action, *, at: int) -> LendingAccount:
         """Return the account right after `action` is included in a block with timestamp `at`, as the contract would.
 
@@ -64,6 +82,14 @@ class LendingProtocol(Protocol):
 
     def transaction(self, account: LendingAccount, action: Action) -> Transaction:
         """Return the call that performs a market action (`Supply`, `Withdraw`, `Borrow`, `Repay`) for the owner."""
+        ...
+
+    def debt_shares(self, account: LendingAccount, amount: int) -> int | None:
+        """Return the shares of debt that `amount` base units repay at the account's time, rounded down.
+
+        `None` where a debt that was repaid in part can be closed whatever interest has made of it meanwhile. Elsewhere
+        only a `Repay` in shares leaves a debt that is known beforehand.
+        """
         ...
 
     def spender(self, account: LendingAccount) -> Address:
@@ -92,6 +118,14 @@ class LendingProtocol(Protocol):
 
     def exposure(self, account: LendingAccount, *, stable: frozenset[Address]) -> Exposure:
         """Return the account as linear forms of its drivers; assets in `stable` are meant to stay at one."""
+        ...
+
+    def penalty(self, account: LendingAccount) -> Penalty | None:
+        """Return what a liquidation at a health factor just below 1 takes; `None` without collateral."""
+        ...
+
+    def borrow_market(self, account: LendingAccount, asset: Address) -> Read[BorrowMarket]:
+        """Read what the borrow rate of `asset` depends on; raises `CallReverted` for a rate model that is not known."""
         ...
 
     def interfaces(self) -> tuple[Interface, ...]:

@@ -12,14 +12,17 @@ from defilev.model.book import MarketEntry
 from defilev.model.exposure import Exposure
 from defilev.model.plan import Action, Plan
 from defilev.model.probe import ProbeCalls
-from defilev.model.request import Address, Block, Read
+from defilev.model.request import Address, Block, LogFilter, Read
+from defilev.model.target_inputs import BorrowMarket, Penalty
 from defilev.model.token import Token
 from defilev.protocols.aave_v3 import forms, write
 from defilev.protocols.aave_v3.account import PROTOCOL_NAME, account_from_state
 from defilev.protocols.aave_v3.apply import apply_action, project_state
 from defilev.protocols.aave_v3.math import price_of
+from defilev.protocols.aave_v3.penalty import penalty_of
 from defilev.protocols.aave_v3.probe import probe
-from defilev.protocols.aave_v3.read import read_accounts
+from defilev.protocols.aave_v3.rates import read_borrow_market
+from defilev.protocols.aave_v3.read import identify, read_accounts
 from defilev.protocols.aave_v3.reasons import CODES
 from defilev.protocols.aave_v3.state import AaveState
 from defilev.protocols.contract import AccountsRead
@@ -33,6 +36,7 @@ class AaveV3:
     """Aave v3 as a `LendingProtocol`."""
 
     name: str = PROTOCOL_NAME
+    is_isolated: bool = False
 
     def read_accounts(
         self,
@@ -46,6 +50,20 @@ class AaveV3:
         """See `read.read_accounts`."""
         return read_accounts(market, owners, chain_id=chain_id, block=block, metadata=metadata)
 
+    def identify(self, entry: MarketEntry, *, chain_id: int) -> Read[None]:
+        """See `read.identify`."""
+        del chain_id
+        return identify(entry)
+
+    def searches(self, entry: MarketEntry, owners: Sequence[Address]) -> tuple[LogFilter, ...]:
+        """Return nothing: a market is an entry of the address book."""
+        del entry, owners
+        return ()
+
+    def found(self, topics: Sequence[str]) -> tuple[Address, str]:
+        """Raise `ValueError`: no log is searched for."""
+        raise ValueError(f"{len(topics)} topics of a log that was never asked for")
+
     def apply(self, account: LendingAccount, action: Action, *, at: int) -> LendingAccount:
         """See `apply.apply_action`."""
         return account_from_state(apply_action(account.state, action, at=at))
@@ -57,6 +75,11 @@ class AaveV3:
     def transaction(self, account: LendingAccount, action: Action) -> Transaction:
         """See `write.transaction`."""
         return write.transaction(account.state, action)
+
+    def debt_shares(self, account: LendingAccount, amount: int) -> int | None:
+        """Return `None`: the pool repays whatever is owed when it is asked for everything."""
+        del account, amount
+        return None
 
     def spender(self, account: LendingAccount) -> Address:
         """Return the pool."""
@@ -90,6 +113,14 @@ class AaveV3:
     def exposure(self, account: LendingAccount, *, stable: frozenset[Address]) -> Exposure:
         """See `forms.exposure`."""
         return forms.exposure(account, stable=stable)
+
+    def penalty(self, account: LendingAccount) -> Penalty | None:
+        """See `penalty.penalty_of`."""
+        return penalty_of(account)
+
+    def borrow_market(self, account: LendingAccount, asset: Address) -> Read[BorrowMarket]:
+        """See `rates.read_borrow_market`."""
+        return read_borrow_market(account, asset)
 
     def interfaces(self) -> tuple[Interface, ...]:
         """Return the pool's interface with its named errors."""

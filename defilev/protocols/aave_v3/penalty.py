@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 
 from defilev.model.account import LendingAccount
+from defilev.model.target_inputs import Penalty
 from defilev.protocols.aave_v3 import bitmap
 from defilev.protocols.aave_v3.regimes import REGIMES
 from defilev.protocols.aave_v3.state import AaveState, EMode, Reserve
 from defilev.units import BPS
 
-__all__ = ["Penalty", "penalty_of"]
+__all__ = ["penalty_of"]
 
 SMALL = 2_000
 """Quote units of debt or collateral below which all is liquidated at once: `MIN_BASE_MAX_CLOSE_FACTOR_THRESHOLD`."""
 
 HALF = Decimal("0.5")
-
-
-@dataclass(frozen=True, slots=True)
-class Penalty:
-    """`bonus` is the liquidator's discount averaged over the collateral, `close_factor` the share of debt repaid."""
-
-    bonus: Decimal
-    close_factor: Decimal
 
 
 def penalty_of(account: LendingAccount) -> Penalty | None:

@@ -15,12 +15,13 @@ from defilev.abi.answers import decode_one, decode_optional
 from defilev.errors import CallReverted
 from defilev.model.account import LendingAccount
 from defilev.model.request import Address, Call, CallResult, Read, Results
-from defilev.protocols.aave_v3.math import normalized_debt
+from defilev.model.target_inputs import BorrowMarket
+from defilev.protocols.aave_v3.math import normalized_debt, price_of
 from defilev.protocols.aave_v3.regimes import REGIMES, ray_div_half_up, ray_mul_half_up
 from defilev.protocols.aave_v3.state import AaveState, Reserve
-from defilev.units import BPS, RAY, UINT256_MAX, Ray, mul_div_half_up
+from defilev.units import BPS, RAY, UINT256_MAX, Ray, mul_div_down, mul_div_half_up, to_decimal
 
-__all__ = ["MarketRates", "RateCurve", "Rates", "rates_after", "read_rates", "utilisation"]
+__all__ = ["MarketRates", "RateCurve", "Rates", "rates_after", "read_borrow_market", "read_rates", "utilisation"]
 
 RESERVE_CALLS = 5
 STRATEGY_CALLS = 5
@@ -102,6 +103,23 @@ def read_rates(account: LendingAccount, assets: Sequence[Address]) -> Read[tuple
             state, reserve, words, answer, _curve(curves[STRATEGY_CALLS * i : STRATEGY_CALLS * (i + 1)], reserve)
         )
         for i, (reserve, words, answer) in enumerate(zip(reserves, data, answers, strict=True))
+    )
+
+
+def read_borrow_market(account: LendingAccount, asset: Address) -> Read[BorrowMarket]:
+    """Read the market of one asset as the optimizer sees it; raises as `read_rates` does."""
+    (rates,) = yield from read_rates(account, [asset])
+    curve, reserve = rates.curve, rates.reserve
+    price, unit = price_of(account.state, reserve), 10**reserve.asset.decimals
+    return BorrowMarket(
+        asset=reserve.asset.symbol,
+        rate=rates.borrow_rate(borrowed=0) / RAY,
+        optimal_usage=curve.optimal_usage / RAY,
+        base=curve.base / RAY,
+        slope_1=curve.slope_1 / RAY,
+        slope_2=curve.slope_2 / RAY,
+        liquidity=to_decimal(mul_div_down(rates.liquidity, price, unit), account.quote_decimals),
+        borrowed=to_decimal(mul_div_down(rates.total_debt, price, unit), account.quote_decimals),
     )
 
 

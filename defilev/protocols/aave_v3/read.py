@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from defilev.abi import interface
-from defilev.abi.answers import decode_one
+from defilev.abi.answers import decode_one, decode_optional
 from defilev.errors import NotDeployed
 from defilev.model.book import MarketEntry
 from defilev.model.request import Address, Batch, Block, Call, Read, Results
@@ -41,7 +41,7 @@ from defilev.protocols.price_feeds import (
     without_round,
 )
 
-__all__ = ["read_accounts"]
+__all__ = ["identify", "read_accounts"]
 
 T = TypeVar("T")
 Part = Generator[Batch, Results, T]
@@ -58,6 +58,16 @@ class _Head:
     base_unit: int
     users: tuple[UserRead, ...]
     assets: tuple[Address, ...]
+
+
+def identify(market: MarketEntry) -> Read[None]:
+    """Raise `NotDeployed` unless the address provider leads to a pool."""
+    provider = market.entry_points["pool_addresses_provider"]
+    (found, _) = yield calls.provider_calls(provider)
+    pool = decode_optional(interface("aave_v3_addresses_provider")["getPool"], found)
+    revision = (yield [interface("aave_v3_pool")["POOL_REVISION"].call(pool[0])])[0] if pool else found
+    if not pool or not revision.success:
+        raise NotDeployed(f"pool_addresses_provider {provider} does not lead to a pool")
 
 
 def read_accounts(
