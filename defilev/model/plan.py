@@ -244,3 +244,22 @@ class Plan:
         """Raise `ValueError` when `quote_decimals` are not those of a contract."""
         if not 0 <= self.quote_decimals <= MOST_DECIMALS:
             raise ValueError(f"a quote has at most {MOST_DECIMALS} decimal places")
+
+    @property
+    def tokens(self) -> tuple[Token, ...]:
+        """Every token that a step moves or a post-condition speaks of, each once."""
+        named: list[Token] = []
+        for step in self.steps:
+            if isinstance(step.action, Swap):
+                named += [token for hop in step.action.route for token in (hop.token_in, hop.token_out)]
+            else:
+                named.append(step.action.asset)
+        named += [condition.token for condition in self.post_conditions if condition.token]
+        return tuple(dict.fromkeys(named))
+
+    @property
+    def grants(self) -> tuple[tuple[Token, Address], ...]:
+        """Every allowance that a step grants or a post-condition speaks of, as token and spender."""
+        approved = [(step.action.asset, step.action.spender) for step in self.steps if isinstance(step.action, Approve)]
+        checked = [(each.token, each.spender) for each in self.post_conditions if each.token and each.spender]
+        return tuple(dict.fromkeys(approved + checked))

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from defilev.abi import Function, interface
-from defilev.errors import CallReverted, UsageError
+from defilev.abi.wallet import decode_wallet, wallet_calls
+from defilev.errors import UsageError
 from defilev.model.account import LendingAccount
 from defilev.model.plan import Goal, Plan
-from defilev.model.request import Address, CallResult, Read
+from defilev.model.request import Address, Read
 from defilev.model.token import Allowance, Token, TokenBalance, Wallet
 from defilev.observe.drive import drive
 from defilev.pipeline.chains import block_seconds, native_of
@@ -119,25 +119,8 @@ def read_wallet(session: Session, owner: Address, *, tokens: Sequence[Token], sp
 def _read_tokens(
     owner: Address, tokens: Sequence[Token], spenders: Sequence[Address]
 ) -> Read[tuple[tuple[TokenBalance, ...], tuple[Allowance, ...]]]:
-    functions = interface("erc20")
-    balance_of, allowance = functions["balanceOf"], functions["allowance"]
-    pairs = [(token, spender) for token in tokens for spender in spenders]
-    asked = [balance_of.call(token.address, owner) for token in tokens]
-    asked += [allowance.call(token.address, owner, spender) for token, spender in pairs]
-    answers = yield asked
-    held = [_number(balance_of, token, result) for token, result in zip(tokens, answers, strict=False)]
-    granted = [
-        _number(allowance, token, result) for (token, _), result in zip(pairs, answers[len(tokens) :], strict=True)
-    ]
-    balances = tuple(TokenBalance(token, amount) for token, amount in zip(tokens, held, strict=True))
-    allowances = tuple(Allowance(*pair, amount) for pair, amount in zip(pairs, granted, strict=True))
-    return balances, allowances
-
-
-def _number(function: Function, token: Token, result: CallResult) -> int:
-    if not result.success:
-        raise CallReverted(f"{token.symbol} does not answer {function.name}()", token=token.address)
-    return int(function.decode_one(result.data))
+    grants = [(token, spender) for token in tokens for spender in spenders]
+    return decode_wallet(tokens, grants, (yield wallet_calls(owner, tokens, grants)))
 
 
 def _gas_price(session: Session) -> int:

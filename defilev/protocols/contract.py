@@ -51,7 +51,7 @@ class LendingProtocol(Protocol):
         """Read the complete accounts of `owners`, each checked against the contract; see `errors.DataError`."""
         ...
 
-    def identify(self, entry: MarketEntry, *, chain_id: int) -> Read[None]:
+    def identify(self, entry: MarketEntry) -> Read[None]:
         """Raise `NotDeployed` unless the entry points of the address book are this protocol's contracts."""
         ...
 

@@ -50,9 +50,8 @@ class AaveV3:
         """See `read.read_accounts`."""
         return read_accounts(market, owners, chain_id=chain_id, block=block, metadata=metadata)
 
-    def identify(self, entry: MarketEntry, *, chain_id: int) -> Read[None]:
+    def identify(self, entry: MarketEntry) -> Read[None]:
         """See `read.identify`."""
-        del chain_id
         return identify(entry)
 
     def searches(self, entry: MarketEntry, owners: Sequence[Address]) -> tuple[LogFilter, ...]:

@@ -9,12 +9,13 @@ from typing import Any
 
 from defilev.abi import Function, interface
 from defilev.abi.address import ZERO_ADDRESS
+from defilev.abi.wallet import decode_wallet, wallet_calls
 from defilev.errors import CallReverted
 from defilev.model.account import LendingAccount
-from defilev.model.plan import Approve, Plan, Swap
+from defilev.model.plan import Plan
 from defilev.model.probe import Observed, ProbeCalls
 from defilev.model.request import Address, Call, CallResult, Results
-from defilev.model.token import Allowance, Token, TokenBalance
+from defilev.model.token import Token, TokenBalance
 from defilev.protocols.aave_v3.state import AaveState, Reserve
 from defilev.units import UINT256_MAX, Wad
 
@@ -35,14 +36,14 @@ class _Questions:
 def probe(account: LendingAccount, plan: Plan) -> ProbeCalls:
     """Return what to ask while `plan` of `account` is simulated."""
     state: AaveState = account.state
-    planned = _planned_tokens(plan)
+    planned = plan.tokens
     addresses = {token.address for token in planned} | {leg.asset.address for leg in account.legs}
     reserves = tuple(reserve for reserve in state.reserves if reserve.asset.address in addresses)
     known = {reserve.asset.address: reserve.asset for reserve in state.reserves} | {
         token.address: token for token in planned
     }
     wallet = tuple(token for address, token in known.items() if address in addresses)
-    questions = _Questions(account.owner, state.market.pool, reserves, wallet, _allowances(plan))
+    questions = _Questions(account.owner, state.market.pool, reserves, wallet, plan.grants)
     health = _health_call(questions)
     return ProbeCalls(
         health_calls=(health,),
@@ -52,22 +53,6 @@ def probe(account: LendingAccount, plan: Plan) -> ProbeCalls:
         tokens=tuple(known.values()),
         position_tokens=frozenset(token for reserve in state.reserves for token in _position_tokens(reserve)),
     )
-
-
-def _planned_tokens(plan: Plan) -> list[Token]:
-    tokens: list[Token] = []
-    for step in plan.steps:
-        if isinstance(step.action, Swap):
-            tokens += [token for hop in step.action.route for token in (hop.token_in, hop.token_out)]
-        else:
-            tokens.append(step.action.asset)
-    return tokens + [condition.token for condition in plan.post_conditions if condition.token]
-
-
-def _allowances(plan: Plan) -> tuple[tuple[Token, Address], ...]:
-    approved = [(step.action.asset, step.action.spender) for step in plan.steps if isinstance(step.action, Approve)]
-    checked = [(each.token, each.spender) for each in plan.post_conditions if each.token and each.spender]
-    return tuple(dict.fromkeys(approved + checked))
 
 
 def _position_tokens(reserve: Reserve) -> list[Address]:
@@ -85,15 +70,12 @@ def _health_call(questions: _Questions) -> Call:
 
 
 def _balance_calls(questions: _Questions) -> Iterator[Call]:
-    """Yield balances of the position, then of the wallet, then allowances: the order that `_decode` reads."""
-    balance_of, allowance = interface("erc20")["balanceOf"], interface("erc20")["allowance"]
+    """Yield balances of the position, then what the wallet holds and has granted: the order that `_decode` reads."""
+    balance_of = interface("erc20")["balanceOf"]
     for reserve in questions.reserves:
         for token in _position_tokens(reserve):
             yield balance_of.call(token, questions.owner)
-    for held in questions.wallet:
-        yield balance_of.call(held.address, questions.owner)
-    for granted, spender in questions.allowances:
-        yield allowance.call(granted.address, questions.owner, spender)
+    yield from wallet_calls(questions.owner, questions.wallet, questions.allowances)
 
 
 def _decode_health(results: Results) -> Wad | None:
@@ -103,7 +85,9 @@ def _decode_health(results: Results) -> Wad | None:
 
 def _decode(questions: _Questions, results: Results) -> Observed:
     data = _values(_account_data(), results[0])
-    amounts = iter(_amounts(results[1:]))
+    position_calls = sum(len(_position_tokens(reserve)) for reserve in questions.reserves)
+    amounts = iter(_amounts(results[1 : 1 + position_calls]))
+    wallet, allowances = decode_wallet(questions.wallet, questions.allowances, results[1 + position_calls :])
     supplied: list[TokenBalance] = []
     owed: list[TokenBalance] = []
     for reserve in questions.reserves:
@@ -115,8 +99,8 @@ def _decode(questions: _Questions, results: Results) -> Observed:
         debt_value=data[1],
         supplied=tuple(supplied),
         owed=tuple(owed),
-        wallet=tuple(TokenBalance(token, next(amounts)) for token in questions.wallet),
-        allowances=tuple(Allowance(token, spender, next(amounts)) for token, spender in questions.allowances),
+        wallet=wallet,
+        allowances=allowances,
     )
 
 
