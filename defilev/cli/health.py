@@ -112,7 +112,7 @@ def _require(report: HealthReport, limit: Decimal) -> None:
 
 
 def _place(view: HealthView) -> str:
-    return f"{view.account.owner} {view.account.protocol} {view.account.market}"
+    return f"{view.account.owner} {view.account.protocol} {view.account.market_name}"
 
 
 def _worst(views: Sequence[HealthView]) -> HealthView:

@@ -18,9 +18,10 @@ Side = Literal["supply", "borrow"]
 class Price:
     """An oracle's price of one whole token, scaled by `10**decimals` in the market's quote currency.
 
-    `source` is the contract that the oracle asks. `driver` is the feed at the bottom of it: assets with one driver move
-    together. `ratio` is the exchange rate that multiplies the driver's answer, scaled by `10**ratio_decimals`,
-    and `None` when the source is the driver itself. `updated_at` is a Unix time, `None` when the source does not say.
+    `source` is the contract that the oracle asks. `driver` is the feed at the bottom of it, with what it calls itself:
+    assets with one driver move together. `ratio` is the exchange rate that multiplies the driver's answer, scaled by
+    `10**ratio_decimals`, and `None` when the source is the driver itself. `updated_at` is a Unix time, `None` when the
+    source does not say.
     """
 
     value: int
@@ -32,6 +33,7 @@ class Price:
     ratio: int | None = None
     ratio_decimals: int | None = None
     ratio_capped: bool | None = None
+    driver_description: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,5 +125,5 @@ class LendingAccount:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is supplied and nothing is owed."""
-        return not self.legs
+        """Whether nothing is supplied and nothing is owed, nor anything that could not be priced."""
+        return not self.legs and not self.warnings

@@ -21,6 +21,7 @@ from defilev.model.plan import Plan, Step
 from defilev.model.request import Block
 from defilev.model.simulation import SimulationReport
 from defilev.pipeline.agreeing import Agreement, agree
+from defilev.pipeline.hubs import read_hubs
 from defilev.pipeline.scheduling import sending_for
 from defilev.pipeline.session import Session
 from defilev.pipeline.trying import TOLERANCE, account_of, require_chain, require_kept, require_unexpired, try_plan
@@ -78,7 +79,7 @@ def policy_of(session: Session, account: LendingAccount, *, spent: Spent | None 
     return policy_for(
         account,
         pool=protocol.spender(account),
-        tokens=protocol.tokens(account),
+        tokens=dict.fromkeys((*protocol.tokens(account), *read_hubs(session))),
         book=session.book,
         node_is_loopback_anvil=session.is_anvil and session.is_loopback,
         calls=load_call_list(session.book.chain_id),

@@ -13,7 +13,8 @@ from defilev.model.plan import Goal, Plan
 from defilev.model.request import Address, Read
 from defilev.model.token import Allowance, Token, TokenBalance, Wallet
 from defilev.observe.drive import drive
-from defilev.pipeline.chains import block_seconds, native_of
+from defilev.pipeline.chains import block_seconds
+from defilev.pipeline.hubs import native_of, read_hubs
 from defilev.pipeline.session import Session
 from defilev.plan import PlanInputs, plan_deleverage
 from defilev.protocols import PROTOCOLS
@@ -56,7 +57,7 @@ def make_plan(session: Session, account: LendingAccount, question: PlanQuestion)
     _require_meant(account, question)
     protocol = PROTOCOLS[account.protocol]
     venue = venue_of(session.book)
-    tokens = protocol.tokens(account)
+    tokens, hubs = protocol.tokens(account), read_hubs(session)
     spenders = [protocol.spender(account), *([venue.spender] if venue else [])]
     limits = PriceLimits(session.settings.prices.stale_after, session.settings.prices.by_asset)
     wallet = read_wallet(session, account.owner, tokens=tokens, spenders=spenders)
@@ -71,10 +72,11 @@ def make_plan(session: Session, account: LendingAccount, question: PlanQuestion)
         window=question.window,
         block_seconds=block_seconds(session.chain_id),
         gas_price=_gas_price(session),
-        native=native_of(tokens),
+        native=native_of(tokens, hubs),
         collateral=question.collateral,
         debt=question.debt,
         in_hand=_in_hand(wallet, question),
+        intermediates=hubs,
     )
     plan = drive(plan_deleverage(inputs), session.fetch)
     session.reader.verify()

@@ -18,6 +18,7 @@ from defilev.model.token import Token
 from defilev.observe.drive import drive
 from defilev.optimize.mix import ACROSS, Mix, mix_of
 from defilev.optimize.target import choose_target
+from defilev.pipeline.hubs import native_of, read_hubs
 from defilev.pipeline.session import Session
 from defilev.pipeline.surroundings import deltas_of, depth_of, stress_cases
 from defilev.pipeline.volatility import Volatilities, VolatilityChoice, plain_symbol, volatilities_of
@@ -30,7 +31,6 @@ __all__ = ["TargetQuestion", "make_target"]
 REBALANCE_GAS = 650_000
 """Withdraw, two approvals, a swap and a repayment."""
 
-NATIVE_SYMBOL = "WETH"
 OTHER_ASSETS_FACTOR = 1.15
 """What multipliers are raised by for an asset that they were not derived from."""
 
@@ -234,7 +234,7 @@ def _table(position: Position) -> MultiplierTable:
 def _gas_value(session: Session, account: LendingAccount) -> Decimal:
     """Return what a rebalance costs in gas, in quote units; zero where the market has no price of the native asset."""
     protocol = PROTOCOLS[account.protocol]
-    native = next((token for token in protocol.tokens(account) if token.symbol == NATIVE_SYMBOL), None)
+    native = native_of(protocol.tokens(account), read_hubs(session))
     if native is None:
         return Decimal(0)
     base_fee = session.block.base_fee

@@ -32,12 +32,14 @@ def require_possible(inputs: PlanInputs) -> None:
     """Raise `Infeasible` when the account has no position, owes nothing, is there already, or the floor forbids it."""
     account = inputs.account
     if account.is_empty:
-        raise Infeasible(f"{account.owner} has no position on {account.protocol} {account.market}", fix="check WHO")
+        raise Infeasible(
+            f"{account.owner} has no position on {account.protocol} {account.market_name}", fix="check WHO"
+        )
     if inputs.goal.kind == "close":
         return
     if account.health_factor is None:
         raise Infeasible(
-            f"{account.owner} owes nothing on {account.protocol} {account.market}",
+            f"{account.owner} owes nothing on {account.protocol} {account.market_name}",
             fix="use --close to withdraw everything",
         )
     if Aim(inputs.goal).met(account):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,7 +29,7 @@ FEED_REFRESHES = 3
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """A price source; `driver` is the feed at the bottom of it, itself when it is plain.
+    """A price source; `driver` is the feed at the bottom of it, itself when it is plain, each with its own description.
 
     `ratio`, scaled by `10**ratio_decimals`, multiplies the driver's answer, and is `None` for a source without one.
     `updated_at` is a Unix time; `None` when nothing says it. `capped` is `None` when the source cannot be.
@@ -42,6 +42,7 @@ class Feed:
     ratio: int | None = None
     updated_at: int | None = None
     capped: bool | None = None
+    driver_description: str | None = None
 
     def price(self, value: int, *, decimals: int) -> Price:
         """Return the oracle's `value` with what is known of its origin."""
@@ -55,11 +56,17 @@ class Feed:
             ratio=self.ratio,
             ratio_decimals=self.ratio_decimals,
             ratio_capped=self.capped,
+            driver_description=self.driver_description,
         )
 
     def to_metadata(self) -> dict[str, Any]:
         """Return what never changes."""
-        return {"driver": self.driver, "description": self.description, "ratio_decimals": self.ratio_decimals}
+        return {
+            "driver": self.driver,
+            "description": self.description,
+            "ratio_decimals": self.ratio_decimals,
+            "driver_description": self.driver_description,
+        }
 
 
 def feed_probe_calls(source: Address) -> list[Call]:
@@ -103,6 +110,7 @@ def feed_from_metadata(source: Address, known: Mapping[str, Any], results: Seque
         ratio=ratio[0] if ratio and known["ratio_decimals"] is not None else None,
         updated_at=rounds[3] if rounds else None,
         capped=capped[0] if capped else None,
+        driver_description=known["driver_description"],
     )
 
 
@@ -114,21 +122,27 @@ def probed_feeds(sources: Sequence[Address], results: Sequence[CallResult]) -> d
 
 
 def without_round(feeds: Mapping[Address, Feed]) -> list[Call]:
-    """Ask for the rounds of the drivers whose age is not known yet, one call per feed of `feeds` that lacks it."""
-    function = interface("price_feed")["latestRoundData"]
-    return [function.call(feed.driver) for feed in feeds.values() if _lacks_round(feed)]
+    """Ask the drivers whose age is not known yet for it and for what they call themselves, two calls for each feed."""
+    functions = interface("price_feed")
+    names = ("latestRoundData", "description")
+    return [functions[name].call(feed.driver) for feed in feeds.values() if _lacks_round(feed) for name in names]
 
 
 def with_round(feeds: Mapping[Address, Feed], results: Sequence[CallResult]) -> dict[Address, Feed]:
     """Return the feeds with the ages that `without_round` asked for."""
     answers = iter(results)
-    aged = dict(feeds)
-    for source, feed in feeds.items():
-        if _lacks_round(feed) and (
-            rounds := decode_optional(interface("price_feed")["latestRoundData"], next(answers))
-        ):
-            aged[source] = replace(feed, updated_at=rounds[3])
-    return aged
+    return {source: _told(feed, answers) if _lacks_round(feed) else feed for source, feed in feeds.items()}
+
+
+def _told(feed: Feed, answers: Iterator[CallResult]) -> Feed:
+    functions = interface("price_feed")
+    rounds = decode_optional(functions["latestRoundData"], next(answers))
+    described = decode_optional(functions["description"], next(answers))
+    return replace(
+        feed,
+        updated_at=rounds[3] if rounds else feed.updated_at,
+        driver_description=described[0] if described else None,
+    )
 
 
 def _probed(source: Address, results: Sequence[CallResult]) -> Feed:
@@ -141,10 +155,12 @@ def _probed(source: Address, results: Sequence[CallResult]) -> Feed:
     described = decode_optional(functions["description"], results[6])
     driver = base or asset
     scaled = ratio is not None and ratio_decimals is not None
+    description = described[0] if described else None
     return Feed(
         source=source,
         driver=driver[0] if driver else source,
-        description=described[0] if described else None,
+        description=description,
+        driver_description=None if driver else description,
         ratio_decimals=ratio_decimals[0] if ratio_decimals and scaled else None,
         ratio=ratio[0] if ratio and scaled else None,
         updated_at=rounds[3] if rounds and not driver else None,
@@ -156,7 +172,7 @@ def _aged(feed: Feed, feeds: Mapping[Address, Feed]) -> Feed:
     bottom = feeds.get(feed.driver)
     if feed.driver == feed.source or bottom is None:
         return feed
-    return replace(feed, updated_at=bottom.updated_at)
+    return replace(feed, updated_at=bottom.updated_at, driver_description=bottom.description)
 
 
 def _lacks_round(feed: Feed) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from defilev.abi import interface, revert_reason
 from defilev.abi.address import ZERO_ADDRESS
 from defilev.abi.answers import decode_all, decode_optional, token_symbol
-from defilev.errors import NotDeployed
+from defilev.errors import NoSuchMarket, NotDeployed
 from defilev.model.account import Notice
 from defilev.model.request import Address, CallResult, Results
 from defilev.model.token import MOST_DECIMALS, Token
@@ -38,7 +38,8 @@ def decode_params(morpho: Address, market_id: str, result: CallResult) -> Market
     """Return what the market `market_id` is made of; its id is the hash of it.
 
     Raises:
-        NotDeployed: there is no Morpho Blue at `morpho`, or it has no such market.
+        NotDeployed: there is no Morpho Blue at `morpho`.
+        NoSuchMarket: it has no such market.
     """
     words = decode_optional(interface("morpho_blue")["idToMarketParams"], result)
     if words is None:
@@ -52,7 +53,7 @@ def decode_params(morpho: Address, market_id: str, result: CallResult) -> Market
 
 
 def decode_totals(morpho: Address, market_id: str, result: CallResult) -> Totals:
-    """Return the stored totals of a market that exists; raises `NotDeployed` as `decode_params` does."""
+    """Return the stored totals of a market that exists; raises as `decode_params` does."""
     words = decode_optional(interface("morpho_blue")["market"], result)
     if words is None:
         raise _not_morpho(morpho)
@@ -120,8 +121,5 @@ def _not_morpho(morpho: Address) -> NotDeployed:
     )
 
 
-def _no_market(morpho: Address, market_id: str) -> NotDeployed:
-    return NotDeployed(
-        f"Morpho Blue at {morpho} has no market {market_id} at this block",
-        fix="check --market or the address book's markets, and --block: it may be younger",
-    )
+def _no_market(morpho: Address, market_id: str) -> NoSuchMarket:
+    return NoSuchMarket(f"Morpho Blue at {morpho} has no market {market_id} at this block")

@@ -25,11 +25,17 @@ def exposure(account: LendingAccount, *, stable: frozenset[Address]) -> Exposure
     terms = tuple(_term(account, leg) for leg in counted)
     drivers: dict[Address, Driver] = {}
     for leg in sorted(counted, key=lambda leg: leg.price.ratio is not None):
-        price = leg.price.value / 10**leg.price.decimals
-        drivers.setdefault(
-            leg.price.driver, Driver(leg.price.driver, leg.asset.symbol, price, leg.asset.address in stable)
-        )
+        drivers.setdefault(leg.price.driver, _driver(leg, stable))
     return Exposure(account.protocol, account.market, account.owner, tuple(drivers.values()), terms)
+
+
+def _driver(leg: Leg, stable: frozenset[Address]) -> Driver:
+    """Name a feed as it names itself (`ETH / USD` is ETH), else after the asset; without the asset's exchange rate."""
+    price = leg.price.value / 10**leg.price.decimals
+    if leg.price.ratio and leg.price.ratio_decimals is not None:
+        price /= leg.price.ratio / 10**leg.price.ratio_decimals
+    own, slash, _ = (leg.price.driver_description or "").partition("/")
+    return Driver(leg.price.driver, own.strip() if slash else leg.asset.symbol, price, leg.asset.address in stable)
 
 
 def _term(account: LendingAccount, leg: Leg) -> Term:

@@ -1,7 +1,7 @@
 """What a market's oracle rests on: Morpho's own feed oracles say which feeds and vaults their price is made of.
 
-`price = vault rate · base feeds / (vault rate · quote feeds)`, what is missing being one. Any other oracle is a driver by
-itself. No oracle of Morpho's looks at the age of an answer.
+`price = vault rate · base feeds / (vault rate · quote feeds)`, what is missing being one. Any other oracle is a driver
+by itself. No oracle of Morpho's looks at the age of an answer.
 """
 
 from __future__ import annotations
@@ -101,6 +101,7 @@ def price_of(
         ratio=ratio[0] if ratio else None,
         ratio_decimals=ratio[1] if ratio else None,
         ratio_capped=base[0].capped if len(base) == 1 else None,
+        driver_description=base[0].driver_description if len(base) == 1 and driver == base[0].driver else None,
     )
 
 
@@ -115,6 +116,7 @@ def loan_price(parts: OracleParts, feeds: Mapping[Address, Feed], *, loan: Token
         driver=single.driver if single else loan.address,
         updated_at=single.updated_at if single else at,
         description=single.description if single else None,
+        driver_description=single.driver_description if single else None,
     )
 
 

@@ -82,7 +82,7 @@ class _Judged:
 
 
 def identify(entry: MarketEntry) -> Read[None]:
-    """Raise `NotDeployed` unless Morpho Blue is there, with every market that the address book names."""
+    """Raise `NotDeployed` unless Morpho Blue is there, `NoSuchMarket` for one that the address book names."""
     morpho, ids = entry.entry_points["morpho"], entry.ids or ()
     results = yield [*calls.identity_calls(morpho), *(calls.params_call(morpho, market_id) for market_id in ids)]
     asked = len(results) - len(ids)
@@ -109,7 +109,8 @@ def read_accounts(
         metadata: what an earlier read returned; the id, which is a hash, proves the parameters in it.
 
     Raises:
-        NotDeployed: no Morpho Blue at the entry point, or no such market in it.
+        NotDeployed: no Morpho Blue at the entry point.
+        NoSuchMarket: it has no market with that id.
         SelfCheckFailed: interest or a verdict differs from the contract's.
         PriceMissing: somebody owes, and the oracle gives no price.
         CallReverted: the rate model does not answer.
