@@ -17,8 +17,8 @@ from defilev.plan.inputs import PlanInputs
 from defilev.plan.path import Path, borrow_of, start, supply_of
 from defilev.plan.quoting import Sold
 from defilev.plan.refusals import require_progress, require_worthwhile, with_outside_help
-from defilev.plan.rounds import clearing, clearing_amount, payoff, round_amount, selling
-from defilev.plan.sale import Fill, Sale, repay, repay_all, sale_of, sell
+from defilev.plan.rounds import clearing, clearing_amount, easing, payoff, round_amount
+from defilev.plan.sale import Fill, Sale, repay_all, repay_part, sale_of, sell
 from defilev.plan.staircase import MAX_ROUNDS, fill_round, worth_its_gas
 from defilev.plan.words import amount_text, health_text
 
@@ -57,7 +57,7 @@ def _repay_from_wallet(path: Path, inputs: PlanInputs, debt: Token) -> Path:
     if held >= needed:
         return repay_all(path, debt, needed)
     amount = min(held, borrow_of(path.first, debt.address))
-    return repay(path, debt, amount) if amount > 0 and worth_its_gas(inputs, debt, amount) else path
+    return repay_part(path, debt, amount) if amount > 0 and worth_its_gas(inputs, debt, amount) else path
 
 
 def _sources(path: Path, inputs: PlanInputs, debt: Leg) -> Read[list[Ranked]]:
@@ -120,7 +120,7 @@ def _after_fill(path: Path, inputs: PlanInputs, sale: Sale, fill: Fill) -> Path:
     """Return the path after the round: everything is repaid if the sale surely brings that much."""
     if fill.minimum_out >= payoff(sell(path, inputs, sale, fill), sale.debt):
         return clearing(path, inputs, sale, fill)
-    return selling(path, inputs, sale, fill)
+    return easing(path, inputs, sale, fill)
 
 
 def _withdraw_everything(path: Path) -> Path:

@@ -112,6 +112,8 @@ def _what(action: Action) -> str:
             return f"{_amount(amount_in, route[0].token_in)} → at least {least}"
         case Approve(asset, _, _, 0):
             return f"no {figures.clean(asset.symbol)}"
+        case Repay(asset, amount) if action.shares is not None and amount is not None:
+            return f"up to {_amount(amount, asset)}"
         case Withdraw() | Repay():
             return f"all {figures.clean(action.asset.symbol)}" if action.amount is None else _of(action)
         case _:
