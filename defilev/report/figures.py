@@ -8,6 +8,7 @@ from decimal import ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 from defilev.units import EXACT, to_decimal
 
 __all__ = [
+    "DOLLAR",
     "NARROW_SPACE",
     "NOTHING",
     "amount",

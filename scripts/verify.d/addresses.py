@@ -25,6 +25,9 @@ PACKAGES = {
     "@aave-dao/aave-address-book@4.68.1": (
         "sha512-Tw1j/0OGN90m6cpaiNwpizxkBq4XzVgJqhz/fWdq9wF7yc2MAghVrsRWrCICBUiG+P7GKYd84mwULH0XVW3QTA=="
     ),
+    "@morpho-org/morpho-ts@2.8.0": (
+        "sha512-I+fSrYjx8VYHgzaTGUdGmxKM7qDrOWNBM4Yz/6hgum2tlCcgb5MN1sJVgztbO4nOk5C9Ly9I752CiyyYr2oeOg=="
+    ),
     "@uniswap/sdk-core@7.19.4": (
         "sha512-jV9qVMMD6qvEATgfFnZ3QgrhIMv5lullzeGPWjyC4+sUctatft+1M+OtAZxxjbFm8NQfJA73hqIeFPOg4cUyoA=="
     ),
@@ -74,12 +77,12 @@ def expected(section: str, market: str, key: str, chain: dict[str, Any]) -> str 
 
 
 def entries(book: dict[str, Any]) -> list[tuple[str, str, str, str]]:
-    """Return section, market ("" if none), key and address of every address in a book."""
+    """Return section, market ("" if none), key and value of every address and first block in a book."""
     found = []
     for section, table in book.items():
         for name, value in table.items():
             if isinstance(value, dict):
-                found += [(section, name, key, address) for key, address in value.items()]
+                found += [(section, name, key, str(own)) for key, own in value.items()]
             elif re.match("0x", str(value)):
                 found.append((section, "", name, value))
     return found
@@ -92,6 +95,8 @@ def listed(calls: dict[str, Any], chain: dict[str, Any]) -> list[tuple[str, str,
         name = contract.get("name", "")
         if name.startswith("aave-v3/"):
             found.append((name, contract["address"], chain["pools"].get(MARKETS[name.removeprefix("aave-v3/")])))
+        elif name.startswith("morpho-blue/"):
+            found.append((name, contract["address"], chain["morpho-blue"]["morpho"]))
         elif name:
             found.append((name, contract["address"], chain.get(name, {}).get("swap_router_02")))
     return found
@@ -99,7 +104,8 @@ def listed(calls: dict[str, Any], chain: dict[str, Any]) -> list[tuple[str, str,
 
 def compare(where: str, address: str, answer: str | None) -> int:
     """Print one line; return 1 when the address differs or is in no package."""
-    same = answer is not None and answer.lower() == address.lower() and is_checksum_address(address)
+    is_well_formed = address.isdecimal() or is_checksum_address(address)
+    same = answer is not None and answer.lower() == address.lower() and is_well_formed
     print("ok   " if same else "WRONG", where, address, "" if same else f"(published: {answer})")
     return 0 if same else 1
 

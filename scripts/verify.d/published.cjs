@@ -26,6 +26,8 @@ const known = { ...chains, ...uniswap };
 sdkCore = new Proxy(known, { get: (target, key) => target[key] ?? anything });
 const quoters = require(at("smart-order-router/build/main/util/addresses.js")).QUOTER_V2_ADDRESSES;
 
+const morpho = require(at("morpho-ts/lib/cjs/addresses.js"));
+
 const published = {};
 for (const name of ["mainnet", "arbitrum", "base", "optimism"]) {
   const chain = require(at("viem/_cjs/chains/definitions", `${name}.js`))[name];
@@ -38,6 +40,10 @@ for (const name of ["mainnet", "arbitrum", "base", "optimism"]) {
       swap_router_02: uniswap.SWAP_ROUTER_02_ADDRESSES(chain.id),
     },
     "aave-v3": {},
+    "morpho-blue": {
+      morpho: morpho.addressesRegistry[chain.id].morpho,
+      first_block: String(morpho.deployments[chain.id].morpho),
+    },
     pools: {},
   };
 }
