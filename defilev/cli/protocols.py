@@ -55,7 +55,7 @@ def _lines(book: AddressBook, out: Output) -> list[str]:
     rows = [
         [_protocol(entry.protocol, PROTOCOLS), Cell(entry.market), Cell(name), Cell(address)]
         for entry in book.markets
-        for name, address in entry.entry_points.items()
+        for name, address in (*entry.entry_points.items(), *(("isolated market", each) for each in entry.ids or ()))
     ]
     venue = book.uniswap_v3
     names = ("factory", "quoter_v2", "swap_router_02")
@@ -90,6 +90,8 @@ def _document(book: AddressBook) -> dict[str, Any]:
                 "market": entry.market,
                 "readable": entry.protocol in PROTOCOLS,
                 "entry_points": dict(entry.entry_points),
+                "ids": None if entry.ids is None else list(entry.ids),
+                "first_block": entry.first_block,
             }
             for entry in book.markets
         ],

@@ -23,6 +23,7 @@ from defilev.pipeline.acting import (
     try_again,
     unsigned,
 )
+from defilev.pipeline.isolated import is_called
 from defilev.pipeline.look import read_account
 from defilev.pipeline.names import resolve
 from defilev.pipeline.planning import PlanQuestion, make_plan
@@ -135,13 +136,13 @@ class Rebalancing:
         owner = resolve(session, self.who)
         if self.wanted.plan_file is not None:
             plan = read_plan(self.wanted.plan_file)
-            asked = (owner, self.protocol, self.market or plan.market)
-            if (plan.owner, plan.protocol, plan.market) != asked:
+            is_market = self.market is None or is_called(plan, self.market)
+            if (plan.owner, plan.protocol, is_market) != (owner, self.protocol, True):
                 raise PlanUnreadable(
                     "the plan is for another position than the one named on the command line",
                     fix="name the plan's own position, or make a new plan",
                     plan=f"{plan.owner} {plan.protocol} {plan.market}",
-                    named=" ".join(asked),
+                    named=f"{owner} {self.protocol} {self.market or plan.market}",
                 )
             account_of(session, plan)
             require_unexpired(session, plan)

@@ -63,8 +63,8 @@ class Spending:
 class Spent(Protocol):
     """Remembers what was signed; a journal is one."""
 
-    def last_day(self, *, chain_id: int, owner: Address) -> Spending:
-        """Return what was signed for `owner` within the last 24 hours."""
+    def last_day(self, *, chain_id: int, owner: Address, quote: str) -> Spending:
+        """Return what was signed for `owner` within the last 24 hours; the value of markets that count in `quote`."""
         ...
 
 
@@ -72,8 +72,8 @@ class Spent(Protocol):
 class NothingSpent:
     """Remembers nothing: every plan is the first of its day."""
 
-    def last_day(self, *, chain_id: int, owner: Address) -> Spending:
-        del chain_id, owner
+    def last_day(self, *, chain_id: int, owner: Address, quote: str) -> Spending:
+        del chain_id, owner, quote
         return Spending()
 
 

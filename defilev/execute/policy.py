@@ -110,7 +110,7 @@ def check_plan(plan: Plan, *, policy: Policy) -> None:
     whole = everything_checks(calls, [step.action for step in plan.steps], holdings=bounds.holdings)
     for position, check in (*allowance_checks(calls, bounds=bounds), *whole):
         _require(check, plan.steps[position])
-    before = policy.spent.last_day(chain_id=account.chain_id, owner=account.owner)
+    before = policy.spent.last_day(chain_id=account.chain_id, owner=account.owner, quote=account.quote)
     for place, check in limit_checks(calls, account, limits=policy.limits, before=before, bounds=bounds):
         _require(check, None if place is None else plan.steps[place])
 

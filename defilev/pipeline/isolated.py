@@ -11,6 +11,7 @@ from defilev.config.cache import MetadataCache
 from defilev.errors import SearchIncomplete
 from defilev.model.account import LendingAccount
 from defilev.model.book import MarketEntry
+from defilev.model.plan import Plan
 from defilev.model.request import Address, LogFilter
 from defilev.observe.discover import Search, search_logs
 from defilev.observe.drive import drive
@@ -53,12 +54,11 @@ def isolated_markets(
     return [entry.isolated(each) for each in chosen]
 
 
-def is_called(account: LendingAccount, market: str) -> bool:
-    """Return whether `market` is the account's: its name or id, its deployment's name, its label, an id's beginning."""
-    wanted = market.lower()
-    if market in (account.market, account.deployment) or account.market_label.casefold() == market.casefold():
+def is_called(position: LendingAccount | Plan, wanted: str) -> bool:
+    """Return whether the market of `position` is meant by `wanted`: its name or id, its label, or an id's beginning."""
+    if wanted == position.market or wanted.casefold() == position.market_label.casefold():
         return True
-    return bool(account.deployment and _PART_OF_ID.fullmatch(wanted) and account.market.startswith(wanted))
+    return bool(_PART_OF_ID.fullmatch(wanted.lower())) and position.market.startswith(wanted.lower())
 
 
 def _searched(

@@ -114,7 +114,7 @@ def _markets(
 
 
 def _called(accounts: Sequence[LendingAccount], market: str, session: Session) -> list[LendingAccount]:
-    named = [account for account in accounts if is_called(account, market)]
+    named = [account for account in accounts if market == account.deployment or is_called(account, market)]
     if not named:
         known = {account.market_name for account in accounts}
         _require_known(market, known, f"market of these accounts on {session.book.chain_name}")

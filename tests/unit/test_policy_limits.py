@@ -29,7 +29,7 @@ class Before:
 
     spending: Spending
 
-    def last_day(self, *, chain_id: int, owner: Address) -> Spending:
+    def last_day(self, *, chain_id: int, owner: Address, quote: str) -> Spending:
         return self.spending
 
 
