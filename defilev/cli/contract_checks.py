@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from defilev.abi import interface
 from defilev.chain.multicall import PinnedReader
@@ -10,7 +10,7 @@ from defilev.chain.node import Node
 from defilev.cli.checks import Check
 from defilev.errors import DefilevError, NotDeployed
 from defilev.model.book import AddressBook, MarketEntry, UniswapV3Entry
-from defilev.model.request import Address, Block
+from defilev.model.request import Address, Block, Call, CallResult
 from defilev.observe.drive import drive
 from defilev.protocols import PROTOCOLS
 
@@ -21,15 +21,15 @@ _FIX = "check --address-book and --rpc-url: they must be of the same chain"
 
 def contract_checks(node: Node, book: AddressBook, block: Block) -> Iterator[Check]:
     """Yield a check of Multicall3, of each market and of the venue, at `block`."""
-    reader = PinnedReader(node, multicall3=book.multicall3, block=block)
-    yield _multicall(reader, book)
+    yield _multicall(node, book, block)
     for entry in book.markets:
-        yield _market(reader, entry)
+        yield _market(node, entry, block)
     if book.uniswap_v3:
         yield _venue(node, book.uniswap_v3, block)
 
 
-def _multicall(reader: PinnedReader, book: AddressBook) -> Check:
+def _multicall(node: Node, book: AddressBook, block: Block) -> Check:
+    reader = PinnedReader(node, multicall3=book.multicall3, block=block)
     try:
         reader.fetch([interface("multicall3")["getBlockNumber"].call(book.multicall3)])
     except DefilevError as error:
@@ -37,12 +37,16 @@ def _multicall(reader: PinnedReader, book: AddressBook) -> Check:
     return Check("multicall", "ok", f"{book.multicall3} computes with the block's clock")
 
 
-def _market(reader: PinnedReader, entry: MarketEntry) -> Check:
+def _market(node: Node, entry: MarketEntry, block: Block) -> Check:
     name = f"{entry.protocol} {entry.market}"
+
+    def fetch(batch: Sequence[Call]) -> list[CallResult]:
+        return [node.call(call, block=block) for call in batch]
+
     try:
-        wrong = _without_code(reader.node, entry.entry_points, reader.block)
+        wrong = _without_code(node, entry.entry_points, block)
         if wrong is None and entry.protocol in PROTOCOLS:
-            drive(PROTOCOLS[entry.protocol].identify(entry), reader.fetch)
+            drive(PROTOCOLS[entry.protocol].identify(entry), fetch)
     except NotDeployed as error:
         return Check(name, "problem", error.fact, _FIX)
     except DefilevError as error:
