@@ -42,8 +42,10 @@ WIDEST_CEILING = Fraction(2)
 TOKEN = "token"
 ISOLATED = frozenset({"morpho-blue-pool"})
 """Roles of contracts that hold many markets: anyone may make one, so that the policy names those that are meant."""
+_AAVE_POOL = frozenset({"withdraw(address,uint256,address)", "repay(address,uint256,uint256,address)"})
 ROLES: Mapping[str, frozenset[str]] = {
-    "aave-v3-pool": frozenset({"withdraw(address,uint256,address)", "repay(address,uint256,uint256,address)"}),
+    "aave-v3-pool": _AAVE_POOL,
+    "sparklend-pool": _AAVE_POOL,
     "morpho-blue-pool": frozenset(
         {
             "withdrawCollateral((address,address,address,address,uint256),uint256,address,address)",

@@ -27,6 +27,7 @@ from defilev.pipeline.isolated import is_called
 from defilev.pipeline.look import read_account
 from defilev.pipeline.names import resolve
 from defilev.pipeline.planning import PlanQuestion, make_plan
+from defilev.pipeline.proving import require_fork, require_proven
 from defilev.pipeline.session import Session, connect
 from defilev.pipeline.trying import account_of, require_kept, require_unexpired, try_plan
 from defilev.plan import plan_document
@@ -94,6 +95,8 @@ class Rebalancing:
         require_well_formed([self.who])
         if self.wanted.mode != "dry-run":
             require_own_settings(loaded, unused=self.wanted.limits)
+        if self.wanted.mode in {"sign-only", "broadcast"}:
+            require_fork(self.protocol, self.wanted.engine)
         chosen = self.authority
         require_one_signer(account=chosen.account, keystore=chosen.keystore, signer=chosen.signer)
         session = connect(loaded.values)
@@ -175,6 +178,7 @@ class Rebalancing:
     def _sign(self, session: Session, plan: Plan, report: SimulationReport) -> None:
         from defilev.pipeline.journalled import ready_to_act
 
+        require_proven(plan, report)
         signing = self._signing(session, plan.owner)
         with ready_to_act(session, account=plan.owner) as ready:
             signer = signing()
@@ -186,6 +190,7 @@ class Rebalancing:
     def _send(self, session: Session, plan: Plan, report: SimulationReport) -> None:
         from defilev.pipeline.journalled import ready_to_act
 
+        require_proven(plan, report)
         signing = self._signing(session, plan.owner)
         with ready_to_act(session, account=plan.owner) as ready:
             retried, signer = self._agreed(session, plan, signing)

@@ -22,6 +22,7 @@ __all__ = ["known_chains", "load_address_book"]
 
 _REQUIRED = {
     "aave-v3": ("pool_addresses_provider",),
+    "sparklend": ("pool_addresses_provider",),
     "morpho-blue": ("morpho",),
     "compound-v3": ("comet",),
     "perp-curie": ("clearing_house",),

@@ -43,7 +43,8 @@ class Bounds:
     `tokens` are the market's, and those that a sale may pass through. `prices` are the oracle's of what the account
     holds and owes, `debts` base units owed by token. `minimum_fill` is the part of the oracle's value that a swap's
     minimum must bring. `selectors` are those that the chain's list has for each role, `None` where no list is shipped:
-    then the rules decide alone. `holdings` is `None` where the market knows what everything is.
+    then the rules decide alone. `holdings` is `None` where the market knows what everything is. `collateral` are the
+    tokens that the account has as such.
     """
 
     owner: Address
@@ -57,6 +58,7 @@ class Bounds:
     debts: Mapping[Address, int]
     selectors: Mapping[str, frozenset[bytes]] | None = None
     holdings: Holdings | None = None
+    collateral: frozenset[Address] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

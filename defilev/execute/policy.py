@@ -222,6 +222,7 @@ def _bounds(plan: Plan, policy: Policy) -> Bounds:
         minimum_fill=1 - plan.max_slippage - policy.limits.price_drift,
         selectors=_selectors(policy),
         holdings=_holdings(account),
+        collateral=frozenset(leg.asset.address for leg in account.legs if leg.used_as_collateral),
     )
 
 

@@ -18,13 +18,19 @@ from defilev.execute.checks import (
     is_of_market,
     is_owner,
 )
+from defilev.execute.compound_v3_calls import COMPOUND_V3
 from defilev.execute.morpho_blue_calls import MORPHO_BLUE
 from defilev.model.plan import Action, Approve, Repay, Swap, Withdraw
 from defilev.model.request import Address
 
 __all__ = ["ADAPTERS", "SwapCall", "checks", "decode_call", "same_action", "swap_call"]
 
-ADAPTERS: Mapping[str, MarketRules] = {"aave-v3": AAVE_V3, "morpho-blue": MORPHO_BLUE}
+ADAPTERS: Mapping[str, MarketRules] = {
+    "aave-v3": AAVE_V3,
+    "sparklend": AAVE_V3,
+    "morpho-blue": MORPHO_BLUE,
+    "compound-v3": COMPOUND_V3,
+}
 """What may be called of each protocol; one that is not here cannot be acted on."""
 
 UNLIMITED_FROM = 2**255

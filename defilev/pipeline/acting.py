@@ -22,6 +22,7 @@ from defilev.model.request import Block
 from defilev.model.simulation import SimulationReport
 from defilev.pipeline.agreeing import Agreement, agree
 from defilev.pipeline.hubs import read_hubs
+from defilev.pipeline.proving import require_proven
 from defilev.pipeline.scheduling import sending_for
 from defilev.pipeline.session import Session
 from defilev.pipeline.trying import TOLERANCE, account_of, require_chain, require_kept, require_unexpired, try_plan
@@ -111,7 +112,11 @@ def try_again(session: Session, plan: Plan, *, engine: EngineChoice = "auto") ->
 
 
 def sign_first(retried: Retried, plan: Plan, desk: Desk) -> SignedStep:
-    """Sign the plan's next transaction; send nothing. Raises as `execute.broadcast.sign_next` does."""
+    """Sign the plan's next transaction; send nothing.
+
+    Raises as `require_proven` and `execute.broadcast.sign_next` do.
+    """
+    require_proven(plan, retried.report)
     return sign_next(plan, desk, at=retried.session.block)
 
 
@@ -160,6 +165,7 @@ def broadcast(retried: Retried, plan: Plan, desk: Desk) -> Outcome:
         NotConfirmed: something was sent, and not everything was seen to succeed.
         Refused, KeyFailure, DataError: before anything was sent.
     """
+    require_proven(plan, retried.report)
     session = retried.session
     seen: list[LendingAccount] = []
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from defilev.errors import Infeasible
 from defilev.model.account import Leg
-from defilev.model.plan import Goal, Withdraw
+from defilev.model.plan import Goal
 from defilev.model.request import Read
 from defilev.model.token import Token
 from defilev.plan.choose import Ranked, debts_of, estimate, rank, read_routes
@@ -126,7 +126,7 @@ def _after_fill(path: Path, inputs: PlanInputs, sale: Sale, fill: Fill) -> Path:
 def _withdraw_everything(path: Path) -> Path:
     for leg in path.last.legs:
         if leg.side == "supply" and leg.amount > 0:
-            path = path.then(Withdraw(leg.asset, None))
+            path = path.then(path.protocol.withdraw_all(path.first, leg.asset))
     return path
 
 

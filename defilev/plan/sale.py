@@ -111,7 +111,8 @@ def sell(path: Path, inputs: PlanInputs, sale: Sale, fill: Fill) -> Path:
     All of the supply is withdrawn when `fill.amount` is all that there was at the plan's block.
     """
     everything = fill.amount == supply_of(path.first, sale.collateral.address)
-    path = path.then(Withdraw(sale.collateral, None if everything else fill.amount))
+    part = Withdraw(sale.collateral, fill.amount)
+    path = path.then(path.protocol.withdraw_all(path.first, sale.collateral) if everything else part)
     return exchange(path, inputs, sale, fill) if sale.swaps else path
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from defilev.abi import Interface, Transaction
+from defilev.model.abilities import Abilities
 from defilev.model.account import LendingAccount
 from defilev.model.book import MarketEntry
 from defilev.model.exposure import Exposure
-from defilev.model.plan import Action, Plan
+from defilev.model.plan import Action, Plan, Withdraw
 from defilev.model.probe import ProbeCalls
 from defilev.model.request import Address, Block, LogFilter, Read
 from defilev.model.target_inputs import BorrowMarket, Penalty
@@ -37,6 +38,11 @@ class LendingProtocol(Protocol):
     @property
     def name(self) -> str:
         """The name in address books and on the command line."""
+        ...
+
+    @property
+    def abilities(self) -> Abilities:
+        """What can be done with the protocol, and which of its releases are known."""
         ...
 
     def read_accounts(
@@ -82,6 +88,13 @@ class LendingProtocol(Protocol):
 
     def transaction(self, account: LendingAccount, action: Action) -> Transaction:
         """Return the call that performs a market action (`Supply`, `Withdraw`, `Borrow`, `Repay`) for the owner."""
+        ...
+
+    def withdraw_all(self, account: LendingAccount, asset: Token) -> Withdraw:
+        """Return the action that withdraws all there is of `asset`.
+
+        Its amount is `None` where the contract finds out itself, and else what the account has now.
+        """
         ...
 
     def debt_shares(self, account: LendingAccount, amount: int) -> int | None:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from defilev.abi import Interface, Transaction
+from defilev.model.abilities import Abilities
 from defilev.model.account import LendingAccount
 from defilev.model.book import MarketEntry
 from defilev.model.exposure import Exposure
-from defilev.model.plan import Action, Plan
+from defilev.model.plan import Action, Plan, Withdraw
 from defilev.model.probe import ProbeCalls
 from defilev.model.request import Address, Block, LogFilter, Read
 from defilev.model.target_inputs import BorrowMarket, Penalty
@@ -27,12 +28,15 @@ from defilev.units import mul_div_down
 
 __all__ = ["MorphoBlue"]
 
+ABILITIES = Abilities(plans=True, broadcasts="simulated", self_check="consistent", versions=("1.0",))
+
 
 @dataclass(frozen=True, slots=True)
 class MorphoBlue:
     """Morpho Blue as a `LendingProtocol`."""
 
     name: str = PROTOCOL_NAME
+    abilities: Abilities = ABILITIES
     is_isolated: bool = True
 
     def read_accounts(
@@ -70,6 +74,11 @@ class MorphoBlue:
     def transaction(self, account: LendingAccount, action: Action) -> Transaction:
         """See `write.transaction`."""
         return write.transaction(account.state, action)
+
+    def withdraw_all(self, account: LendingAccount, asset: Token) -> Withdraw:
+        """Return a withdrawal without an amount."""
+        del account
+        return Withdraw(asset, None)
 
     def debt_shares(self, account: LendingAccount, amount: int) -> int | None:
         """Return the shares of debt that `amount` base units repay at the account's time, rounded down."""

@@ -16,9 +16,9 @@ from defilev.errors import CallReverted
 from defilev.model.account import LendingAccount
 from defilev.model.request import Address, Call, CallResult, Read, Results
 from defilev.model.target_inputs import BorrowMarket
-from defilev.protocols.aave_v3.math import normalized_debt, price_of
-from defilev.protocols.aave_v3.regimes import REGIMES, ray_div_half_up, ray_mul_half_up
-from defilev.protocols.aave_v3.state import AaveState, Reserve
+from defilev.protocols.aave_family.math import normalized_debt, price_of
+from defilev.protocols.aave_family.regimes import REGIMES, ray_div_half_up, ray_mul_half_up
+from defilev.protocols.aave_family.state import AaveState, Reserve
 from defilev.units import BPS, RAY, UINT256_MAX, Ray, mul_div_down, mul_div_half_up, to_decimal
 
 __all__ = ["MarketRates", "RateCurve", "Rates", "rates_after", "read_borrow_market", "read_rates", "utilisation"]

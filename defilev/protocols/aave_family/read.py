@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from defilev.abi import interface
+from defilev.abi.address import ZERO_ADDRESS
 from defilev.abi.answers import decode_one, decode_optional
 from defilev.errors import NotDeployed
 from defilev.model.book import MarketEntry
 from defilev.model.request import Address, Batch, Block, Call, Read, Results
-from defilev.protocols.aave_v3 import calls
-from defilev.protocols.aave_v3.check import checked_accounts
-from defilev.protocols.aave_v3.decode import (
+from defilev.protocols.aave_family import calls
+from defilev.protocols.aave_family.check import checked_accounts
+from defilev.protocols.aave_family.decode import (
     EModeRead,
     ReserveRead,
     UserRead,
@@ -25,11 +26,12 @@ from defilev.protocols.aave_v3.decode import (
     decode_e_modes,
     decode_reserves,
     decode_users,
+    described_price,
     reserves_with_prices,
 )
-from defilev.protocols.aave_v3.regimes import REGIMES
-from defilev.protocols.aave_v3.releases import candidates
-from defilev.protocols.aave_v3.state import AaveMarket, Position
+from defilev.protocols.aave_family.regimes import REGIMES
+from defilev.protocols.aave_family.releases import candidates
+from defilev.protocols.aave_family.state import AaveMarket, Position
 from defilev.protocols.contract import AccountsRead
 from defilev.protocols.price_feeds import (
     Feed,
@@ -43,6 +45,7 @@ from defilev.protocols.price_feeds import (
 
 __all__ = ["identify", "read_accounts"]
 
+ENTRY_POINT = "pool_addresses_provider"
 T = TypeVar("T")
 Part = Generator[Batch, Results, T]
 
@@ -92,10 +95,10 @@ def read_accounts(
         SelfCheckFailed: a figure differs from the contract's, under every release that the market may be.
         PriceMissing: no price for an asset that somebody holds or owes.
     """
-    provider = market.entry_points["pool_addresses_provider"]
+    provider = market.entry_points[ENTRY_POINT]
     known = yield from _known_head(provider, owners, metadata) if metadata else _nothing()
     if known is None:
-        head = yield from _cold_head(provider, owners)
+        head = yield from _cold_head(market, owners)
         reserves, e_modes = yield from _cold_reserves(head)
         feeds: dict[Address, Feed] = {}
     else:
@@ -104,10 +107,17 @@ def read_accounts(
     positions, e_modes, feeds = yield from _positions(head, reserves, e_modes, feeds)
     if asked := without_round(feeds):
         feeds = with_round(feeds, (yield asked))
-    e_modes = yield from _category_prices(head.oracle, e_modes)
+    e_modes = yield from _category_prices(head, e_modes, feeds)
     priced = reserves_with_prices(reserves, feeds, base_unit=head.base_unit)
     described = AaveMarket(
-        market.market, provider, head.pool, head.oracle, head.revision, head.regimes[0], head.base_unit
+        protocol=market.protocol,
+        name=market.market,
+        addresses_provider=provider,
+        pool=head.pool,
+        oracle=head.oracle,
+        revision=head.revision,
+        regime=head.regimes[0],
+        base_unit=head.base_unit,
     )
     accounts = checked_accounts(
         described,
@@ -162,11 +172,12 @@ def _known_head(
     return head, reserves, refreshed
 
 
-def _cold_head(provider: Address, owners: Sequence[Address]) -> Part[_Head]:
+def _cold_head(market: MarketEntry, owners: Sequence[Address]) -> Part[_Head]:
+    provider = market.entry_points[ENTRY_POINT]
     results = yield calls.provider_calls(provider)
     functions = interface("aave_v3_addresses_provider")
     if not results[0].success:
-        raise NotDeployed(f"no Aave v3 PoolAddressesProvider at {provider}")
+        raise NotDeployed(f"no {market.protocol} PoolAddressesProvider at {provider}")
     pool = decode_one(functions["getPool"], results[0], what="address provider")
     oracle = decode_one(functions["getPriceOracle"], results[1], what="address provider")
     return _decode_head(pool, oracle, owners, (yield _head_calls(pool, oracle, owners)))
@@ -232,18 +243,26 @@ def _positions(
     return positions, e_modes | found, feeds | probed_feeds(sources, results[e_modes_end:])
 
 
-def _category_prices(oracle: Address, e_modes: dict[int, EModeRead]) -> Part[dict[int, EModeRead]]:
-    """Ask for the prices of old categories that have a source of their own."""
-    priced = [category for category, read in e_modes.items() if read.price_source is not None]
-    if not priced:
+def _category_prices(
+    head: _Head, e_modes: dict[int, EModeRead], feeds: Mapping[Address, Feed]
+) -> Part[dict[int, EModeRead]]:
+    """Ask for the prices of old categories that have a source of their own; an answer of zero counts as none."""
+    sources = {category: read.price_source for category, read in e_modes.items() if read.price_source is not None}
+    if not sources:
         return e_modes
-    function = interface("aave_v3_oracle")["getAssetPrice"]
-    results = yield [function.call(oracle, e_modes[category].price_source) for category in priced]
-    answers = zip(priced, results, strict=True)
-    return e_modes | {
-        category: e_modes[category].with_price(decode_one(function, result, what="oracle"))
-        for category, result in answers
-    }
+    functions = interface("aave_v3_oracle")
+    asked = (functions["getAssetPrice"], functions["getSourceOfAsset"])
+    results = yield [function.call(head.oracle, asset) for asset in sources.values() for function in asked]
+    decimals = len(str(head.base_unit)) - 1
+    for place, (category, asset) in enumerate(sources.items()):
+        value, source = (
+            decode_one(function, result, what="oracle")
+            for function, result in zip(asked, results[2 * place : 2 * place + 2], strict=True)
+        )
+        known = None if source == ZERO_ADDRESS else source
+        price = described_price(value, known, feeds, asset=asset, decimals=decimals) if value else None
+        e_modes = e_modes | {category: e_modes[category].with_price(price)}
+    return e_modes
 
 
 def _metadata(head: _Head, reserves: Sequence[ReserveRead], feeds: Mapping[Address, Feed]) -> dict[str, Any]:

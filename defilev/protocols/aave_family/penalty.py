@@ -6,9 +6,9 @@ from decimal import Decimal
 
 from defilev.model.account import LendingAccount
 from defilev.model.target_inputs import Penalty
-from defilev.protocols.aave_v3 import bitmap
-from defilev.protocols.aave_v3.regimes import REGIMES
-from defilev.protocols.aave_v3.state import AaveState, EMode, Reserve
+from defilev.protocols.aave_family import bitmap
+from defilev.protocols.aave_family.regimes import REGIMES
+from defilev.protocols.aave_family.state import AaveState, EMode, Reserve
 from defilev.units import BPS
 
 __all__ = ["penalty_of"]

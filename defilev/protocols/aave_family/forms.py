@@ -5,7 +5,7 @@ from __future__ import annotations
 from defilev.model.account import Leg, LendingAccount
 from defilev.model.exposure import Driver, Exposure, Term
 from defilev.model.request import Address
-from defilev.protocols.aave_v3.state import AaveState
+from defilev.protocols.aave_family.state import AaveState
 from defilev.units import BPS, RAY
 
 __all__ = ["exposure"]

@@ -15,6 +15,7 @@ __all__ = ["AaveMarket", "AaveState", "EMode", "Position", "Reserve"]
 class AaveMarket:
     """A market's contracts; `regime` names the rounding rules in force and `base_unit` is one of the quote currency."""
 
+    protocol: str
     name: str
     addresses_provider: Address
     pool: Address
@@ -73,7 +74,7 @@ class EMode:
     borrowable_bitmap: int | None = None
     ltv_zero_bitmap: int = 0
     isolated: bool = False
-    price: int | None = None
+    price: Price | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from defilev.model.account import Leg, LendingAccount, SelfCheck
-from defilev.protocols.aave_v3 import bitmap
-from defilev.protocols.aave_v3.math import (
+from defilev.protocols.aave_family import bitmap
+from defilev.protocols.aave_family.math import (
     AccountData,
     account_data,
+    counted_price,
     debt_balance,
     effective_loan_to_value,
     effective_threshold,
-    price_of,
     supply_balance,
 )
-from defilev.protocols.aave_v3.regimes import REGIMES
-from defilev.protocols.aave_v3.state import AaveState
+from defilev.protocols.aave_family.regimes import REGIMES
+from defilev.protocols.aave_family.state import AaveState
 from defilev.units import Bps, Ray, Wad, mul_div_down, mul_div_up
 
-__all__ = ["PROTOCOL_NAME", "account_from_state"]
-
-PROTOCOL_NAME = "aave-v3"
+__all__ = ["account_from_state"]
 
 PREDICTED = SelfCheck("unchecked", "a predicted state: no contract has it yet")
 
@@ -33,7 +31,7 @@ def account_from_state(
     return LendingAccount(
         chain_id=state.chain_id,
         block=state.block,
-        protocol=PROTOCOL_NAME,
+        protocol=state.market.protocol,
         market=state.market.name,
         owner=state.owner,
         quote_decimals=len(str(state.market.base_unit)) - 1,
@@ -60,15 +58,16 @@ def _supplies(state: AaveState) -> list[Leg]:
     regime = REGIMES[state.market.regime]
     legs = []
     for index, reserve in enumerate(state.reserves):
-        if not state.positions[index].scaled_supply or reserve.price is None:
+        price = counted_price(state, reserve)
+        if not state.positions[index].scaled_supply or price is None:
             continue
         amount = supply_balance(state, index)
         leg = Leg(
             side="supply",
             asset=reserve.asset,
             amount=amount,
-            price=reserve.price,
-            value=mul_div_down(amount, price_of(state, reserve), 10**reserve.asset.decimals),
+            price=price,
+            value=mul_div_down(amount, price.value, 10**reserve.asset.decimals),
             rate=Ray(reserve.liquidity_rate),
             liquidation_threshold=Bps(effective_threshold(state.e_mode, reserve)),
             loan_to_value=Bps(effective_loan_to_value(regime, state.e_mode, reserve)),
@@ -82,13 +81,14 @@ def _borrows(state: AaveState) -> list[Leg]:
     divide = mul_div_up if REGIMES[state.market.regime].exact_health else mul_div_down
     legs = []
     for index, reserve in enumerate(state.reserves):
-        if not bitmap.is_borrowing(state.user_configuration, reserve.id) or reserve.price is None:
+        price = counted_price(state, reserve)
+        if not bitmap.is_borrowing(state.user_configuration, reserve.id) or price is None:
             continue
         amount = debt_balance(state, index)
         if not amount:
             continue
-        value = divide(amount, price_of(state, reserve), 10**reserve.asset.decimals)
-        legs.append(Leg("borrow", reserve.asset, amount, reserve.price, value, Ray(reserve.variable_borrow_rate)))
+        value = divide(amount, price.value, 10**reserve.asset.decimals)
+        legs.append(Leg("borrow", reserve.asset, amount, price, value, Ray(reserve.variable_borrow_rate)))
     return legs
 
 

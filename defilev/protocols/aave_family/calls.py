@@ -8,8 +8,8 @@ from itertools import chain
 from defilev.abi import encode, interface
 from defilev.abi.address import ZERO_ADDRESS
 from defilev.model.request import Address, Call
-from defilev.protocols.aave_v3.bitmap import is_borrowing
-from defilev.protocols.aave_v3.state import Reserve
+from defilev.protocols.aave_family.bitmap import is_borrowing
+from defilev.protocols.aave_family.state import Reserve
 
 __all__ = [
     "MARKET_CALLS",

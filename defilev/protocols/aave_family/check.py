@@ -8,11 +8,11 @@ from dataclasses import replace
 from defilev.errors import PriceMissing, SelfCheckFailed
 from defilev.model.account import LendingAccount, SelfCheck
 from defilev.model.request import Block
-from defilev.protocols.aave_v3.account import account_from_state
-from defilev.protocols.aave_v3.decode import EModeRead, ReserveRead, UserRead
-from defilev.protocols.aave_v3.math import account_data, normalized_debt, normalized_income
-from defilev.protocols.aave_v3.regimes import REGIMES
-from defilev.protocols.aave_v3.state import AaveMarket, AaveState, Position
+from defilev.protocols.aave_family.account import account_from_state
+from defilev.protocols.aave_family.decode import EModeRead, ReserveRead, UserRead
+from defilev.protocols.aave_family.math import account_data, counted_price, normalized_debt, normalized_income
+from defilev.protocols.aave_family.regimes import REGIMES
+from defilev.protocols.aave_family.state import AaveMarket, AaveState, Position
 
 __all__ = ["checked_accounts"]
 
@@ -59,7 +59,7 @@ def checked_accounts(
         if failure is None:
             return tuple(_account(state, user) for state, user in zip(candidate, users, strict=True))
         first_failure = first_failure or failure
-    raise first_failure or SelfCheckFailed("no release of Aave v3 was left to compare with")
+    raise first_failure or SelfCheckFailed("no release was left to compare with")
 
 
 def _account(state: AaveState, user: UserRead) -> LendingAccount:
@@ -68,7 +68,7 @@ def _account(state: AaveState, user: UserRead) -> LendingAccount:
 
 def _require_prices(state: AaveState) -> None:
     for reserve, position in zip(state.reserves, state.positions, strict=True):
-        if reserve.price is None and position != Position():
+        if counted_price(state, reserve) is None and position != Position():
             raise PriceMissing(
                 f"{state.owner} on {state.market.name} cannot be valued: no price for {reserve.asset.symbol}",
                 asked=f"AaveOracle {state.market.oracle} at block {state.block.number}",
@@ -95,7 +95,7 @@ def _difference(
 
 
 def _failure(state: AaveState, what: str, computed: object, contract: object) -> SelfCheckFailed:
-    where = f"aave-v3/{state.market.name} differ at block {state.block.number}"
+    where = f"{state.market.protocol}/{state.market.name} differ at block {state.block.number}"
     return SelfCheckFailed(
         f"computed and contract {what} of {state.owner} on {where}",
         computed=computed,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 
-from defilev.protocols.aave_v3.regimes import BY_REVISION, REGIMES
+from defilev.protocols.aave_family.regimes import BY_REVISION, REGIMES
 
 __all__ = ["candidates"]
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from defilev.errors import Infeasible
 from defilev.model.plan import Action, Borrow, Repay, Supply, Withdraw
-from defilev.protocols.aave_v3 import bitmap
-from defilev.protocols.aave_v3.math import (
+from defilev.protocols.aave_family import bitmap
+from defilev.protocols.aave_family.math import (
     account_data,
     debt_balance,
     effective_loan_to_value,
@@ -16,8 +16,8 @@ from defilev.protocols.aave_v3.math import (
     normalized_income,
     supply_balance,
 )
-from defilev.protocols.aave_v3.regimes import REGIMES
-from defilev.protocols.aave_v3.state import AaveState, Position, Reserve
+from defilev.protocols.aave_family.regimes import REGIMES
+from defilev.protocols.aave_family.state import AaveState, Position, Reserve
 from defilev.units import BPS, RAY, WAD, mul_div_up
 
 __all__ = ["apply_action", "project_state"]

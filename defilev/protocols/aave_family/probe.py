@@ -16,7 +16,7 @@ from defilev.model.plan import Plan
 from defilev.model.probe import Observed, ProbeCalls
 from defilev.model.request import Address, Call, CallResult, Results
 from defilev.model.token import Token, TokenBalance
-from defilev.protocols.aave_v3.state import AaveState, Reserve
+from defilev.protocols.aave_family.state import AaveState, Reserve
 from defilev.units import UINT256_MAX, Wad
 
 __all__ = ["probe"]

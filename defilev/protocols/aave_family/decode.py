@@ -9,12 +9,13 @@ from defilev.abi import interface
 from defilev.abi.address import ZERO_ADDRESS
 from defilev.abi.answers import decode_all, decode_one, decode_optional, token_symbol
 from defilev.errors import RpcMalformed
+from defilev.model.account import Price
 from defilev.model.request import Address, CallResult, Results
 from defilev.model.token import Token
-from defilev.protocols.aave_v3 import bitmap
-from defilev.protocols.aave_v3.calls import RESERVE_CALLS, USER_CALLS
-from defilev.protocols.aave_v3.math import AccountData
-from defilev.protocols.aave_v3.state import EMode, Position, Reserve
+from defilev.protocols.aave_family import bitmap
+from defilev.protocols.aave_family.calls import RESERVE_CALLS, USER_CALLS
+from defilev.protocols.aave_family.math import AccountData
+from defilev.protocols.aave_family.state import EMode, Position, Reserve
 from defilev.protocols.price_feeds import Feed
 from defilev.units import UINT256_MAX
 
@@ -26,6 +27,7 @@ __all__ = [
     "decode_e_modes",
     "decode_reserves",
     "decode_users",
+    "described_price",
     "reserves_with_prices",
 ]
 
@@ -63,8 +65,8 @@ class EModeRead:
     e_mode: EMode
     price_source: Address | None
 
-    def with_price(self, price: int) -> EModeRead:
-        """Return the category with the price of its source."""
+    def with_price(self, price: Price | None) -> EModeRead:
+        """Return the category with the price that its members have; `None` leaves each its own."""
         return replace(self, e_mode=replace(self.e_mode, price=price))
 
 
@@ -195,7 +197,14 @@ def reserves_with_prices(
 def _with_price(read: ReserveRead, feeds: Mapping[Address, Feed], decimals: int) -> ReserveRead:
     if read.price is None:
         return read
-    asset = read.reserve.asset.address
-    feed = feeds.get(read.source) if read.source else None
-    feed = feed or Feed(source=read.source or asset, driver=asset, description=None, ratio_decimals=None)
-    return replace(read, reserve=replace(read.reserve, price=feed.price(read.price, decimals=decimals)))
+    price = described_price(read.price, read.source, feeds, asset=read.reserve.asset.address, decimals=decimals)
+    return replace(read, reserve=replace(read.reserve, price=price))
+
+
+def described_price(
+    value: int, source: Address | None, feeds: Mapping[Address, Feed], *, asset: Address, decimals: int
+) -> Price:
+    """Return the oracle's `value` for `asset` with what is known of its origin."""
+    feed = feeds.get(source) if source else None
+    feed = feed or Feed(source=source or asset, driver=source or asset, description=None, ratio_decimals=None)
+    return feed.price(value, decimals=decimals)

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from defilev.protocols.aave_v3 import bitmap
-from defilev.protocols.aave_v3.regimes import REGIMES, Regime, ray_mul_half_up
-from defilev.protocols.aave_v3.state import AaveState, EMode, Reserve
+from defilev.model.account import Price
+from defilev.protocols.aave_family import bitmap
+from defilev.protocols.aave_family.regimes import REGIMES, Regime, ray_mul_half_up
+from defilev.protocols.aave_family.state import AaveState, EMode, Reserve
 from defilev.units import BPS, RAY, SECONDS_PER_YEAR, WAD, mul_div_down, mul_div_half_up, mul_div_up
 
 __all__ = [
     "AccountData",
     "account_data",
+    "counted_price",
     "debt_balance",
     "effective_loan_to_value",
     "effective_threshold",
@@ -75,12 +77,18 @@ def debt_balance(state: AaveState, index: int) -> int:
     return variable + position.stable_debt
 
 
-def price_of(state: AaveState, reserve: Reserve) -> int:
-    """Return the price that counts for this account: the reserve's, or that of its old e-mode category; 0 for none."""
+def counted_price(state: AaveState, reserve: Reserve) -> Price | None:
+    """Return the price that counts for this account: the reserve's, or that of its old e-mode category."""
     category = state.e_mode
     if category is not None and category.price is not None and _in_category(category, reserve):
         return category.price
-    return reserve.price.value if reserve.price is not None else 0
+    return reserve.price
+
+
+def price_of(state: AaveState, reserve: Reserve) -> int:
+    """Return the value of the price that counts for this account; 0 for none."""
+    price = counted_price(state, reserve)
+    return price.value if price is not None else 0
 
 
 def effective_threshold(e_mode: EMode | None, reserve: Reserve) -> int:

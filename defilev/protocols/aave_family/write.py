@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from defilev.abi import Transaction, interface
 from defilev.model.plan import Action, Borrow, Repay, Supply, Withdraw
-from defilev.protocols.aave_v3.state import AaveState
+from defilev.protocols.aave_family.state import AaveState
 from defilev.units import UINT256_MAX
 
-__all__ = ["CONTRACT", "GAS", "transaction"]
+__all__ = ["GAS", "transaction"]
 
-CONTRACT = "aave-v3 pool"
 VARIABLE_RATE = 2
 NO_REFERRAL = 0
 
@@ -33,4 +32,4 @@ def transaction(state: AaveState, action: Action) -> Transaction:
             arguments = (asset.address, amount, VARIABLE_RATE, NO_REFERRAL, owner)
         case _:
             raise TypeError(f"{action.kind} is not an action of a lending market")
-    return Transaction(state.market.pool, CONTRACT, pool[action.kind], arguments)
+    return Transaction(state.market.pool, f"{state.market.protocol} pool", pool[action.kind], arguments)
