@@ -95,7 +95,7 @@ def test_a_market_in_ether_says_so(run: Run, monkeypatch: pytest.MonkeyPatch, co
 
     assert 0 == printed.code, printed.err
     assert "$" not in printed.out
-    assert "253.9332 WETH" in printed.out
+    assert "253.933 WETH" in printed.out
     assert "WETH −5 % (moves nothing held)" in " ".join(printed.out.split())
     assert "WETH above" not in printed.out
     assert [] == [line for line in printed.out.splitlines() if len(line) > columns]

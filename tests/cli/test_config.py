@@ -142,7 +142,7 @@ def test_protocols_of_a_named_chain_need_no_node(run: Run, repository: Path) -> 
     assert "0x2f39d218133AFaB8F2B819B1066c7E434Ad94E9e" in out
     assert (1, "ethereum") == (document["chain_id"], document["chain"])
     can = {market["protocol"]: market["abilities"] for market in document["markets"] if market["readable"]}
-    assert {"aave-v3", "sparklend", "compound-v3"} == can.keys()
+    assert {"aave-v3", "sparklend", "morpho-blue", "compound-v3"} == can.keys()
     assert ("simulated", "exact") == (can["aave-v3"]["broadcasts"], can["aave-v3"]["self_check"])
     assert ("forked", "consistent") == (can["compound-v3"]["broadcasts"], can["compound-v3"]["self_check"])
     assert "once held on a fork" in out

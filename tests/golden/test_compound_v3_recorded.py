@@ -14,7 +14,7 @@ from defilev.model.plan import Borrow, Withdraw
 from defilev.model.request import Batch, Call, CallResult, Results
 from defilev.observe.drive import drive
 from defilev.protocols import PROTOCOLS
-from defilev.protocols.compound_v3.math import accrued, present_value, rate_per_second, utilisation
+from defilev.protocols.compound_v3.math import accrued, present_value, rate_per_second, utilisation, yearly
 from defilev.protocols.compound_v3.state import CometState
 from defilev.units import WAD, to_decimal
 from tests.support.cassette import COMET, Change
@@ -32,6 +32,26 @@ REASONS = {
 """What the token, or Solidity's own arithmetic, says in place of the Comet."""
 
 COMET_ABI = interface("comet")
+PUBLISHED: dict[str, dict[str, tuple[str, ...]]] = {
+    "cusdcv3": {
+        "supply": ("0.8", "0", "0.0325", "0.4"),
+        "borrow": ("0.8", "0.015", "0.035", "0.25"),
+        "COMP": ("0.65", "0.7", "0.93"),
+        "WBTC": ("0.7", "0.77", "0.95"),
+        "WETH": ("0.825", "0.895", "0.95"),
+        "UNI": ("0.75", "0.81", "0.93"),
+        "LINK": ("0.79", "0.85", "0.93"),
+    },
+    "cwethv3": {
+        "supply": ("0.9", "0", "0.0283824", "0.6066567706"),
+        "borrow": ("0.9", "0.009945209674", "0.05171500002", "0.5171500339"),
+        "cbETH": ("0.9", "0.93", "0.95"),
+        "wstETH": ("0.9", "0.93", "0.95"),
+    },
+}
+"""Compound's own configuration of its first markets on Ethereum, in fractions: kink, base and slopes per year; and for
+each collateral the borrow, liquidate and liquidation factor. compound-finance/comet @ d5a30b0a, deployments/mainnet/
+usdc and weth, configuration.json; the recorded markets were deployed with it."""
 
 
 def details(account: LendingAccount) -> dict[str, str]:
@@ -111,6 +131,27 @@ def test_rates_and_totals_are_the_contract_s(market: str) -> None:
         str(present_value(totals.supply_principal, totals)),
         str(-present_value(-totals.borrow_principal, totals)),
     )
+
+
+@pytest.mark.parametrize("market", MARKETS)
+def test_rates_and_factors_are_those_that_compound_published(market: str) -> None:
+    """The yearly rates and factors read here are the digits of Compound's own configuration files.
+
+    A deployed contract keeps a rate for each second, rounded down: a year of them may be 31,536,000 wad units less.
+    """
+    state: CometState = READ[market]["gov"].state
+    published = PUBLISHED[market]
+    for side, model in (("supply", state.market.supply_rates), ("borrow", state.market.borrow_rates)):
+        kink, *rates = (Decimal(text) for text in published[side])
+        found = [to_decimal(yearly(rate), 27) for rate in (model.base, model.slope_low, model.slope_high)]
+        assert kink == to_decimal(model.kink, 18)
+        assert all(0 <= rate - ours < Decimal("31536000e-18") for rate, ours in zip(rates, found, strict=True))
+    factors = {
+        each.asset.symbol: (each.borrow_factor, each.liquidate_factor, each.liquidation_factor)
+        for each in state.market.collaterals
+    }
+    for symbol in published.keys() - {"supply", "borrow"}:
+        assert tuple(Decimal(text) for text in published[symbol]) == tuple(to_decimal(f, 18) for f in factors[symbol])
 
 
 def test_each_market_counts_in_its_own_currency() -> None:
