@@ -64,7 +64,7 @@ def run(url: str, book: Path, capsys: pytest.CaptureFixture[str]) -> Run:
 @pytest.fixture
 def session(url: str, book: Path) -> Iterator[Session]:
     """A connection to the recorded node as production makes it."""
-    connected = connect(Settings(rpc_url=url, address_book=(book,)))
+    connected = connect(Settings(rpc_url=(url,), address_book=(book,)))
     yield connected
     connected.close()
 
