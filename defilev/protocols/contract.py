@@ -17,7 +17,7 @@ from defilev.model.request import Address, Block, LogFilter, Read
 from defilev.model.target_inputs import BorrowMarket, Penalty
 from defilev.model.token import Token
 
-__all__ = ["AccountsRead", "LendingProtocol"]
+__all__ = ["AccountsRead", "LendingProtocol", "WholeMarkets"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,31 @@ class AccountsRead:
 
     accounts: tuple[LendingAccount, ...]
     metadata: Mapping[str, Any]
+
+
+class WholeMarkets:
+    """What protocols share whose entries in address books are one market each, and whose debts close as they stand."""
+
+    __slots__ = ()
+
+    @property
+    def is_isolated(self) -> bool:
+        """No: an entry is one market."""
+        return False
+
+    def searches(self, entry: MarketEntry, owners: Sequence[Address]) -> tuple[LogFilter, ...]:
+        """Return nothing: there is no market to be found."""
+        del entry, owners
+        return ()
+
+    def found(self, topics: Sequence[str]) -> tuple[Address, str]:
+        """Raise `ValueError`: no log is searched for."""
+        raise ValueError(f"{len(topics)} topics of a log that was never asked for")
+
+    def debt_shares(self, account: LendingAccount, amount: int) -> int | None:
+        """Return `None`: the market repays whatever is owed when it is asked for everything."""
+        del account, amount
+        return None
 
 
 class LendingProtocol(Protocol):

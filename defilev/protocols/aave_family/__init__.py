@@ -13,7 +13,7 @@ from defilev.model.book import MarketEntry
 from defilev.model.exposure import Exposure
 from defilev.model.plan import Action, Plan, Withdraw
 from defilev.model.probe import ProbeCalls
-from defilev.model.request import Address, Block, LogFilter, Read
+from defilev.model.request import Address, Block, Read
 from defilev.model.target_inputs import BorrowMarket, Penalty
 from defilev.model.token import Token
 from defilev.protocols.aave_family import forms, write
@@ -27,7 +27,7 @@ from defilev.protocols.aave_family.read import identify, read_accounts
 from defilev.protocols.aave_family.reasons import CODES
 from defilev.protocols.aave_family.regimes import REGIMES
 from defilev.protocols.aave_family.state import AaveState
-from defilev.protocols.contract import AccountsRead
+from defilev.protocols.contract import AccountsRead, WholeMarkets
 from defilev.units import mul_div_down
 
 __all__ = ["ABILITIES", "AaveFamily"]
@@ -36,12 +36,11 @@ ABILITIES = Abilities(plans=True, broadcasts="simulated", self_check="exact", ve
 
 
 @dataclass(frozen=True, slots=True)
-class AaveFamily:
+class AaveFamily(WholeMarkets):
     """One member of the family, by its name in address books, as a `LendingProtocol`."""
 
     name: str
     abilities: Abilities = ABILITIES
-    is_isolated: bool = False
 
     def read_accounts(
         self,
@@ -59,15 +58,6 @@ class AaveFamily:
         """See `read.identify`."""
         return identify(entry)
 
-    def searches(self, entry: MarketEntry, owners: Sequence[Address]) -> tuple[LogFilter, ...]:
-        """Return nothing: a market is an entry of the address book."""
-        del entry, owners
-        return ()
-
-    def found(self, topics: Sequence[str]) -> tuple[Address, str]:
-        """Raise `ValueError`: no log is searched for."""
-        raise ValueError(f"{len(topics)} topics of a log that was never asked for")
-
     def apply(self, account: LendingAccount, action: Action, *, at: int) -> LendingAccount:
         """See `apply.apply_action`."""
         return account_from_state(apply_action(account.state, action, at=at))
@@ -84,11 +74,6 @@ class AaveFamily:
         """Return a withdrawal without an amount."""
         del account
         return Withdraw(asset, None)
-
-    def debt_shares(self, account: LendingAccount, amount: int) -> int | None:
-        """Return `None`: the pool repays whatever is owed when it is asked for everything."""
-        del account, amount
-        return None
 
     def spender(self, account: LendingAccount) -> Address:
         """Return the pool."""

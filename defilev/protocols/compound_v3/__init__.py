@@ -15,7 +15,7 @@ from defilev.model.book import MarketEntry
 from defilev.model.exposure import Exposure
 from defilev.model.plan import Action, Plan, Withdraw
 from defilev.model.probe import ProbeCalls
-from defilev.model.request import Address, Block, LogFilter, Read
+from defilev.model.request import Address, Block, Read
 from defilev.model.target_inputs import BorrowMarket, Penalty
 from defilev.model.token import Token
 from defilev.protocols.compound_v3 import forms, write
@@ -26,7 +26,7 @@ from defilev.protocols.compound_v3.probe import probe
 from defilev.protocols.compound_v3.rates import borrow_market
 from defilev.protocols.compound_v3.read import identify, read_accounts
 from defilev.protocols.compound_v3.state import CometState
-from defilev.protocols.contract import AccountsRead
+from defilev.protocols.contract import AccountsRead, WholeMarkets
 from defilev.units import WAD
 
 __all__ = ["COMPOUND_V3"]
@@ -40,12 +40,11 @@ ABILITIES = Abilities(
 
 
 @dataclass(frozen=True, slots=True)
-class CompoundV3:
+class CompoundV3(WholeMarkets):
     """Compound v3 as a `LendingProtocol`; both of its versions, with and without the extended list of assets."""
 
     name: str = PROTOCOL
     abilities: Abilities = ABILITIES
-    is_isolated: bool = False
 
     def read_accounts(
         self,
@@ -62,15 +61,6 @@ class CompoundV3:
     def identify(self, entry: MarketEntry) -> Read[None]:
         """See `read.identify`."""
         return identify(entry)
-
-    def searches(self, entry: MarketEntry, owners: Sequence[Address]) -> tuple[LogFilter, ...]:
-        """Return nothing: a market is an entry of the address book."""
-        del entry, owners
-        return ()
-
-    def found(self, topics: Sequence[str]) -> tuple[Address, str]:
-        """Raise `ValueError`: no log is searched for."""
-        raise ValueError(f"{len(topics)} topics of a log that was never asked for")
 
     def apply(self, account: LendingAccount, action: Action, *, at: int) -> LendingAccount:
         """See `apply.apply_action`."""
@@ -89,11 +79,6 @@ class CompoundV3:
         state: CometState = account.state
         is_base = asset == state.market.base
         return Withdraw(asset, None if is_base else state.balances[state.index_of(asset.address)])
-
-    def debt_shares(self, account: LendingAccount, amount: int) -> int | None:
-        """Return `None`: the Comet repays whatever is owed when it is asked for everything."""
-        del account, amount
-        return None
 
     def spender(self, account: LendingAccount) -> Address:
         """Return the Comet."""
