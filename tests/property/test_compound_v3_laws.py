@@ -1,4 +1,4 @@
-"""Laws of Compound v3 accounts in any market: repaying helps, withdrawing is bounded, time only adds."""
+"""Laws of Compound v3 alone, with up to twenty collaterals: two limits, and the moment from which `absorb` succeeds."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from hypothesis import assume, given, strategies as st
 
 from defilev.errors import Infeasible
 from defilev.model.account import Price
-from defilev.model.plan import Borrow, Repay, Withdraw
+from defilev.model.plan import Borrow, Withdraw
 from defilev.model.request import Address, Block
 from defilev.model.token import Token
 from defilev.protocols.compound_v3.account import account_from_state
 from defilev.protocols.compound_v3.apply import apply_action, project_state
-from defilev.protocols.compound_v3.forms import exposure
-from defilev.protocols.compound_v3.math import balance, covers, debt, health_factor, now, principal_value
+from defilev.protocols.compound_v3.math import covers, debt, health_factor, now, principal_value
 from defilev.protocols.compound_v3.state import Collateral, CometMarket, CometState, RateModel, Totals
-from defilev.risk.forms import health_factor as health_of_forms
 from defilev.units import WAD
 
 ANY = Address("0x" + "00" * 20)
@@ -104,19 +102,6 @@ def attempt(state: CometState, action: Withdraw | Borrow, *, reasons: set[str]) 
     return None
 
 
-@given(state=states(), share=st.integers(1, 99))
-def test_repaying_never_lowers_the_health_factor(state: CometState, share: int) -> None:
-    """A part repaid raises the health factor, and all of it leaves no debt."""
-    part = max(debt(state) * share // 100, 1)
-    after = apply_action(state, Repay(BASE, part), at=NOW)
-    closed = apply_action(state, Repay(BASE, None), at=NOW)
-
-    raised = health_factor(after)
-    assert raised is None or raised >= health(state) - ROUNDING
-    assert abs(debt(after) - (debt(state) - part)) <= 2
-    assert (None, 0, 0) == (health_factor(closed), debt(closed), balance(closed))
-
-
 @given(state=states(), share=st.integers(1, 100))
 def test_withdrawing_never_raises_it_and_never_passes_the_borrow_limit(state: CometState, share: int) -> None:
     """What is withdrawn is gone, and nothing leaves that the rest would not cover by its borrow factors."""
@@ -146,15 +131,6 @@ def test_borrowing_stops_at_the_borrow_limit(state: CometState, share: int) -> N
     assert debt(after) >= state.market.borrow_minimum
 
 
-@given(state=states(), first=st.integers(1, 10**7), second=st.integers(1, 10**7))
-def test_time_only_adds_to_a_debt(state: CometState, first: int, second: int) -> None:
-    """A debt never shrinks by waiting, and health never rises: collateral earns nothing."""
-    soon, later = (project_state(state, at=NOW + wait) for wait in sorted((first, second)))
-
-    assert debt(state) <= debt(soon) <= debt(later)
-    assert health(state) >= health(soon) >= health(later)
-
-
 @given(state=states(), wait=st.integers(0, 10**7))
 def test_below_one_is_exactly_what_absorb_would_take(state: CometState, wait: int) -> None:
     """The health factor with interest up to now is below one when the collateral no longer covers, and never else."""
@@ -170,11 +146,3 @@ def test_health_does_not_depend_on_size(state: CometState, scale: int) -> None:
     assume(health(state) < 10**24)
 
     assert health(larger) == pytest.approx(health(state), rel=1e-5)
-
-
-@given(state=states())
-def test_the_linear_form_is_the_health_factor(state: CometState) -> None:
-    """Capacity per requirement of the forms is the exact health factor, but for the rounding of each leg's value."""
-    account = account_from_state(state)
-
-    assert health_of_forms(exposure(account, stable=frozenset())) == pytest.approx(health(state) / WAD, rel=1e-6)
