@@ -6,35 +6,48 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from defilev_signer.hashing import ADDRESS_BYTES, address
+from defilev_signer.hashing import ADDRESS_BYTES, address, keccak
 
 __all__ = ["ALL", "FUNCTIONS", "Action", "Approve", "Hop", "Repay", "Swap", "Withdraw", "read_call"]
 
 ALL = 2**256 - 1
-"""Stands for everything that is there, in `withdraw` and `repay`."""
+"""Stands for everything that is there, and for what shares turn out to be worth: no amount that a rule can know."""
 
 _WORD = 32
 _FEE_BYTES = 3
 _PATH_HEAD = 4
+_PARAMS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Withdraw:
-    """Take `amount` base units out of the market, to `to`."""
+    """Take `amount` base units of what `of` has out of the market, to `to`; `of` is `None` for whoever signs.
+
+    `market` is the id of an isolated market, `None` where the contract is the market; `shares` is what is taken in
+    place of an amount, `None` where the call has an amount.
+    """
 
     asset: str
     amount: int
     to: str
+    of: str | None = None
+    market: str | None = None
+    shares: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Repay:
-    """Pay back `amount` base units of what `on_behalf_of` owes."""
+    """Pay back `amount` base units of what `on_behalf_of` owes; `rate_mode` is `None` where debts have one rate.
+
+    `market` and `shares` are as in `Withdraw`.
+    """
 
     asset: str
     amount: int
-    rate_mode: int
+    rate_mode: int | None
     on_behalf_of: str
+    market: str | None = None
+    shares: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +116,41 @@ def _repay(_: str, data: bytes) -> Repay:
     return Repay(words.address(0), words.uint(1), words.uint(2), words.address(3))
 
 
+def _withdraw_collateral(_: str, data: bytes) -> Withdraw:
+    words, market = _isolated(data, 8)
+    return Withdraw(words.address(1), words.uint(5), words.address(7), words.address(6), market)
+
+
+def _withdraw_lent(_: str, data: bytes) -> Withdraw:
+    words, market = _isolated(data, 9)
+    amount, shares = _amount_or_shares(words)
+    return Withdraw(words.address(0), amount, words.address(8), words.address(7), market, shares)
+
+
+def _repay_isolated(_: str, data: bytes) -> Repay:
+    words, market = _isolated(data, 10)
+    if words.uint(8) != 9 * _WORD or words.uint(9):
+        raise ValueError("there is data for a callback, or its offset is not where the encoding has it")
+    amount, shares = _amount_or_shares(words)
+    return Repay(words.address(0), amount, None, words.address(7), market, shares)
+
+
+def _isolated(data: bytes, count: int) -> tuple[_Words, str]:
+    """Return the words of a call that begins with a market's five parameters, and the market: the hash of them."""
+    words = _Words(data, count)
+    for place in range(4):
+        words.address(place)
+    return words, "0x" + keccak(data[: _PARAMS * _WORD]).hex()
+
+
+def _amount_or_shares(words: _Words) -> tuple[int, int | None]:
+    """Return the amount in the sixth word, or the shares in the seventh, whose amount nobody can tell here."""
+    assets, shares = words.uint(5), words.uint(6)
+    if (assets == 0) == (shares == 0):
+        raise ValueError("of assets and shares one must be above zero and the other zero")
+    return (assets, None) if assets else (ALL, shares)
+
+
 def _approve(to: str, data: bytes) -> Approve:
     words = _Words(data, 2)
     return Approve(to, words.address(0), words.uint(1))
@@ -142,6 +190,9 @@ def _hops(path: bytes) -> tuple[Hop, ...]:
 FUNCTIONS: Mapping[str, Callable[[str, bytes], Action]] = {
     "withdraw(address,uint256,address)": _withdraw,
     "repay(address,uint256,uint256,address)": _repay,
+    "withdrawCollateral((address,address,address,address,uint256),uint256,address,address)": _withdraw_collateral,
+    "withdraw((address,address,address,address,uint256),uint256,uint256,address,address)": _withdraw_lent,
+    "repay((address,address,address,address,uint256),uint256,uint256,address,bytes)": _repay_isolated,
     "approve(address,uint256)": _approve,
     "exactInputSingle((address,address,uint24,address,uint256,uint256,uint160))": _swap_one,
     "exactInput((bytes,address,uint256,uint256))": _swap_along,

@@ -9,6 +9,7 @@ from fractions import Fraction
 __all__ = [
     "ETHER",
     "GWEI",
+    "ISOLATED",
     "LIMIT_BOUNDS",
     "LOCAL_CHAIN",
     "MOST_CALLDATA",
@@ -39,8 +40,19 @@ WIDEST_CEILING = Fraction(2)
 """The most times a token's price that `highest_purchase` may be."""
 
 TOKEN = "token"
+ISOLATED = frozenset({"morpho-blue-pool"})
+"""Roles of contracts that hold many markets: anyone may make one, so that the policy names those that are meant."""
+_AAVE_POOL = frozenset({"withdraw(address,uint256,address)", "repay(address,uint256,uint256,address)"})
 ROLES: Mapping[str, frozenset[str]] = {
-    "aave-v3-pool": frozenset({"withdraw(address,uint256,address)", "repay(address,uint256,uint256,address)"}),
+    "aave-v3-pool": _AAVE_POOL,
+    "sparklend-pool": _AAVE_POOL,
+    "morpho-blue-pool": frozenset(
+        {
+            "withdrawCollateral((address,address,address,address,uint256),uint256,address,address)",
+            "withdraw((address,address,address,address,uint256),uint256,uint256,address,address)",
+            "repay((address,address,address,address,uint256),uint256,uint256,address,bytes)",
+        }
+    ),
     "uniswap-v3-router": frozenset(
         {
             "exactInputSingle((address,address,uint24,address,uint256,uint256,uint160))",
@@ -54,11 +66,15 @@ ROLES: Mapping[str, frozenset[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """A contract that may be called; `functions` are signatures by selector."""
+    """A contract that may be called; `functions` are signatures by selector.
+
+    `markets` are the ids of the isolated markets that may be touched, where the contract has such.
+    """
 
     role: str
     name: str
     functions: Mapping[bytes, str]
+    markets: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

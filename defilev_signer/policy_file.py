@@ -15,6 +15,7 @@ from defilev_signer.hashing import parse_address, selector
 from defilev_signer.policy import (
     ETHER,
     GWEI,
+    ISOLATED,
     LIMIT_BOUNDS,
     LOCAL_CHAIN,
     NARROWEST_FLOOR,
@@ -33,6 +34,7 @@ from defilev_signer.public_keys import PUBLIC_TEST_ACCOUNTS
 __all__ = ["load_policy", "parse_policy"]
 
 _DECIMAL = re.compile(r"[0-9]{1,30}(\.[0-9]{1,18})?")
+_MARKET = re.compile(r"0x[0-9a-f]{64}")
 _SYMBOL = re.compile(r"[\w.+₮-]{1,20}")
 _LIMITS = {
     "fee_per_gas_gwei": ("fee_per_gas", GWEI),
@@ -84,16 +86,27 @@ def _contracts(entries: Sequence[Mapping[str, Any]], tokens: Sequence[Token]) ->
     found: dict[str, Contract] = {}
     of_tokens: dict[bytes, str] = {}
     for entry in entries:
-        _only(entry, ("role", "name", "address", "functions"), "[[contract]]")
         role = entry["role"]
+        isolated = ("markets",) if role in ISOLATED else ()
+        _only(entry, ("role", "name", "address", "functions", *isolated), "[[contract]]")
         functions = _functions(role, entry["functions"])
         if role == TOKEN:
             of_tokens |= functions
             continue
-        _add(found, parse_address(entry["address"]), Contract(role, str(entry["name"]), functions))
+        contract = Contract(role, str(entry["name"]), functions, _markets(entry.get("markets", [])))
+        _add(found, parse_address(entry["address"]), contract)
     for token in tokens:
         _add(found, token.address, Contract(TOKEN, token.symbol, of_tokens))
     return found
+
+
+def _markets(listed: Any) -> frozenset[str]:
+    if not isinstance(listed, list):
+        raise TypeError('[[contract]] markets is not a list: write markets = ["0x…"]')
+    for market in listed:
+        if not isinstance(market, str) or not _MARKET.fullmatch(market):
+            raise ValueError(f"{market} is not the id of a market: 0x and 64 small hex digits")
+    return frozenset(listed)
 
 
 def _add(found: dict[str, Contract], place: str, contract: Contract) -> None:

@@ -90,14 +90,20 @@ def _read(call: Call, policy: Policy) -> Action:
         listed = ", ".join(contract.functions.values())
         raise Denied("function", found=f"0x{call.data[:4].hex()} of {contract.name}", allowed=listed)
     try:
-        return read_call(signature, call.to, call.data[4:])
+        action = read_call(signature, call.to, call.data[4:])
     except ValueError as error:
         raise Denied("calldata", found=str(error), allowed=f"the one encoding of {signature}") from None
+    if isinstance(action, Withdraw | Repay) and action.market is not None:
+        listed = ", ".join(sorted(contract.markets)) or f"none: the policy lists no markets of {contract.name}"
+        _require("market", action.market in contract.markets, action.market, listed)
+    return action
 
 
 def _withdrawn(action: Withdraw, policy: Policy) -> Fraction:
     token = _token("asset", action.asset, policy)
-    _require("beneficiary", action.to == policy.account.owner, action.to, f"the owner, {policy.account.owner}")
+    owner = policy.account.owner
+    _require("beneficiary", action.to == owner, action.to, f"the owner, {owner}")
+    _require("whose it is", action.of in (None, owner), action.of, f"the owner's, {owner}")
     if action.amount == ALL:
         _require("amount", policy.account.may_close, "everything", "a number, unless the policy says may_close")
         return policy.limits.value_per_transaction
@@ -109,7 +115,8 @@ def _judge_repay(action: Repay, policy: Policy) -> None:
     account = policy.account
     _token("asset", action.asset, policy)
     _require("amount", action.amount > 0, action.amount, "above zero")
-    _require("interest rate mode", action.rate_mode == VARIABLE_RATE, action.rate_mode, f"{VARIABLE_RATE} (variable)")
+    mode = action.rate_mode
+    _require("interest rate mode", mode in (None, VARIABLE_RATE), mode, f"{VARIABLE_RATE} (variable)")
     _require("beneficiary", action.on_behalf_of in account.protected, action.on_behalf_of, "a protected account")
     own = action.on_behalf_of == account.owner
     _require("amount for another account", own or action.amount != ALL, "everything", "a number")

@@ -25,16 +25,28 @@ def summary(judged: Judgement, policy: Policy) -> tuple[str, ...]:
 def _sentence(judged: Judgement, policy: Policy) -> str:
     to = policy.name_of(judged.transaction.to)
     match judged.action:
-        case Withdraw(asset, amount, beneficiary):
-            return f"withdraw {_amount(asset, amount, policy)} from {to} to {policy.name_of(beneficiary)}"
-        case Repay(asset, amount, _, beneficiary):
-            return f"repay {_amount(asset, amount, policy)} at {to} for {policy.name_of(beneficiary)}"
+        case Withdraw() as taken:
+            moved = _moved(taken, policy)
+            return f"withdraw {moved} from {to}{_market(taken.market)} to {policy.name_of(taken.to)}"
+        case Repay() as paid:
+            return f"repay {_moved(paid, policy)} at {to}{_market(paid.market)} for {policy.name_of(paid.on_behalf_of)}"
         case Approve(token, spender, amount):
             return f"allow {policy.name_of(spender)} to take {_amount(token, amount, policy)}"
         case Swap():
             return _swap(judged.action, to, policy)
         case None:
             return f"nothing: uses up nonce {judged.transaction.nonce}"
+
+
+def _moved(action: Withdraw | Repay, policy: Policy) -> str:
+    if action.shares is None:
+        return _amount(action.asset, action.amount, policy)
+    token = policy.tokens[action.asset]
+    return f"what {action.shares} shares are of {token.symbol} ({token.address})"
+
+
+def _market(market: str | None) -> str:
+    return "" if market is None else f", market {market},"
 
 
 def _swap(action: Swap, to: str, policy: Policy) -> str:

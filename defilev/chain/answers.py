@@ -6,10 +6,21 @@ from typing import Any
 
 from defilev.abi import keccak
 from defilev.chain.quantity import parse_hash, parse_object, parse_quantity, to_hex
-from defilev.chain.values import Receipt, SeenTransaction, parse_receipt, parse_transaction
+from defilev.chain.values import Log, Receipt, SeenTransaction, parse_logs, parse_receipt, parse_transaction
 from defilev.errors import BlockUnavailable, RpcMalformed
+from defilev.model.request import Address
 
-__all__ = ["NoSuchBlock", "height", "receipt", "sent_hash", "simulated", "transaction", "transactions", "version"]
+__all__ = [
+    "NoSuchBlock",
+    "height",
+    "logs",
+    "receipt",
+    "sent_hash",
+    "simulated",
+    "transaction",
+    "transactions",
+    "version",
+]
 
 
 class NoSuchBlock(BlockUnavailable):
@@ -54,6 +65,14 @@ def transactions(number: int, block: Any) -> tuple[SeenTransaction, ...]:
     if not isinstance(listed, list):
         raise RpcMalformed("the node's block does not list its transactions", block=number)
     return tuple(map(parse_transaction, listed))
+
+
+def logs(address: Address, answer: Any) -> tuple[Log, ...]:
+    """Return the logs of that contract."""
+    found = parse_logs(answer)
+    if any(log.address != address for log in found):
+        raise RpcMalformed("the node answered with the logs of another contract", asked=address)
+    return found
 
 
 def sent_hash(raw: bytes, answer: Any) -> str:

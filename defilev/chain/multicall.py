@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
 
 from defilev.abi import interface
 from defilev.chain.aggregate3 import call_size, decode_results, encode_calls
 from defilev.chain.node import Node
 from defilev.errors import BlockUnavailable, NotDeployed, RpcMalformed, RpcRejected
-from defilev.model.request import Address, Block, Call, CallResult
+from defilev.model.request import Address, Block, Call, CallResult, links
 
 __all__ = ["PinnedReader"]
+
+Piece: TypeAlias = tuple[Call, ...]
 
 _LARGEST_CHUNK = 500
 _LARGEST_CALLDATA = 200_000
@@ -59,7 +62,7 @@ class PinnedReader:
             RpcError: see `Rpc.read`.
         """
         results: list[CallResult] = []
-        for chunk in self._chunks(batch):
+        for chunk in self._chunks(links(batch)):
             results += self._chunk(chunk)
         return results
 
@@ -78,29 +81,32 @@ class PinnedReader:
                 now=now.hash,
             )
 
-    def _chunks(self, batch: Sequence[Call]) -> Iterator[Sequence[Call]]:
-        start = size = 0
-        for index, call in enumerate(batch):
-            added = call_size(call)
-            if index > start and (index - start == self._largest_chunk or size + added > self._largest_calldata):
-                yield batch[start:index]
-                start, size = index, 0
+    def _chunks(self, pieces: Sequence[Piece]) -> Iterator[Sequence[Piece]]:
+        start = count = size = 0
+        for index, piece in enumerate(pieces):
+            added = sum(map(call_size, piece))
+            too_many = count + len(piece) > self._largest_chunk or size + added > self._largest_calldata
+            if index > start and too_many:
+                yield pieces[start:index]
+                start, count, size = index, 0, 0
+            count += len(piece)
             size += added
-        if start < len(batch):
-            yield batch[start:]
+        if start < len(pieces):
+            yield pieces[start:]
 
-    def _chunk(self, calls: Sequence[Call]) -> list[CallResult]:
-        """Answer `calls` in one round trip, or in two halves when the node finds them too much for one."""
+    def _chunk(self, pieces: Sequence[Piece]) -> list[CallResult]:
+        """Answer `pieces` in one round trip, or in two halves when the node finds them too much for one."""
+        calls = [call for piece in pieces for call in piece]
         try:
             results, is_complete = self._ask(calls)
-            if is_complete or len(calls) == 1:
+            if is_complete or len(pieces) == 1:
                 return results
         except RpcRejected as rejected:
-            if len(calls) == 1 or rejected.kind != "refused":
+            if len(pieces) == 1 or rejected.kind != "refused":
                 raise  # a smaller chunk cures neither a wrong key nor a node that is busy or broken
-        middle = len(calls) // 2
-        self._largest_chunk = min(self._largest_chunk, max(middle, _SMALLEST_CHUNK))
-        return self._chunk(calls[:middle]) + self._chunk(calls[middle:])
+        middle = len(pieces) // 2
+        self._largest_chunk = min(self._largest_chunk, max(len(calls) // 2, _SMALLEST_CHUNK))
+        return self._chunk(pieces[:middle]) + self._chunk(pieces[middle:])
 
     def _ask(self, calls: Sequence[Call]) -> tuple[list[CallResult], bool]:
         """Return the results, and whether there was gas enough to believe the failures among them."""

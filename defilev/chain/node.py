@@ -12,13 +12,14 @@ from defilev.chain.quantity import parse_data, parse_quantity, to_hex
 from defilev.chain.rpc import Requests
 from defilev.chain.values import (
     FeeHistory,
+    Log,
     Receipt,
     SeenTransaction,
     parse_block,
     parse_fee_history,
 )
 from defilev.errors import BlockUnavailable, RpcMalformed, RpcRejected
-from defilev.model.request import Address, Block, Call, CallResult
+from defilev.model.request import Address, Block, Call, CallResult, LogFilter
 
 __all__ = ["At", "Node", "Tag", "Watermark"]
 
@@ -200,6 +201,21 @@ class Node:
             RpcMalformed: the node answered with another hash than that of `raw`.
         """
         return self.rpc.read("eth_sendRawTransaction", [to_hex(raw)], partial(answers.sent_hash, raw))
+
+    def logs(self, wanted: LogFilter, *, first: int, last: int) -> tuple[Log, ...]:
+        """Return the logs that `wanted` lets through, from block `first` to block `last`.
+
+        Raises:
+            RpcRejected: the node refuses, for one because the range is too long.
+            RpcMalformed: it answered with the logs of another contract.
+        """
+        asked = {
+            "address": wanted.address,
+            "topics": [None if allowed is None else list(allowed) for allowed in wanted.topics],
+            "fromBlock": to_hex(first),
+            "toBlock": to_hex(last),
+        }
+        return self.rpc.read("eth_getLogs", [asked], partial(answers.logs, wanted.address))
 
     def simulate_v1(self, request: Mapping[str, Any], *, block: At) -> list[Any]:
         """Return the blocks that an `eth_simulateV1` request makes on the state of `block`, one per block asked for."""

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from defilev.abi import interface
 from defilev.chain.multicall import PinnedReader
 from defilev.chain.node import Node
 from defilev.cli.checks import Check
-from defilev.errors import DefilevError
+from defilev.errors import DefilevError, NotDeployed
 from defilev.model.book import AddressBook, MarketEntry, UniswapV3Entry
-from defilev.model.request import Address, Block
+from defilev.model.request import Address, Block, Call, CallResult
+from defilev.observe.drive import drive
+from defilev.protocols import PROTOCOLS
 
 __all__ = ["contract_checks"]
 
 _FIX = "check --address-book and --rpc-url: they must be of the same chain"
-_POOL_GETTER = {"aave-v3": ("pool_addresses_provider", "aave_v3_addresses_provider", "getPool")}
-"""By protocol: an entry point, its interface, and the function that names the contract which holds the positions."""
 
 
 def contract_checks(node: Node, book: AddressBook, block: Block) -> Iterator[Check]:
@@ -39,22 +39,19 @@ def _multicall(node: Node, book: AddressBook, block: Block) -> Check:
 
 def _market(node: Node, entry: MarketEntry, block: Block) -> Check:
     name = f"{entry.protocol} {entry.market}"
+
+    def fetch(batch: Sequence[Call]) -> list[CallResult]:
+        return [node.call(call, block=block) for call in batch]
+
     try:
-        wrong = _without_code(node, entry.entry_points, block) or _pool_problem(node, entry, block)
+        wrong = _without_code(node, entry.entry_points, block)
+        if wrong is None and entry.protocol in PROTOCOLS:
+            drive(PROTOCOLS[entry.protocol].identify(entry), fetch)
+    except NotDeployed as error:
+        return Check(name, "problem", error.fact, _FIX)
     except DefilevError as error:
         return Check(name, "problem", error.fact, error.fix)
     return Check(name, "problem", wrong, _FIX) if wrong else Check(name, "ok", _named(entry.entry_points))
-
-
-def _pool_problem(node: Node, entry: MarketEntry, block: Block) -> str | None:
-    if entry.protocol not in _POOL_GETTER:
-        return None
-    key, abi, getter = _POOL_GETTER[entry.protocol]
-    provider = entry.entry_points[key]
-    pool = _asked(node, provider, abi, getter, block)
-    if pool is None or not node.code(pool, block=block):
-        return f"{key} {provider} does not lead to a pool"
-    return None
 
 
 def _venue(node: Node, venue: UniswapV3Entry, block: Block) -> Check:

@@ -10,7 +10,7 @@ import typer
 
 from defilev.cli.context import load, output
 from defilev.cli.scenarios import parse_changes, parse_health_limit, parse_shocks
-from defilev.errors import ConditionBreached
+from defilev.errors import ConditionBreached, SearchIncomplete
 
 if TYPE_CHECKING:
     from defilev.cli.output import Output
@@ -22,7 +22,10 @@ Who = Annotated[list[str], typer.Argument(metavar="WHO…", help="Addresses or E
 Protocols = Annotated[
     list[str] | None, typer.Option("-p", "--protocol", metavar="PROTOCOL", help="Only this protocol; may be repeated.")
 ]
-Market = Annotated[str | None, typer.Option("--market", metavar="NAME", help="Only the market with this name.")]
+Market = Annotated[
+    str | None,
+    typer.Option("--market", metavar="NAME", help="Only this market: its name, or the beginning of its id."),
+]
 FailBelow = Annotated[
     str | None, typer.Option("--fail-below", metavar="HF", help="Exit with 5 when a health factor is below this.")
 ]
@@ -56,11 +59,13 @@ def health(
     limit = None if fail_below is None else parse_health_limit(fail_below)
     changes = () if stress is None else parse_changes(stress)
     shocks = parse_shocks(shock or ())
-    report = _read(ctx, who, tuple(protocol or ()), market, changes, shocks)
+    report, shortfalls = _read(ctx, who, tuple(protocol or ()), market, changes, shocks)
     out = output(ctx)
     _print(report, out)
     if limit is not None:
         _require(report, limit)
+    if shortfalls:
+        raise shortfalls[0]
     if endangered := [view for view in report.views if view.status != "OK"]:
         out.next(_plan(_worst(endangered), load(ctx).values.status.low))
 
@@ -72,7 +77,8 @@ def _read(
     market: str | None,
     changes: tuple[Decimal, ...],
     shocks: tuple[tuple[str, Decimal], ...],
-) -> HealthReport:
+) -> tuple[HealthReport, Sequence[SearchIncomplete]]:
+    """Return the report, and what of the chain could not be searched for more."""
     from defilev.cli.health_report import health_report, require_well_formed, resolve_owners
     from defilev.pipeline.session import connect
 
@@ -81,7 +87,8 @@ def _read(
         session = connect(load(ctx).values)
         try:
             owners = resolve_owners(session, who)
-            return health_report(session, owners, protocols=protocols, market=market, changes=changes, shocks=shocks)
+            report = health_report(session, owners, protocols=protocols, market=market, changes=changes, shocks=shocks)
+            return report, session.shortfalls
         finally:
             session.close()
 
@@ -112,7 +119,7 @@ def _require(report: HealthReport, limit: Decimal) -> None:
 
 
 def _place(view: HealthView) -> str:
-    return f"{view.account.owner} {view.account.protocol} {view.account.market}"
+    return f"{view.account.owner} {view.account.protocol} {view.account.market_name}"
 
 
 def _worst(views: Sequence[HealthView]) -> HealthView:

@@ -19,7 +19,9 @@ __all__ = ["plan"]
 
 Who = Annotated[str, typer.Argument(metavar="WHO", help="An address or ENS name.", show_default=False)]
 Protocol = Annotated[str, typer.Option("-p", "--protocol", metavar="PROTOCOL", help="The protocol of the position.")]
-Market = Annotated[str | None, typer.Option("--market", metavar="NAME", help="The market, where there are several.")]
+Market = Annotated[
+    str | None, typer.Option("--market", metavar="NAME", help="The market: its name, or the beginning of its id.")
+]
 ToHealthFactor = Annotated[
     str | None, typer.Option("--to-health-factor", metavar="X", help="Raise the health factor to at least this.")
 ]

@@ -12,8 +12,12 @@ from defilev.cli.output import Output
 if TYPE_CHECKING:
     from defilev.config.settings import Settings
     from defilev.model.book import AddressBook
+    from defilev.protocols import LendingProtocol
 
 __all__ = ["app"]
+
+_BROADCASTS = {"no": "no", "simulated": "once simulated", "forked": "once held on a fork"}
+_MANY = 4
 
 app = typer.Typer(help="Protocols and markets that the address book of a chain names.")
 
@@ -55,7 +59,7 @@ def _lines(book: AddressBook, out: Output) -> list[str]:
     rows = [
         [_protocol(entry.protocol, PROTOCOLS), Cell(entry.market), Cell(name), Cell(address)]
         for entry in book.markets
-        for name, address in entry.entry_points.items()
+        for name, address in (*entry.entry_points.items(), *(("isolated market", each) for each in entry.ids or ()))
     ]
     venue = book.uniswap_v3
     names = ("factory", "quoter_v2", "swap_router_02")
@@ -64,13 +68,47 @@ def _lines(book: AddressBook, out: Output) -> list[str]:
     columns = [Column("protocol"), Column("market"), Column("entry point"), Column("address")]
     sources = ", ".join(book.sources)
     head = f"{out.ink(book.chain_name, 'strong')} · chain {book.chain_id} · {sources}"
-    return [head, "", *table(columns, rows, width=out.width, ink=out.ink)]
+    return [head, "", *table(columns, rows, width=out.width, ink=out.ink), "", *_abilities(book, out)]
+
+
+def _abilities(book: AddressBook, out: Output) -> list[str]:
+    from defilev.protocols import PROTOCOLS
+    from defilev.report.table import Cell, Column, table
+
+    names = dict.fromkeys(entry.protocol for entry in book.markets)
+    rows = [[Cell(name), *map(Cell, _can(PROTOCOLS.get(name)))] for name in names]
+    columns = [Column(title) for title in ("protocol", "reads", "plans", "sends", "self-check", "versions")]
+    return table(columns, rows, width=out.width, ink=out.ink)
+
+
+def _can(protocol: LendingProtocol | None) -> tuple[str, ...]:
+    if protocol is None:
+        return ("no", "no", "no", "—", "—")
+    can = protocol.abilities
+    return ("yes", "yes" if can.plans else "no", _BROADCASTS[can.broadcasts], can.self_check, _span(can.versions))
+
+
+def _span(versions: tuple[str, ...]) -> str:
+    """Return the versions, or the first and last of many."""
+    return ", ".join(versions) if len(versions) < _MANY else f"{versions[0]} to {versions[-1]}"
 
 
 def _protocol(name: str, known: Any) -> Any:
     from defilev.report.table import Cell
 
     return Cell(name) if name in known else Cell(f"{name} (not read yet)", "dim")
+
+
+def _ability(protocol: LendingProtocol | None) -> dict[str, Any] | None:
+    if protocol is None:
+        return None
+    can = protocol.abilities
+    return {
+        "plans": can.plans,
+        "broadcasts": can.broadcasts,
+        "self_check": can.self_check,
+        "versions": list(can.versions),
+    }
 
 
 def _document(book: AddressBook) -> dict[str, Any]:
@@ -89,7 +127,10 @@ def _document(book: AddressBook) -> dict[str, Any]:
                 "protocol": entry.protocol,
                 "market": entry.market,
                 "readable": entry.protocol in PROTOCOLS,
+                "abilities": _ability(PROTOCOLS.get(entry.protocol)),
                 "entry_points": dict(entry.entry_points),
+                "ids": None if entry.ids is None else list(entry.ids),
+                "first_block": entry.first_block,
             }
             for entry in book.markets
         ],

@@ -23,9 +23,11 @@ from defilev.pipeline.acting import (
     try_again,
     unsigned,
 )
+from defilev.pipeline.isolated import is_called
 from defilev.pipeline.look import read_account
 from defilev.pipeline.names import resolve
 from defilev.pipeline.planning import PlanQuestion, make_plan
+from defilev.pipeline.proving import require_fork, require_proven
 from defilev.pipeline.session import Session, connect
 from defilev.pipeline.trying import account_of, require_kept, require_unexpired, try_plan
 from defilev.plan import plan_document
@@ -93,6 +95,8 @@ class Rebalancing:
         require_well_formed([self.who])
         if self.wanted.mode != "dry-run":
             require_own_settings(loaded, unused=self.wanted.limits)
+        if self.wanted.mode in {"sign-only", "broadcast"}:
+            require_fork(self.protocol, self.wanted.engine)
         chosen = self.authority
         require_one_signer(account=chosen.account, keystore=chosen.keystore, signer=chosen.signer)
         session = connect(loaded.values)
@@ -135,13 +139,13 @@ class Rebalancing:
         owner = resolve(session, self.who)
         if self.wanted.plan_file is not None:
             plan = read_plan(self.wanted.plan_file)
-            asked = (owner, self.protocol, self.market or plan.market)
-            if (plan.owner, plan.protocol, plan.market) != asked:
+            is_market = self.market is None or is_called(plan, self.market)
+            if (plan.owner, plan.protocol, is_market) != (owner, self.protocol, True):
                 raise PlanUnreadable(
                     "the plan is for another position than the one named on the command line",
                     fix="name the plan's own position, or make a new plan",
                     plan=f"{plan.owner} {plan.protocol} {plan.market}",
-                    named=" ".join(asked),
+                    named=f"{owner} {self.protocol} {self.market or plan.market}",
                 )
             account_of(session, plan)
             require_unexpired(session, plan)
@@ -174,6 +178,7 @@ class Rebalancing:
     def _sign(self, session: Session, plan: Plan, report: SimulationReport) -> None:
         from defilev.pipeline.journalled import ready_to_act
 
+        require_proven(plan, report)
         signing = self._signing(session, plan.owner)
         with ready_to_act(session, account=plan.owner) as ready:
             signer = signing()
@@ -185,6 +190,7 @@ class Rebalancing:
     def _send(self, session: Session, plan: Plan, report: SimulationReport) -> None:
         from defilev.pipeline.journalled import ready_to_act
 
+        require_proven(plan, report)
         signing = self._signing(session, plan.owner)
         with ready_to_act(session, account=plan.owner) as ready:
             retried, signer = self._agreed(session, plan, signing)

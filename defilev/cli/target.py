@@ -19,7 +19,9 @@ __all__ = ["target"]
 
 Who = Annotated[str, typer.Argument(metavar="WHO", help="An address or ENS name.", show_default=False)]
 Protocol = Annotated[str, typer.Option("-p", "--protocol", metavar="PROTOCOL", help="The protocol of the position.")]
-Market = Annotated[str | None, typer.Option("--market", metavar="NAME", help="The market, where there are several.")]
+Market = Annotated[
+    str | None, typer.Option("--market", metavar="NAME", help="The market: its name, or the beginning of its id.")
+]
 ObjectiveName = Annotated[
     str | None,
     typer.Option(
@@ -178,7 +180,7 @@ def _print(
         out.document(no_target_document(account) if found is None else target_json(found))
     elif found is None:
         out.result(
-            f"{account.protocol} {account.market} · {account.owner}\n  no position: nothing to set a leverage for"
+            f"{account.protocol} {account.market_name} · {account.owner}\n  no position: nothing to set a leverage for"
         )
     else:
         paint = ink(color=out.has_color(sys.stdout))

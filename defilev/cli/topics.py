@@ -41,8 +41,8 @@ Units: what a number is, where you type it and where you read it.
                   (collateral minus debt); 1x is no debt
   loan-to-value   59.17%: debt divided by collateral, both at the oracle's prices
   threshold       81.00%: the loan-to-value at which an asset can be liquidated, set by the protocol
-  price, value    in the oracle's quote currency, US dollars on the usual markets; the oracle's
-                  price decides liquidation, not the one on an exchange
+  price, value    in the oracle's quote currency: US dollars on the usual markets, the loan token in
+                  an isolated one; the oracle's price decides liquidation, not the one on an exchange
   rate            +3.02%/yr: earned on supply; -3.90%/yr: paid on debt; at this block's rate
   duration        90s, 10m, 24h, 7d; a bare number is seconds
   gas price       50gwei = 0.00000005 ETH for each unit of gas

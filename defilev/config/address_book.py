@@ -22,12 +22,16 @@ __all__ = ["known_chains", "load_address_book"]
 
 _REQUIRED = {
     "aave-v3": ("pool_addresses_provider",),
+    "sparklend": ("pool_addresses_provider",),
     "morpho-blue": ("morpho",),
     "compound-v3": ("comet",),
     "perp-curie": ("clearing_house",),
     "gmx-v2": ("data_store", "reader"),
 }
 """The entry points without which a market of the protocol cannot be read; other protocols' are theirs to check."""
+_ISOLATED = frozenset({"morpho-blue"})
+"""Protocols whose entries are deployments of many isolated markets, named by ids of 32 bytes."""
+_MARKET_ID = re.compile(r"0x[0-9a-f]{64}")
 _UNISWAP = "uniswap-v3"
 _UNISWAP_KEYS = ("factory", "quoter_v2", "swap_router_02")
 _CHAIN_ADDRESSES = ("multicall3", "ens_registry")
@@ -36,13 +40,14 @@ _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 @dataclass(frozen=True, slots=True)
 class _Book:
-    """One file, parsed and checked; `chain` holds the addresses of `[chain]`."""
+    """One file, parsed and checked; `chain` holds the addresses of `[chain]`, `venue` those of Uniswap, if any."""
 
     source: str
     chain_id: int
     chain_name: str
     chain: Mapping[str, Address]
-    tables: Mapping[tuple[str, str], Mapping[str, Address]]
+    venue: Mapping[str, Address]
+    markets: Mapping[tuple[str, str], MarketEntry]
 
 
 def load_address_book(chain: str | int | None, *, extra: Sequence[Path] = ()) -> AddressBook:
@@ -108,21 +113,22 @@ def _refuse_chain(what: str, name: str | None, books: Sequence[_Book]) -> NoRetu
 
 def _merged(books: Sequence[_Book]) -> AddressBook:
     chain: dict[str, Address] = {}
-    tables: dict[tuple[str, str], Mapping[str, Address]] = {}
+    venue: Mapping[str, Address] = {}
+    markets: dict[tuple[str, str], MarketEntry] = {}
     for book in books:
         chain |= book.chain
-        tables |= book.tables
+        venue = book.venue or venue
+        markets |= book.markets
     if "multicall3" not in chain:
         raise ConfigurationError(
             f"{books[-1].source}: [chain] has no multicall3", fix='add multicall3 = "0x…" to [chain]'
         )
-    uniswap = tables.pop((_UNISWAP, ""), None)
     return AddressBook(
         chain_id=books[-1].chain_id,
         chain_name=books[-1].chain_name,
         multicall3=chain["multicall3"],
-        markets=tuple(MarketEntry(protocol, market, entries) for (protocol, market), entries in tables.items()),
-        uniswap_v3=UniswapV3Entry(**uniswap) if uniswap else None,
+        markets=tuple(markets.values()),
+        uniswap_v3=UniswapV3Entry(**venue) if venue else None,
         ens_registry=chain.get("ens_registry"),
         sources=tuple(book.source for book in books),
     )
@@ -141,12 +147,11 @@ def _read(file: Path | Traversable, source: str) -> _Book:
     chain = document.pop("chain", None)
     if not isinstance(chain, dict):
         _refuse(source, "has no [chain] section", 'begin the file with [chain], id = 31337 and name = "local"')
-    tables = {
-        place: entries for section, table in document.items() for place, entries in _tables(source, section, table)
-    }
+    venue = _venue(source, document.pop(_UNISWAP)) if _UNISWAP in document else {}
+    found = [entry for section, table in document.items() for entry in _markets(source, section, table)]
     chain_id, name = _identity(source, chain)
     addresses = {key: _address(source, f"[chain] {key}", chain[key]) for key in _CHAIN_ADDRESSES if key in chain}
-    return _Book(source, chain_id, name, addresses, tables)
+    return _Book(source, chain_id, name, addresses, venue, {(entry.protocol, entry.market): entry for entry in found})
 
 
 def _identity(source: str, chain: Mapping[str, Any]) -> tuple[int, str]:
@@ -160,15 +165,17 @@ def _identity(source: str, chain: Mapping[str, Any]) -> tuple[int, str]:
     return chain_id, name
 
 
-def _tables(source: str, section: str, table: Any) -> Iterator[tuple[tuple[str, str], Mapping[str, Address]]]:
-    """Yield the entry points in a section by protocol and market; the market of a venue is empty."""
+def _venue(source: str, table: Any) -> Mapping[str, Address]:
+    if not isinstance(table, dict):
+        _refuse(source, f"{_UNISWAP} is no section of an address book", f"write [{_UNISWAP}] above its contracts")
+    for key in table.keys() - set(_UNISWAP_KEYS):
+        _refuse_key(source, f"[{_UNISWAP}]", key, _UNISWAP_KEYS)
+    return _addresses(source, f"[{_UNISWAP}]", table, _UNISWAP_KEYS)
+
+
+def _markets(source: str, section: str, table: Any) -> Iterator[MarketEntry]:
     if not isinstance(table, dict) or not _NAME.fullmatch(section):
         _refuse(source, f"{section} is no section of an address book", "use [chain], [PROTOCOL.MARKET] or [uniswap-v3]")
-    if section == _UNISWAP:
-        for key in table.keys() - set(_UNISWAP_KEYS):
-            _refuse_key(source, f"[{section}]", key, _UNISWAP_KEYS)
-        yield (section, ""), _entries(source, f"[{section}]", table, _UNISWAP_KEYS)
-        return
     if section not in _REQUIRED and (meant := get_close_matches(section, [*_REQUIRED, _UNISWAP, "chain"], 1, 0.75)):
         _refuse(source, f"[{section}] is no protocol", f"did you mean {meant[0]}?")
     for market, entries in table.items():
@@ -176,11 +183,31 @@ def _tables(source: str, section: str, table: Any) -> Iterator[tuple[tuple[str, 
             _refuse(
                 source, f"[{section}] has {market}, which is no market", f"write [{section}.main] above entry points"
             )
-        yield (section, market), _entries(source, f"[{section}.{market}]", entries, _REQUIRED.get(section, ()))
+        yield _market(source, section, market, entries)
 
 
-def _entries(source: str, place: str, table: Mapping[str, Any], required: Sequence[str]) -> Mapping[str, Address]:
-    """Return the addresses of a table. Lists, such as market ids worth looking at, are not entry points."""
+def _market(source: str, protocol: str, market: str, table: Mapping[str, Any]) -> MarketEntry:
+    place, ids, first_block = f"[{protocol}.{market}]", None, 0
+    rest = dict(table)
+    if protocol in _ISOLATED:
+        ids = _ids(source, f"{place} markets", rest.pop("markets", None))
+        first_block = rest.pop("first_block", 0)
+        if not isinstance(first_block, int) or isinstance(first_block, bool) or first_block < 0:
+            _refuse(source, f"{place} first_block is not the number of a block", "write first_block = 18883124")
+    return MarketEntry(protocol, market, _addresses(source, place, rest, _REQUIRED.get(protocol, ())), ids, first_block)
+
+
+def _ids(source: str, place: str, value: Any) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    for market_id in value if isinstance(value, list) else [value]:
+        if not isinstance(market_id, str) or not _MARKET_ID.fullmatch(market_id.lower()):
+            _refuse(source, f"{place} has {market_id}, which is no id", 'write markets = ["0x… and 64 hex digits"]')
+    return tuple(dict.fromkeys(market_id.lower() for market_id in value))
+
+
+def _addresses(source: str, place: str, table: Mapping[str, Any], required: Sequence[str]) -> Mapping[str, Address]:
+    """Return the addresses of a table; lists are not entry points."""
     for key in required:
         if key not in table:
             _refuse(source, f"{place} has no {key}", f'add {key} = "0x…" to {place}')

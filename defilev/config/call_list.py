@@ -1,4 +1,4 @@
-"""The shipped lists of contracts and selectors that transactions may go to, one file for each chain."""
+"""The shipped lists of contracts and selectors that transactions may go to: the files of a chain, taken together."""
 
 from __future__ import annotations
 
@@ -20,12 +20,16 @@ _KEYS = frozenset({"role", "name", "address", "functions"})
 def load_call_list(chain_id: int) -> CallList | None:
     """Return the shipped list of a chain, `None` where none is shipped; raises as `parse_call_list` does."""
     folder = files("defilev.config") / "policies"
-    for file in sorted(folder.iterdir(), key=lambda item: item.name):
-        if file.name.endswith(".toml"):
-            found = parse_call_list(file.read_text(encoding="utf-8"), source=f"shipped {file.name}")
-            if found.chain_id == chain_id:
-                return found
-    return None
+    shipped = [
+        parse_call_list(file.read_text(encoding="utf-8"), source=f"shipped {file.name}")
+        for file in sorted(folder.iterdir(), key=lambda item: item.name)
+        if file.name.endswith(".toml")
+    ]
+    of_chain = [found for found in shipped if found.chain_id == chain_id]
+    if not of_chain:
+        return None
+    contracts = tuple(contract for found in of_chain for contract in found.contracts)
+    return CallList(chain_id, contracts, ", ".join(found.source for found in of_chain))
 
 
 def parse_call_list(text: str, *, source: str) -> CallList:

@@ -122,16 +122,21 @@ class TargetSettings(_Frozen):
 
 
 class LimitSettings(_Frozen):
-    """What may be signed within a transaction and within 24 hours; values in the market's quote currency.
+    """What may be signed within a transaction and within 24 hours.
 
+    Values are in the market's quote currency, which in an isolated market is its loan token.
     `None` is without such a limit. The bounds in `execute.limits` hold beside these.
     """
 
     value_per_transaction: _Value | None = Field(
-        default=None, description="The most that one transaction may move.", examples=["50000"]
+        default=None,
+        description="The most that one transaction may move, in the market's quote currency.",
+        examples=["50000"],
     )
     value_per_day: _Value | None = Field(
-        default=None, description="The most that 24 hours may withdraw, or repay.", examples=["150000"]
+        default=None,
+        description="The most that 24 hours may withdraw, or repay, in that currency.",
+        examples=["150000"],
     )
     transactions_per_day: int = Field(default=500, ge=1, le=500, description="Transactions within 24 hours.")
 

@@ -10,7 +10,9 @@ DefilevError                        1   a defect of ours
 │   │   ├── EndpointsDisagree, QuorumMissing
 │   │   └── RpcRejected
 │   │       └── RpcBusy, RpcDenied
-│   ├── CallReverted, NotDeployed, NameNotResolved, PriceMissing, SelfCheckFailed
+│   ├── CallReverted, NameNotResolved, PriceMissing, SelfCheckFailed, SearchIncomplete
+│   ├── NotDeployed
+│   │   └── NoSuchMarket
 │   ├── HistoryUnusable
 │   ├── JournalUnusable, JournalDamaged
 │   └── AnvilMissing, AnvilFailed
@@ -118,6 +120,12 @@ class NotDeployed(DataError):
     default_fix = "check --rpc-url and --address-book: they must be of the same chain"
 
 
+class NoSuchMarket(NotDeployed):
+    """The protocol's contract has no market with that id at the block."""
+
+    default_fix = "check --market, the markets in the address book, and --block: the market may be younger"
+
+
 class NameNotResolved(DataError):
     """An ENS name has no address, or this chain has no ENS registry."""
 
@@ -134,6 +142,12 @@ class SelfCheckFailed(DataError):
     """The recomputed figure and the contract's differ."""
 
     default_fix = "do not act on this account; report it with both numbers and the block"
+
+
+class SearchIncomplete(DataError):
+    """The logs were not searched to the end, so that markets may be missing from what was found."""
+
+    default_fix = "run it again: it goes on where it stopped; or name the markets in the address book"
 
 
 class HistoryUnusable(DataError):

@@ -8,10 +8,11 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Protocol
 
-from defilev.execute.rules import Check, DecodedCall, swap_call
+from defilev.execute.checks import Bounds, Check, DecodedCall, MarketMove
+from defilev.execute.rules import swap_call
 from defilev.model.account import LendingAccount
 from defilev.model.request import Address
-from defilev.units import UINT256_MAX
+from defilev.units import mul_div_up
 
 __all__ = ["Limits", "NothingSpent", "Spending", "Spent", "limit_checks", "spending_of"]
 
@@ -62,8 +63,8 @@ class Spending:
 class Spent(Protocol):
     """Remembers what was signed; a journal is one."""
 
-    def last_day(self, *, chain_id: int, owner: Address) -> Spending:
-        """Return what was signed for `owner` within the last 24 hours."""
+    def last_day(self, *, chain_id: int, owner: Address, quote: str) -> Spending:
+        """Return what was signed for `owner` within the last 24 hours; the value of markets that count in `quote`."""
         ...
 
 
@@ -71,22 +72,22 @@ class Spent(Protocol):
 class NothingSpent:
     """Remembers nothing: every plan is the first of its day."""
 
-    def last_day(self, *, chain_id: int, owner: Address) -> Spending:
-        del chain_id, owner
+    def last_day(self, *, chain_id: int, owner: Address, quote: str) -> Spending:
+        del chain_id, owner, quote
         return Spending()
 
 
-def spending_of(calls: Sequence[DecodedCall], account: LendingAccount) -> Spending:
+def spending_of(calls: Sequence[DecodedCall], account: LendingAccount, bounds: Bounds) -> Spending:
     """Return what a plan of `calls` adds to the day: the larger of what it withdraws and what it repays."""
     sums = {"withdraw": Fraction(0), "repay": Fraction(0)}
     for call in calls:
-        if call.function in sums:
-            sums[call.function] += _value(call, account) or 0
+        if call.move is not None:
+            sums[call.move.kind] += _value(call, account, bounds) or 0
     return Spending(len(calls), max(sums.values()))
 
 
 def limit_checks(
-    calls: Sequence[DecodedCall], account: LendingAccount, *, limits: Limits, before: Spending
+    calls: Sequence[DecodedCall], account: LendingAccount, *, limits: Limits, before: Spending, bounds: Bounds
 ) -> Iterator[tuple[int | None, Check]]:
     """Yield the limits of each call with its position, and those of the day with `None`.
 
@@ -95,9 +96,9 @@ def limit_checks(
     """
     for position, call in enumerate(calls):
         if limits.value_per_transaction is not None and call.function != "approve":
-            value = _value(call, account)
+            value = _value(call, account, bounds)
             yield position, _within("value of a transaction", value, limits.value_per_transaction)
-    added = spending_of(calls, account)
+    added = spending_of(calls, account, bounds)
     count, most = before.transactions + added.transactions, limits.transactions_per_day
     yield None, Check("transactions within 24 hours", count <= most, count, f"up to {most}")
     if limits.value_per_day is not None:
@@ -112,16 +113,24 @@ def _within(rule: str, value: Fraction | None, limit: Decimal) -> Check:
     )
 
 
-def _value(call: DecodedCall, account: LendingAccount) -> Fraction | None:
+def _value(call: DecodedCall, account: LendingAccount, bounds: Bounds) -> Fraction | None:
     """Return what a call moves at the oracle's prices, `None` without a price; everything is what the account has."""
-    if call.role == "router":
+    if call.move is None:
         swap = swap_call(call)
         return _worth(swap.hops[0][0], swap.amount_in, account)
-    side = {"withdraw": "supply", "repay": "borrow"}[call.function]
-    asset, amount = call.arguments["asset"], call.arguments["amount"]
-    if amount == UINT256_MAX:
-        amount = sum(leg.amount for leg in account.legs if (leg.side, leg.asset.address) == (side, asset))
-    return _worth(asset, amount, account)
+    return _worth(call.move.asset, _moved(call.move, account, bounds), account)
+
+
+def _moved(move: MarketMove, account: LendingAccount, bounds: Bounds) -> int:
+    """Return the base units that a market's call moves: of shares, their part of what the account has."""
+    if move.amount is not None:
+        return move.amount
+    side = {"withdraw": "supply", "repay": "borrow"}[move.kind]
+    whole = sum(leg.amount for leg in account.legs if (leg.side, leg.asset.address) == (side, move.asset))
+    if move.shares is None or bounds.holdings is None:
+        return whole
+    own = bounds.holdings.debt_shares if move.kind == "repay" else bounds.holdings.supply_shares
+    return mul_div_up(whole, move.shares, own) if own else whole
 
 
 def _worth(token: Address, amount: int, account: LendingAccount) -> Fraction | None:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, fields as fields_of
 from typing import NoReturn
 
 from defilev.errors import PlanForAnotherChain, PolicyViolation
-from defilev.execute.allowances import allowance_checks
+from defilev.execute.allowances import allowance_checks, everything_checks
+from defilev.execute.checks import Bounds, Check, DecodedCall, Holdings
 from defilev.execute.limits import Limits, NothingSpent, Spent, limit_checks
 from defilev.execute.public_keys import assert_key_allowed
-from defilev.execute.rules import ADAPTERS, Bounds, Check, DecodedCall, checks, decode_call, same_action
+from defilev.execute.rules import ADAPTERS, checks, decode_call, same_action
 from defilev.execute.transaction import TransactionFields, decode_signed
 from defilev.model.account import LendingAccount
 from defilev.model.book import AddressBook
@@ -106,11 +107,11 @@ def check_plan(plan: Plan, *, policy: Policy) -> None:
         _require(check)
     bounds = _bounds(plan, policy)
     calls = [_checked_call(step, bounds) for step in plan.steps]
-    debts = {leg.asset.address: leg.amount for leg in account.legs if leg.side == "borrow"}
-    for position, check in allowance_checks(calls, debts=debts):
+    whole = everything_checks(calls, [step.action for step in plan.steps], holdings=bounds.holdings)
+    for position, check in (*allowance_checks(calls, bounds=bounds), *whole):
         _require(check, plan.steps[position])
-    before = policy.spent.last_day(chain_id=account.chain_id, owner=account.owner)
-    for place, check in limit_checks(calls, account, limits=policy.limits, before=before):
+    before = policy.spent.last_day(chain_id=account.chain_id, owner=account.owner, quote=account.quote)
+    for place, check in limit_checks(calls, account, limits=policy.limits, before=before, bounds=bounds):
         _require(check, None if place is None else plan.steps[place])
 
 
@@ -201,7 +202,7 @@ def _list_checks(policy: Policy) -> Iterator[Check]:
         return
     account, listed = policy.account, policy.calls
     yield _equal("chain of the list of calls", listed.chain_id, account.chain_id)
-    pool = listed.address(f"{account.protocol}-pool", f"{account.protocol}/{account.market}")
+    pool = listed.address(f"{account.protocol}-pool", f"{account.protocol}/{account.deployment or account.market}")
     yield Check("pool", pool in (None, policy.pool), policy.pool, pool)
     router = listed.address(*_ROUTER)
     yield Check("router", policy.router is None or router in (None, policy.router), policy.router, router)
@@ -212,13 +213,25 @@ def _bounds(plan: Plan, policy: Policy) -> Bounds:
     return Bounds(
         owner=account.owner,
         protocol=account.protocol,
+        market=account.market,
         pool=policy.pool,
         router=policy.router,
         tokens={token.address: token for token in policy.tokens},
         prices={leg.asset.address: leg.price for leg in account.legs},
+        debts={leg.asset.address: leg.amount for leg in account.legs if leg.side == "borrow"},
         minimum_fill=1 - plan.max_slippage - policy.limits.price_drift,
         selectors=_selectors(policy),
+        holdings=_holdings(account),
+        collateral=frozenset(leg.asset.address for leg in account.legs if leg.used_as_collateral),
     )
+
+
+def _holdings(account: LendingAccount) -> Holdings | None:
+    """Return what the account has where its market counts in shares."""
+    details = dict(account.details)
+    if "borrow_shares" not in details:
+        return None
+    return Holdings(int(details["collateral"]), int(details["supply_shares"]), int(details["borrow_shares"]))
 
 
 def _selectors(policy: Policy) -> dict[str, frozenset[bytes]] | None:

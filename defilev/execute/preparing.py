@@ -104,7 +104,7 @@ def _estimate(step: Step, node: Node, policy: Policy, at: Block) -> int:
         data = revert_data(rejected)
         if data is None:
             raise
-        reason = revert_reason(data, [interface(ADAPTERS[account.protocol])])
+        reason = revert_reason(data, [interface(ADAPTERS[account.protocol].interface)])
         raise SimulationFailed(
             f"step {step.index} ({step.action.kind}) would revert now: {reason}",
             fix="it was not signed; make a new plan at the newest block",

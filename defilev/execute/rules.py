@@ -4,65 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from fractions import Fraction
-from typing import Any
 
 from defilev.abi import checksum, interface
-from defilev.model.account import Price
+from defilev.execute.aave_v3_calls import AAVE_V3
+from defilev.execute.checks import (
+    Bounds,
+    Check,
+    DecodedCall,
+    MarketMove,
+    MarketRules,
+    is_above_zero,
+    is_of_market,
+    is_owner,
+)
+from defilev.execute.compound_v3_calls import COMPOUND_V3
+from defilev.execute.morpho_blue_calls import MORPHO_BLUE
 from defilev.model.plan import Action, Approve, Repay, Swap, Withdraw
 from defilev.model.request import Address
-from defilev.model.token import Token
-from defilev.units import UINT256_MAX
 
-__all__ = ["ADAPTERS", "Bounds", "Check", "DecodedCall", "checks", "decode_call", "same_action"]
+__all__ = ["ADAPTERS", "SwapCall", "checks", "decode_call", "same_action", "swap_call"]
 
-ADAPTERS: Mapping[str, str] = {"aave-v3": "aave_v3_pool"}
-"""The interface of each protocol's pool; a protocol that is not here cannot be acted on."""
+ADAPTERS: Mapping[str, MarketRules] = {
+    "aave-v3": AAVE_V3,
+    "sparklend": AAVE_V3,
+    "morpho-blue": MORPHO_BLUE,
+    "compound-v3": COMPOUND_V3,
+}
+"""What may be called of each protocol; one that is not here cannot be acted on."""
 
-VARIABLE_RATE = 2
 UNLIMITED_FROM = 2**255
 _ADDRESS_BYTES = 20
 _FEE_BYTES = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What the calls of one owner on one market may touch.
-
-    `tokens` are the market's. `prices` are the oracle's of what the account holds and owes. `minimum_fill` is the part
-    of the oracle's value that a swap's minimum must bring. `selectors` are those that the chain's list has for each
-    role, `None` where no list is shipped: then the rules below decide alone.
-    """
-
-    owner: Address
-    protocol: str
-    pool: Address
-    router: Address | None
-    tokens: Mapping[Address, Token]
-    prices: Mapping[Address, Price]
-    minimum_fill: Decimal
-    selectors: Mapping[str, frozenset[bytes]] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One rule applied to one call: what was found, and what would be allowed."""
-
-    rule: str
-    holds: bool
-    found: object
-    allowed: object
-
-
-@dataclass(frozen=True, slots=True)
-class DecodedCall:
-    """A call as its bytes say it."""
-
-    to: Address
-    role: str
-    function: str
-    arguments: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,29 +58,26 @@ def decode_call(to: Address, data: bytes, bounds: Bounds) -> DecodedCall:
     if role is None:
         raise ValueError(f"{to} is neither the market's pool, nor one of its tokens, nor the swap router")
     known = interface(_interface_name(role, bounds)).by_selector(data)
-    if known is None or (role, known.name) not in _RULES:
+    if known is None or known.name not in _rules_of(role, bounds):
         raise ValueError(f"0x{data[:4].hex()} is not a call that is ever made to the {role}")
     if bounds.selectors is not None and known.selector not in bounds.selectors[role]:
         raise ValueError(f"0x{data[:4].hex()} is not in the chain's list of calls to the {role}")
-    return DecodedCall(to, role, known.name, known.decode_arguments(data))
+    arguments = known.decode_arguments(data)
+    move = ADAPTERS[bounds.protocol].move(known.name, arguments) if role == "pool" else None
+    return DecodedCall(to, role, known.name, arguments, move)
 
 
 def checks(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
     """Yield every rule for this kind of call, with its outcome."""
-    return _RULES[call.role, call.function](call, bounds)
+    return _rules_of(call.role, bounds)[call.function](call, bounds)
 
 
 def same_action(call: DecodedCall, action: Action, bounds: Bounds) -> bool:
     """Tell whether `action` says exactly what the bytes do; names that are only shown are not compared."""
-    arguments = call.arguments
+    arguments, move = call.arguments, call.move
     match action:
         case Withdraw() | Repay():
-            amount = None if arguments.get("amount") == UINT256_MAX else arguments.get("amount")
-            asset = bounds.tokens.get(arguments.get("asset", ""))
-            return (call.role, call.function) == ("pool", action.kind) and (asset, amount) == (
-                action.asset,
-                action.amount,
-            )
+            return move is not None and _same_move(move, action, bounds)
         case Approve():
             found = (call.role, bounds.tokens.get(call.to), arguments.get("spender"), arguments.get("amount"))
             return found == ("token", action.asset, action.spender, action.amount)
@@ -115,6 +85,18 @@ def same_action(call: DecodedCall, action: Action, bounds: Bounds) -> bool:
             return call.role == "router" and _same_swap(swap_call(call), action, bounds)
         case _:
             return False
+
+
+def _same_move(move: MarketMove, action: Withdraw | Repay, bounds: Bounds) -> bool:
+    """Tell whether a market's call is the action; of a number that stands for everything the whole plan tells."""
+    if (move.kind, bounds.tokens.get(move.asset)) != (action.kind, action.asset):
+        return False
+    shares = action.shares if isinstance(action, Repay) else None
+    if action.amount is None and bounds.holdings is not None:
+        return True
+    if shares is not None:
+        return (move.amount, move.shares) == (None, shares)
+    return (move.amount, move.shares) == (action.amount, None)
 
 
 def swap_call(call: DecodedCall) -> SwapCall:
@@ -135,21 +117,11 @@ def _role(to: Address, bounds: Bounds) -> str | None:
 
 
 def _interface_name(role: str, bounds: Bounds) -> str:
-    return {"pool": ADAPTERS[bounds.protocol], "router": "uniswap_v3_swap_router_02", "token": "erc20"}[role]
+    return {"pool": ADAPTERS[bounds.protocol].interface, "router": "uniswap_v3_swap_router_02", "token": "erc20"}[role]
 
 
-def _withdraw(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
-    yield _market_token("asset", call.arguments["asset"], bounds)
-    yield _positive("amount", call.arguments["amount"])
-    yield _owner("to", call.arguments["to"], bounds)
-
-
-def _repay(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
-    yield _market_token("asset", call.arguments["asset"], bounds)
-    yield _positive("amount", call.arguments["amount"])
-    mode = call.arguments["interestRateMode"]
-    yield Check("interestRateMode", mode == VARIABLE_RATE, mode, f"{VARIABLE_RATE} (variable)")
-    yield _owner("onBehalfOf", call.arguments["onBehalfOf"], bounds)
+def _rules_of(role: str, bounds: Bounds) -> Mapping[str, Callable[[DecodedCall, Bounds], Iterator[Check]]]:
+    return ADAPTERS[bounds.protocol].rules if role == "pool" else _RULES[role]
 
 
 def _approve(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
@@ -168,36 +140,21 @@ def _swap_single(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
 def _swap(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
     swap = swap_call(call)
     for token_in, token_out, _ in swap.hops:
-        yield _market_token("tokenIn", token_in, bounds)
-        yield _market_token("tokenOut", token_out, bounds)
+        yield is_of_market("tokenIn", token_in, bounds)
+        yield is_of_market("tokenOut", token_out, bounds)
     first, last = swap.hops[0][0], swap.hops[-1][1]
     yield Check("route", first != last, f"{first} to {last}", "two different tokens")
-    yield _owner("recipient", swap.recipient, bounds)
-    yield _positive("amountIn", swap.amount_in)
-    yield _positive("amountOutMinimum", swap.minimum_out)
+    yield is_owner("recipient", swap.recipient, bounds)
+    yield is_above_zero("amountIn", swap.amount_in)
+    yield is_above_zero("amountOutMinimum", swap.minimum_out)
     yield _fair_minimum(swap, bounds)
 
 
-_RULES: Mapping[tuple[str, str], Callable[[DecodedCall, Bounds], Iterator[Check]]] = {
-    ("pool", "withdraw"): _withdraw,
-    ("pool", "repay"): _repay,
-    ("token", "approve"): _approve,
-    ("router", "exactInputSingle"): _swap_single,
-    ("router", "exactInput"): _swap,
+_RULES: Mapping[str, Mapping[str, Callable[[DecodedCall, Bounds], Iterator[Check]]]] = {
+    "token": {"approve": _approve},
+    "router": {"exactInputSingle": _swap_single, "exactInput": _swap},
 }
-"""Every call that is ever signed, by the contract's role and the function; all else is denied."""
-
-
-def _market_token(name: str, token: Address, bounds: Bounds) -> Check:
-    return Check(name, token in bounds.tokens, token, "a token of the market")
-
-
-def _owner(name: str, address: Address, bounds: Bounds) -> Check:
-    return Check(name, address == bounds.owner, address, f"the owner, {bounds.owner}")
-
-
-def _positive(name: str, amount: int) -> Check:
-    return Check(name, amount > 0, amount, "above zero")
+"""Every call that is ever signed beside the market's own, by the contract's role and function; all else is denied."""
 
 
 def _fair_minimum(swap: SwapCall, bounds: Bounds) -> Check:

@@ -85,12 +85,20 @@ class JournalReader:
             return {"run": dict(found), **dict(_of_run(connection, number))}
 
     def outcomes(self) -> list[RowData]:
-        """Return the outcome of every finished run with the run's columns, the oldest first; `fills` are its swaps."""
+        """Return the outcome of every finished run with the run's columns, the oldest first.
+
+        `fills` are its swaps, and `quote` is the currency of its values.
+        """
         wanted = select(tables.run, tables.outcome).join_from(tables.run, tables.outcome).order_by(tables.run.c.id)
         with self._reading() as connection:
             outcomes = [dict(row) for row in connection.execute(wanted).mappings()]
             fills = [dict(row) for row in connection.execute(select(tables.fill)).mappings()]
-        return [{**row, "fills": [fill for fill in fills if fill["run"] == row["id"]]} for row in outcomes]
+            plans = connection.execute(select(tables.plan.c.run, tables.plan.c.document)).all()
+        quotes = {run: json.loads(document).get("quote", "USD") for run, document in plans}
+        return [
+            {**row, "fills": [fill for fill in fills if fill["run"] == row["id"]], "quote": quotes.get(row["id"])}
+            for row in outcomes
+        ]
 
     def open_attempts(self, *, chain: str | None = None, account: str | None = None) -> tuple[OpenAttempt, ...]:
         """Return what may still land and what landed and is not yet final, in the order in which it was signed."""

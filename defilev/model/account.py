@@ -18,9 +18,10 @@ Side = Literal["supply", "borrow"]
 class Price:
     """An oracle's price of one whole token, scaled by `10**decimals` in the market's quote currency.
 
-    `source` is the contract that the oracle asks. `driver` is the feed at the bottom of it: assets with one driver move
-    together. `ratio` is the exchange rate that multiplies the driver's answer, scaled by `10**ratio_decimals`,
-    and `None` when the source is the driver itself. `updated_at` is a Unix time, `None` when the source does not say.
+    `source` is the contract that the oracle asks. `driver` is the feed at the bottom of it, with what it calls itself:
+    assets with one driver move together. `ratio` is the exchange rate that multiplies the driver's answer, scaled by
+    `10**ratio_decimals`, and `None` when the source is the driver itself. `updated_at` is a Unix time, `None` when the
+    source does not say.
     """
 
     value: int
@@ -32,6 +33,7 @@ class Price:
     ratio: int | None = None
     ratio_decimals: int | None = None
     ratio_capped: bool | None = None
+    driver_description: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,9 @@ class Leg:
 
     `amount` is in base units and `value` in the market's quote base units, both rounded as the contract rounds them.
     `rate` is the yearly simple rate in ray that the leg earns or pays. `liquidation_threshold` and `loan_to_value` are
-    what counts for this account, e-mode included, and `None` on borrows. Supply that is not `used_as_collateral` is
-    idle: it is the owner's, and the contract counts it neither as collateral nor against debt.
+    what counts for this account, e-mode included, rounded down where the contract is finer, and `None` on borrows.
+    Supply that is not `used_as_collateral` is idle: it is the owner's, and the contract counts it neither as collateral
+    nor against debt.
     """
 
     side: Side
@@ -83,6 +86,9 @@ class LendingAccount:
     `health_factor` is `None` when nothing is owed. `liquidation_threshold` and `loan_to_value` are the contract's
     averages over the collateral, rounded as it rounds them, and `None` without collateral.
     `state` is the protocol's own frozen state, from which its `apply` makes the next account; nobody else looks inside.
+    `quote` is the currency of all values, `USD` or the symbol of a token. Where `market` is an id, `market_label` is
+    what people call it, by the symbols that its tokens claim, and `deployment` the address book's entry that it is in;
+    else both are empty.
     """
 
     chain_id: int
@@ -103,6 +109,14 @@ class LendingAccount:
     details: tuple[tuple[str, str], ...]
     warnings: tuple[Notice, ...]
     state: Any
+    quote: str = "USD"
+    market_label: str = ""
+    deployment: str = ""
+
+    @property
+    def market_name(self) -> str:
+        """What people call the market."""
+        return self.market_label or self.market
 
     @property
     def equity_value(self) -> int:
@@ -111,5 +125,5 @@ class LendingAccount:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is supplied and nothing is owed."""
-        return not self.legs
+        """Whether nothing is supplied and nothing is owed, nor anything that could not be priced."""
+        return not self.legs and not self.warnings

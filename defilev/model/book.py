@@ -12,11 +12,23 @@ __all__ = ["AddressBook", "MarketEntry", "UniswapV3Entry"]
 
 @dataclass(frozen=True, slots=True)
 class MarketEntry:
-    """The entry points of one market of a protocol, by name, as `pool_addresses_provider`."""
+    """The entry points of one market of a protocol, by name, as `pool_addresses_provider`.
+
+    Where one deployment holds many isolated markets, the address book's entry is the deployment: `ids` are the markets
+    to look at, `None` when they are to be found from logs, which begin at `first_block`. Each of them becomes an entry
+    of its own, with the id as its `market` and the name of the address book's entry as its `deployment`, else empty.
+    """
 
     protocol: str
     market: str
     entry_points: Mapping[str, Address]
+    ids: tuple[str, ...] | None = None
+    first_block: int = 0
+    deployment: str = ""
+
+    def isolated(self, market_id: str) -> MarketEntry:
+        """Return the entry of one isolated market of this deployment."""
+        return MarketEntry(self.protocol, market_id, self.entry_points, deployment=self.market)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,16 @@ __all__ = ["Driver", "Exposure", "Term"]
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """A feed that prices move with; `price` is its quote value now, `stable` whether it is meant to stay at one."""
+    """A feed that prices move with; `price` is its quote value now, `stable` whether it is meant to stay at one.
+
+    `fixed` says that it is the currency that the account counts in: it has no price that could move.
+    """
 
     feed: Address
     symbol: str
     price: float
     stable: bool
+    fixed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,11 +59,16 @@ class Borrow:
 
 @dataclass(frozen=True, slots=True)
 class Repay:
-    """Repay `amount` base units; `None` is everything owed when it runs."""
+    """Repay `amount` base units; `None` is everything owed when it runs.
+
+    With `shares` it repays exactly so many shares of debt, in the unit in which the market counts it, and `amount` is
+    the most that this may take.
+    """
 
     asset: Token
     amount: int | None
     kind: Literal["repay"] = "repay"
+    shares: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +212,7 @@ class Plan:
 
     `label` is empty, or says in words that the plan does less than the goal (`PARTIAL …`). `floor` is the lowest
     health factor allowed on the way. `expires_at_block` binds the first signature. `nonce` is the owner's at `block`.
+    `quote` is the currency of all values and `market_label` what people call the market, as in the account.
     `hash` is the sha256 of the canonical JSON of everything else.
     """
 
@@ -230,9 +236,30 @@ class Plan:
     expires_at: int
     nonce: int
     warnings: tuple[Notice, ...]
+    quote: str = "USD"
+    market_label: str = ""
     hash: str = ""
 
     def __post_init__(self) -> None:
         """Raise `ValueError` when `quote_decimals` are not those of a contract."""
         if not 0 <= self.quote_decimals <= MOST_DECIMALS:
             raise ValueError(f"a quote has at most {MOST_DECIMALS} decimal places")
+
+    @property
+    def tokens(self) -> tuple[Token, ...]:
+        """Every token that a step moves or a post-condition speaks of, each once."""
+        named: list[Token] = []
+        for step in self.steps:
+            if isinstance(step.action, Swap):
+                named += [token for hop in step.action.route for token in (hop.token_in, hop.token_out)]
+            else:
+                named.append(step.action.asset)
+        named += [condition.token for condition in self.post_conditions if condition.token]
+        return tuple(dict.fromkeys(named))
+
+    @property
+    def grants(self) -> tuple[tuple[Token, Address], ...]:
+        """Every allowance that a step grants or a post-condition speaks of, as token and spender."""
+        approved = [(step.action.asset, step.action.spender) for step in self.steps if isinstance(step.action, Approve)]
+        checked = [(each.token, each.spender) for each in self.post_conditions if each.token and each.spender]
+        return tuple(dict.fromkeys(approved + checked))

@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, NewType, TypeAlias, TypeVar
 
-__all__ = ["Address", "Batch", "Block", "Call", "CallResult", "Read", "Results"]
+__all__ = ["Address", "Batch", "Block", "Call", "CallResult", "LogFilter", "Read", "Results", "links"]
 
 Address = NewType("Address", str)
 """Twenty bytes as `0x` and 40 hex digits with their EIP-55 capitals: two equal addresses are equal strings."""
@@ -26,10 +26,14 @@ class Block:
 
 
 class Call(NamedTuple):
-    """A contract call without a transaction; `data` is selector and arguments."""
+    """A contract call without a transaction; `data` is selector and arguments.
+
+    A `chained` call is answered on the state that the call before it in its batch leaves: the two share a round trip.
+    """
 
     to: Address
     data: bytes
+    chained: bool = False
 
 
 class CallResult(NamedTuple):
@@ -39,8 +43,29 @@ class CallResult(NamedTuple):
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class LogFilter:
+    """Logs of one contract; for each place among the topics those that are allowed, `None` for any."""
+
+    address: Address
+    topics: tuple[tuple[str, ...] | None, ...]
+
+
 Batch: TypeAlias = Sequence[Call]
 Results: TypeAlias = Sequence[CallResult]
 T = TypeVar("T")
+
+
+def links(batch: Batch) -> list[tuple[Call, ...]]:
+    """Return `batch` in pieces that may be answered apart: single calls, and calls with those chained to them."""
+    pieces: list[tuple[Call, ...]] = []
+    for call in batch:
+        if call.chained and pieces:
+            pieces[-1] = (*pieces[-1], call)
+        else:
+            pieces.append((call,))
+    return pieces
+
+
 Read: TypeAlias = Generator[Batch, Results, T]
 """A read without input or output: yields calls, is sent their results in the same order, returns a value."""

@@ -18,6 +18,7 @@ __all__ = [
     "Depth",
     "Jumps",
     "Objective",
+    "Penalty",
     "Position",
     "Preferences",
     "RiskMarket",
@@ -34,7 +35,8 @@ Side = Literal["long", "short", "ratio", "correlated"]
 class BorrowMarket:
     """The debt asset's market as a kinked curve: yearly rates over utilisation, amounts in quote units.
 
-    `liquidity` is what can still be borrowed, `borrowed` what everybody owes, the account included.
+    `rate` is the yearly borrow rate now, `liquidity` what can still be borrowed, `borrowed` what everybody owes, the
+    account included.
     """
 
     asset: str
@@ -44,6 +46,15 @@ class BorrowMarket:
     slope_2: float
     liquidity: Decimal
     borrowed: Decimal
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class Penalty:
+    """`bonus` is the liquidator's discount averaged over the collateral, `close_factor` the share of debt repaid."""
+
+    bonus: Decimal
+    close_factor: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +114,7 @@ class Position:
     `market_priced` whether the oracle would see one. `moving_share` is the share of the capacity (`short`: of the debt)
     that a fall (rise) of the volatile assets moves. `depth` is what selling does to the pools, `None` where no venue
     tells; `deltas` the account's net delta by driver, the largest first, and `stress_cases` itself after each scenario.
+    `quote` is the currency of the values, `market_label` what people call the market, empty when that is its name.
     """
 
     chain_id: int
@@ -131,6 +143,8 @@ class Position:
     depth: Depth | None = None
     deltas: tuple[Delta, ...] = ()
     stress_cases: tuple[StressCase, ...] = ()
+    quote: str = "USD"
+    market_label: str = ""
 
     @property
     def equity_value(self) -> Decimal:

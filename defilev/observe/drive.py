@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, TypeVar
 
-from defilev.model.request import Batch, Call, CallResult, Read, Results
+from defilev.model.request import Batch, Call, CallResult, Read, Results, links
 
 __all__ = ["Fetch", "drive", "drive_all"]
 
@@ -43,9 +43,12 @@ def _advance(waiting: dict[int, tuple[Read[T], Any]], returned: dict[int, T]) ->
 def _answers(batches: Sequence[Batch], fetch: Fetch) -> list[Results]:
     if len(batches) == 1:
         return [fetch(batches[0])] if batches[0] else [()]
-    positions: dict[Call, int] = {}
-    for batch in batches:
-        for call in batch:
-            positions.setdefault(call, len(positions))
-    answers: Sequence[CallResult] = fetch(list(positions)) if positions else ()
-    return [[answers[positions[call]] for call in batch] for batch in batches]
+    positions: dict[tuple[Call, ...], int] = {}
+    asked: list[Call] = []
+    pieces = [links(batch) for batch in batches]
+    for piece in (piece for batch in pieces for piece in batch):
+        if piece not in positions:
+            positions[piece] = len(asked)
+            asked += piece
+    answers: Sequence[CallResult] = fetch(asked) if asked else ()
+    return [[answers[positions[piece] + place] for piece in batch for place in range(len(piece))] for batch in pieces]

@@ -21,6 +21,8 @@ from defilev.model.plan import Plan, Step
 from defilev.model.request import Block
 from defilev.model.simulation import SimulationReport
 from defilev.pipeline.agreeing import Agreement, agree
+from defilev.pipeline.hubs import read_hubs
+from defilev.pipeline.proving import require_proven
 from defilev.pipeline.scheduling import sending_for
 from defilev.pipeline.session import Session
 from defilev.pipeline.trying import TOLERANCE, account_of, require_chain, require_kept, require_unexpired, try_plan
@@ -78,7 +80,7 @@ def policy_of(session: Session, account: LendingAccount, *, spent: Spent | None 
     return policy_for(
         account,
         pool=protocol.spender(account),
-        tokens=protocol.tokens(account),
+        tokens=dict.fromkeys((*protocol.tokens(account), *read_hubs(session))),
         book=session.book,
         node_is_loopback_anvil=session.is_anvil and session.is_loopback,
         calls=load_call_list(session.book.chain_id),
@@ -110,7 +112,11 @@ def try_again(session: Session, plan: Plan, *, engine: EngineChoice = "auto") ->
 
 
 def sign_first(retried: Retried, plan: Plan, desk: Desk) -> SignedStep:
-    """Sign the plan's next transaction; send nothing. Raises as `execute.broadcast.sign_next` does."""
+    """Sign the plan's next transaction; send nothing.
+
+    Raises as `require_proven` and `execute.broadcast.sign_next` do.
+    """
+    require_proven(plan, retried.report)
     return sign_next(plan, desk, at=retried.session.block)
 
 
@@ -159,6 +165,7 @@ def broadcast(retried: Retried, plan: Plan, desk: Desk) -> Outcome:
         NotConfirmed: something was sent, and not everything was seen to succeed.
         Refused, KeyFailure, DataError: before anything was sent.
     """
+    require_proven(plan, retried.report)
     session = retried.session
     seen: list[LendingAccount] = []
 

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from defilev.abi import Function, interface
-from defilev.errors import CallReverted, UsageError
+from defilev.abi.wallet import decode_wallet, wallet_calls
+from defilev.errors import UsageError
 from defilev.model.account import LendingAccount
 from defilev.model.plan import Goal, Plan
-from defilev.model.request import Address, CallResult, Read
+from defilev.model.request import Address, Read
 from defilev.model.token import Allowance, Token, TokenBalance, Wallet
 from defilev.observe.drive import drive
-from defilev.pipeline.chains import block_seconds, native_of
+from defilev.pipeline.chains import block_seconds
+from defilev.pipeline.hubs import native_of, read_hubs
 from defilev.pipeline.session import Session
 from defilev.plan import PlanInputs, plan_deleverage
 from defilev.protocols import PROTOCOLS
@@ -56,7 +57,7 @@ def make_plan(session: Session, account: LendingAccount, question: PlanQuestion)
     _require_meant(account, question)
     protocol = PROTOCOLS[account.protocol]
     venue = venue_of(session.book)
-    tokens = protocol.tokens(account)
+    tokens, hubs = protocol.tokens(account), read_hubs(session)
     spenders = [protocol.spender(account), *([venue.spender] if venue else [])]
     limits = PriceLimits(session.settings.prices.stale_after, session.settings.prices.by_asset)
     wallet = read_wallet(session, account.owner, tokens=tokens, spenders=spenders)
@@ -71,10 +72,11 @@ def make_plan(session: Session, account: LendingAccount, question: PlanQuestion)
         window=question.window,
         block_seconds=block_seconds(session.chain_id),
         gas_price=_gas_price(session),
-        native=native_of(tokens),
+        native=native_of(tokens, hubs),
         collateral=question.collateral,
         debt=question.debt,
         in_hand=_in_hand(wallet, question),
+        intermediates=hubs,
     )
     plan = drive(plan_deleverage(inputs), session.fetch)
     session.reader.verify()
@@ -119,25 +121,8 @@ def read_wallet(session: Session, owner: Address, *, tokens: Sequence[Token], sp
 def _read_tokens(
     owner: Address, tokens: Sequence[Token], spenders: Sequence[Address]
 ) -> Read[tuple[tuple[TokenBalance, ...], tuple[Allowance, ...]]]:
-    functions = interface("erc20")
-    balance_of, allowance = functions["balanceOf"], functions["allowance"]
-    pairs = [(token, spender) for token in tokens for spender in spenders]
-    asked = [balance_of.call(token.address, owner) for token in tokens]
-    asked += [allowance.call(token.address, owner, spender) for token, spender in pairs]
-    answers = yield asked
-    held = [_number(balance_of, token, result) for token, result in zip(tokens, answers, strict=False)]
-    granted = [
-        _number(allowance, token, result) for (token, _), result in zip(pairs, answers[len(tokens) :], strict=True)
-    ]
-    balances = tuple(TokenBalance(token, amount) for token, amount in zip(tokens, held, strict=True))
-    allowances = tuple(Allowance(*pair, amount) for pair, amount in zip(pairs, granted, strict=True))
-    return balances, allowances
-
-
-def _number(function: Function, token: Token, result: CallResult) -> int:
-    if not result.success:
-        raise CallReverted(f"{token.symbol} does not answer {function.name}()", token=token.address)
-    return int(function.decode_one(result.data))
+    grants = [(token, spender) for token in tokens for spender in spenders]
+    return decode_wallet(tokens, grants, (yield wallet_calls(owner, tokens, grants)))
 
 
 def _gas_price(session: Session) -> int:

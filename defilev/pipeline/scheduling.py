@@ -10,8 +10,8 @@ from defilev.execute.limits import Limits
 from defilev.execute.sending import Sending
 from defilev.model.account import LendingAccount
 from defilev.model.plan import Plan
-from defilev.pipeline.chains import block_seconds, native_of
-from defilev.pipeline.penalties import penalty_for
+from defilev.pipeline.chains import block_seconds
+from defilev.pipeline.hubs import native_of, read_hubs
 from defilev.pipeline.session import Session
 from defilev.protocols import PROTOCOLS
 from defilev.units import WAD, to_decimal
@@ -35,7 +35,7 @@ def sending_for(session: Session, account: LendingAccount, plan: Plan) -> Sendin
     reach a fifth of what a liquidation would cost; otherwise they stay within a hundredth of what the plan moves.
     """
     is_urgent = _is_urgent(session, account)
-    cap = _fee_cap(account, plan, is_urgent=is_urgent)
+    cap = _fee_cap(session, account, plan, is_urgent=is_urgent)
     wanted = session.settings.confirmations
     if session.is_anvil and session.is_loopback:
         return replace(_LOCAL, confirmations=wanted or 0, is_urgent=is_urgent, fee_cap=cap)
@@ -61,19 +61,19 @@ def _is_urgent(session: Session, account: LendingAccount) -> bool:
     return to_decimal(health, 18) < session.settings.status.danger
 
 
-def _fee_cap(account: LendingAccount, plan: Plan, *, is_urgent: bool) -> int:
-    moved = _in_wei(account, max(account.debt_value - plan.promise.debt_value, 0))
-    penalty = penalty_for(account) if is_urgent else None
+def _fee_cap(session: Session, account: LendingAccount, plan: Plan, *, is_urgent: bool) -> int:
+    moved = _in_wei(session, account, max(account.debt_value - plan.promise.debt_value, 0))
+    penalty = PROTOCOLS[account.protocol].penalty(account) if is_urgent else None
     at_risk = None
     if is_urgent:
         lost = Fraction(0) if penalty is None else Fraction(penalty.bonus) * Fraction(penalty.close_factor)
-        at_risk = _in_wei(account, lost * account.debt_value)
+        at_risk = _in_wei(session, account, lost * account.debt_value)
     return fee_cap(gas=max(plan.cost.gas, 1), moved=moved, at_risk=at_risk, most=Limits().fee_per_gas)
 
 
-def _in_wei(account: LendingAccount, value: Fraction | int) -> Fraction | None:
+def _in_wei(session: Session, account: LendingAccount, value: Fraction | int) -> Fraction | None:
     """Return a value in quote base units as wei of the native asset; `None` when that has no price."""
     protocol = PROTOCOLS[account.protocol]
-    native = native_of(protocol.tokens(account))
+    native = native_of(protocol.tokens(account), read_hubs(session))
     price = protocol.value_down(account, native.address, WAD) if native else 0
     return Fraction(value) * WAD / price if price else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from defilev.chain.endpoint import Endpoint
 from defilev.chain.endpoints import Endpoints, ask_all, open_endpoints, open_relay
@@ -12,7 +12,7 @@ from defilev.chain.node import At, Node
 from defilev.chain.redaction import is_loopback
 from defilev.config.address_book import load_address_book
 from defilev.config.settings import Settings
-from defilev.errors import ConfigurationError, WrongChain
+from defilev.errors import ConfigurationError, SearchIncomplete, WrongChain
 from defilev.model.book import AddressBook
 from defilev.model.request import Block
 from defilev.observe.drive import Fetch
@@ -26,7 +26,7 @@ class Session:
 
     `node` is what reads go through, `endpoints` has each node by itself; `private` is a relay that only sends.
     `is_anvil` says that all of them are test nodes, whose chain may be rewound; `is_loopback` that all are on this
-    machine.
+    machine. `shortfalls` gathers what could not be looked at, beside a result that is otherwise whole.
     """
 
     settings: Settings
@@ -38,6 +38,7 @@ class Session:
     is_anvil: bool
     is_loopback: bool
     private: Endpoint | None = None
+    shortfalls: list[SearchIncomplete] = field(default_factory=list)
 
     @property
     def chain_id(self) -> int:

@@ -26,20 +26,23 @@ class JournalSpent:
 
     journal: JournalReader
 
-    def last_day(self, *, chain_id: int, owner: Address) -> Spending:
-        """Return the transactions and the value, withdrawn or repaid, whichever is more, in quote currency."""
+    def last_day(self, *, chain_id: int, owner: Address, quote: str) -> Spending:
+        """Return all transactions, and the value that was withdrawn or repaid, whichever is more, in that currency."""
         since = (datetime.now(UTC) - DAY).isoformat(timespec="microseconds")
         signed = self.journal.signed_since(since, chain_id=chain_id, account=owner)
         sums = {"withdraw": Fraction(0), "repay": Fraction(0)}
         for run, steps in signed.items():
-            for kind, value in _moved(*self.journal.documents(run), steps):
+            account, plan = self.journal.documents(run)
+            for kind, value in _moved(json.loads(account), plan, steps, quote):
                 sums[kind] += value
         return Spending(sum(map(len, signed.values())), max(sums.values()))
 
 
-def _moved(account: str, plan: str, steps: set[int]) -> Iterator[tuple[str, Fraction]]:
+def _moved(account: Mapping[str, Any], plan: str, steps: set[int], quote: str) -> Iterator[tuple[str, Fraction]]:
     """Yield what the steps of a run that were signed for move, at the prices that it was planned with."""
-    legs = json.loads(account)["legs"]
+    if account.get("quote", "USD") != quote:
+        return
+    legs = account["legs"]
     for step in from_document(Plan, parse_json(plan.encode())).steps:
         if step.index in steps and isinstance(step.action, Withdraw | Repay):
             side = "supply" if isinstance(step.action, Withdraw) else "borrow"

@@ -12,6 +12,7 @@ from defilev.model.request import Address, Read
 from defilev.model.target_inputs import Delta, Depth, StressCase
 from defilev.model.token import Token
 from defilev.observe.drive import drive
+from defilev.pipeline.hubs import read_hubs
 from defilev.pipeline.session import Session
 from defilev.protocols import PROTOCOLS
 from defilev.risk.scenarios import SCENARIOS, Scenario, run_scenario
@@ -60,7 +61,8 @@ def depth_of(session: Session, account: LendingAccount, exposure: Exposure) -> D
     venue, sale = venue_of(session.book), _sale(account, exposure)
     if venue is None or sale is None:
         return None
-    between = [token for token in PROTOCOLS[account.protocol].tokens(account) if token.symbol in INTERMEDIATES]
+    tokens = dict.fromkeys((*PROTOCOLS[account.protocol].tokens(account), *read_hubs(session)))
+    between = [token for token in tokens if token.symbol in INTERMEDIATES]
     fills = drive(_read_fills(venue, sale, between), session.fetch)
     if fills is None:
         return None

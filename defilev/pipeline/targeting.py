@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -11,19 +11,18 @@ from defilev.errors import CallReverted, Infeasible, UnknownName
 from defilev.model.account import Leg, LendingAccount
 from defilev.model.exposure import Exposure
 from defilev.model.multipliers import MultiplierTable
-from defilev.model.request import Address, Read
+from defilev.model.request import Address
 from defilev.model.target import Target
 from defilev.model.target_inputs import BorrowMarket, Depth, Jumps, Position, Preferences, RiskMarket
 from defilev.model.token import Token
 from defilev.observe.drive import drive
 from defilev.optimize.mix import ACROSS, Mix, mix_of
 from defilev.optimize.target import choose_target
-from defilev.pipeline.penalties import penalty_for
+from defilev.pipeline.hubs import native_of, read_hubs
 from defilev.pipeline.session import Session
 from defilev.pipeline.surroundings import deltas_of, depth_of, stress_cases
 from defilev.pipeline.volatility import Volatilities, VolatilityChoice, plain_symbol, volatilities_of
 from defilev.protocols import PROTOCOLS
-from defilev.protocols.aave_v3.rates import MarketRates, read_rates
 from defilev.risk.first_passage import jumps_for_volatility
 from defilev.units import BPS, RAY, WAD, to_decimal
 
@@ -32,13 +31,8 @@ __all__ = ["TargetQuestion", "make_target"]
 REBALANCE_GAS = 650_000
 """Withdraw, two approvals, a swap and a repayment."""
 
-NATIVE_SYMBOL = "WETH"
 OTHER_ASSETS_FACTOR = 1.15
 """What multipliers are raised by for an asset that they were not derived from."""
-
-_RATE_READS: Mapping[str, Callable[[LendingAccount, Sequence[Address]], Read[tuple[MarketRates, ...]]]] = {
-    "aave-v3": read_rates
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +62,7 @@ def make_target(session: Session, account: LendingAccount, exposure: Exposure, q
         raise Infeasible("no collateral counts in this account", fix="supply collateral first")
     wants = question.preferences
     owed = _debt_tokens(session, account, question)
-    rates, notes = _rates(session, account, owed)
+    borrow_market, notes = _borrow_market(session, account, owed)
     given = volatilities_of(
         exposure,
         question.volatility,
@@ -79,7 +73,7 @@ def make_target(session: Session, account: LendingAccount, exposure: Exposure, q
     mix = mix_of(exposure, given.by_feed, given.correlation)
     depth, unknown = _depth(session, account, exposure)
     position = replace(
-        _position(account, exposure, mix, question, rates, owed),
+        _position(account, exposure, mix, question, borrow_market, owed),
         depth=depth,
         deltas=deltas_of(exposure, given.betas),
         stress_cases=stress_cases(exposure),
@@ -106,15 +100,14 @@ def _debt_tokens(session: Session, account: LendingAccount, question: TargetQues
     return found[:1]
 
 
-def _rates(
+def _borrow_market(
     session: Session, account: LendingAccount, owed: Sequence[Token]
-) -> tuple[MarketRates | None, tuple[str, ...]]:
+) -> tuple[BorrowMarket | None, tuple[str, ...]]:
     """Return what the borrow rate depends on; without it, and with several debts, rates stay as they are."""
-    read = _RATE_READS.get(account.protocol)
-    if read is None or len(owed) != 1:
+    if len(owed) != 1:
         return None, ("several debts: the borrow rate is taken as it is, whatever the size of the debt",)
     try:
-        return drive(read(account, [owed[0].address]), session.fetch)[0], ()
+        return drive(PROTOCOLS[account.protocol].borrow_market(account, owed[0].address), session.fetch), ()
     except CallReverted as error:
         return None, (f"the borrow rate is taken as it is: {error.fact}",)
 
@@ -131,14 +124,14 @@ def _position(
     exposure: Exposure,
     mix: Mix,
     question: TargetQuestion,
-    rates: MarketRates | None,
+    borrow_market: BorrowMarket | None,
     owed: Sequence[Token],
 ) -> Position:
     unit = 10**account.quote_decimals
     supplies = [leg for leg in account.legs if leg.side == "supply" and leg.used_as_collateral]
     borrows = [leg for leg in account.legs if leg.side == "borrow"]
     stated = _stated_yield(account, supplies, question.yields)
-    penalty = penalty_for(account)
+    penalty = PROTOCOLS[account.protocol].penalty(account)
     health = None if account.health_factor is None else account.health_factor / WAD
     return Position(
         chain_id=account.chain_id,
@@ -152,7 +145,7 @@ def _position(
         liquidation_threshold=sum(term.capacity for term in exposure.terms) * unit / account.collateral_value,
         loan_to_value=(account.loan_to_value or 0) / BPS,
         supply_rate=_weighted_rate(supplies) + stated,
-        borrow_rate=_weighted_rate(borrows) if borrows else _asked_rate(rates),
+        borrow_rate=_weighted_rate(borrows) if borrows else _asked_rate(borrow_market),
         side=mix.side,
         risky_asset=_risky(exposure, mix),
         collateral_asset=", ".join(leg.asset.symbol for leg in sorted(supplies, key=lambda leg: -leg.value)),
@@ -160,15 +153,17 @@ def _position(
         stated_yield=stated,
         liquidation_bonus=None if penalty is None else float(penalty.bonus),
         close_factor=0.5 if penalty is None else float(penalty.close_factor),
-        borrow_market=None if rates is None else _borrow_market(account, rates),
+        borrow_market=borrow_market,
         depeg=None if health is None or mix.side != "correlated" else 1 / health - 1,
         market_priced=all(leg.price.ratio is None for leg in supplies),
         moving_share=mix.moving_share,
+        quote=account.quote,
+        market_label=account.market_label,
     )
 
 
-def _asked_rate(rates: MarketRates | None) -> float:
-    return 0.0 if rates is None else rates.borrow_rate(borrowed=0) / RAY
+def _asked_rate(market: BorrowMarket | None) -> float:
+    return 0.0 if market is None else market.rate
 
 
 def _weighted_rate(legs: Sequence[Leg]) -> float:
@@ -184,21 +179,6 @@ def _stated_yield(account: LendingAccount, supplies: Sequence[Leg], yields: Mapp
             raise UnknownName(f"{account.market} lists no asset {symbol!r}", fix="name an asset of the market")
     total = sum(leg.value for leg in supplies)
     return sum(leg.value * rates.get(leg.asset.symbol.casefold(), 0.0) for leg in supplies) / total if total else 0.0
-
-
-def _borrow_market(account: LendingAccount, rates: MarketRates) -> BorrowMarket:
-    reserve, protocol = rates.reserve, PROTOCOLS[account.protocol]
-    places = account.quote_decimals
-    curve = rates.curve
-    return BorrowMarket(
-        asset=reserve.asset.symbol,
-        optimal_usage=curve.optimal_usage / RAY,
-        base=curve.base / RAY,
-        slope_1=curve.slope_1 / RAY,
-        slope_2=curve.slope_2 / RAY,
-        liquidity=to_decimal(protocol.value_down(account, reserve.asset.address, rates.liquidity), places),
-        borrowed=to_decimal(protocol.value_down(account, reserve.asset.address, rates.total_debt), places),
-    )
 
 
 def _risky(exposure: Exposure, mix: Mix) -> str:
@@ -254,7 +234,7 @@ def _table(position: Position) -> MultiplierTable:
 def _gas_value(session: Session, account: LendingAccount) -> Decimal:
     """Return what a rebalance costs in gas, in quote units; zero where the market has no price of the native asset."""
     protocol = PROTOCOLS[account.protocol]
-    native = next((token for token in protocol.tokens(account) if token.symbol == NATIVE_SYMBOL), None)
+    native = native_of(protocol.tokens(account), read_hubs(session))
     if native is None:
         return Decimal(0)
     base_fee = session.block.base_fee

@@ -46,6 +46,8 @@ def assemble(inputs: PlanInputs, path: Path, label: str) -> Plan:
             expires_at=account.block.timestamp + inputs.window,
             nonce=inputs.wallet.nonce,
             warnings=notices(inputs, path, cost),
+            quote=account.quote,
+            market_label=account.market_label,
         )
     )
 

@@ -89,7 +89,7 @@ def read_routes(inputs: PlanInputs, sales: Sequence[Sale]) -> Read[dict[Sale, tu
     swapped = [sale for sale in sales if sale.swaps]
     if inputs.venue is None or not swapped:
         return dict.fromkeys(sales, ())
-    tokens = inputs.protocol.tokens(inputs.account)
+    tokens = list(dict.fromkeys((*inputs.protocol.tokens(inputs.account), *inputs.intermediates)))
     found = yield from inputs.venue.routes([(sale.collateral, sale.debt) for sale in swapped], intermediates=tokens)
     return dict.fromkeys(sales, ()) | dict(zip(swapped, found, strict=True))
 

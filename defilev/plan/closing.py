@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from defilev.errors import Infeasible
 from defilev.model.account import Leg
-from defilev.model.plan import Goal, Withdraw
+from defilev.model.plan import Goal
 from defilev.model.request import Read
 from defilev.model.token import Token
 from defilev.plan.choose import Ranked, debts_of, estimate, rank, read_routes
@@ -17,8 +17,8 @@ from defilev.plan.inputs import PlanInputs
 from defilev.plan.path import Path, borrow_of, start, supply_of
 from defilev.plan.quoting import Sold
 from defilev.plan.refusals import require_progress, require_worthwhile, with_outside_help
-from defilev.plan.rounds import clearing, clearing_amount, payoff, round_amount, selling
-from defilev.plan.sale import Fill, Sale, repay, repay_all, sale_of, sell
+from defilev.plan.rounds import clearing, clearing_amount, easing, payoff, round_amount
+from defilev.plan.sale import Fill, Sale, repay_all, repay_part, sale_of, sell
 from defilev.plan.staircase import MAX_ROUNDS, fill_round, worth_its_gas
 from defilev.plan.words import amount_text, health_text
 
@@ -57,7 +57,7 @@ def _repay_from_wallet(path: Path, inputs: PlanInputs, debt: Token) -> Path:
     if held >= needed:
         return repay_all(path, debt, needed)
     amount = min(held, borrow_of(path.first, debt.address))
-    return repay(path, debt, amount) if amount > 0 and worth_its_gas(inputs, debt, amount) else path
+    return repay_part(path, debt, amount) if amount > 0 and worth_its_gas(inputs, debt, amount) else path
 
 
 def _sources(path: Path, inputs: PlanInputs, debt: Leg) -> Read[list[Ranked]]:
@@ -120,13 +120,13 @@ def _after_fill(path: Path, inputs: PlanInputs, sale: Sale, fill: Fill) -> Path:
     """Return the path after the round: everything is repaid if the sale surely brings that much."""
     if fill.minimum_out >= payoff(sell(path, inputs, sale, fill), sale.debt):
         return clearing(path, inputs, sale, fill)
-    return selling(path, inputs, sale, fill)
+    return easing(path, inputs, sale, fill)
 
 
 def _withdraw_everything(path: Path) -> Path:
     for leg in path.last.legs:
         if leg.side == "supply" and leg.amount > 0:
-            path = path.then(Withdraw(leg.asset, None))
+            path = path.then(path.protocol.withdraw_all(path.first, leg.asset))
     return path
 
 

@@ -11,7 +11,7 @@ from defilev.plan.inputs import PlanInputs
 from defilev.plan.path import Path, borrow_of
 from defilev.plan.quoting import Sold, find_fill
 from defilev.plan.rounds import SMALLEST_SALE, closest, overshot, reached
-from defilev.plan.sale import Fill, Sale, exchange, repay, require_venue, sale_of
+from defilev.plan.sale import Fill, Sale, exchange, repay_part, require_venue, sale_of
 
 __all__ = ["sell_in_hand"]
 
@@ -65,4 +65,4 @@ def _amount(path: Path, inputs: PlanInputs, sale: Sale, held: int, aim: Aim) -> 
 
 def _sold(path: Path, inputs: PlanInputs, sale: Sale, fill: Fill) -> Path:
     amount = min(fill.minimum_out, borrow_of(path.first, sale.debt.address))
-    return repay(exchange(path, inputs, sale, fill), sale.debt, amount)
+    return repay_part(exchange(path, inputs, sale, fill), sale.debt, amount)

@@ -31,6 +31,7 @@ class PlanInputs:
     `gas_price` is in wei; `native` is the market's token for the native asset, `None` when it has none.
     `collateral` and `debt` are the symbols or addresses that the user chose, `None` to let the plan choose.
     `in_hand` is collateral in the wallet that an earlier plan withdrew and did not come to sell.
+    `intermediates` are tokens outside the market that a sale may pass through.
     """
 
     protocol: LendingProtocol
@@ -47,3 +48,4 @@ class PlanInputs:
     collateral: str | None = None
     debt: str | None = None
     in_hand: tuple[TokenBalance, ...] = ()
+    intermediates: tuple[Token, ...] = ()

@@ -9,7 +9,7 @@ from defilev.model.token import Token
 from defilev.plan.goals import Aim
 from defilev.plan.inputs import PlanInputs
 from defilev.plan.path import Path, borrow_of, supply_of
-from defilev.plan.rounds import payoff, repayment_reaches
+from defilev.plan.rounds import payoff, repayable, repayment_reaches
 from defilev.plan.sale import Sale
 from defilev.plan.search import smallest
 from defilev.plan.words import amount_text, health_text, leverage_text, percent_text, ratio_text
@@ -32,12 +32,14 @@ def require_possible(inputs: PlanInputs) -> None:
     """Raise `Infeasible` when the account has no position, owes nothing, is there already, or the floor forbids it."""
     account = inputs.account
     if account.is_empty:
-        raise Infeasible(f"{account.owner} has no position on {account.protocol} {account.market}", fix="check WHO")
+        raise Infeasible(
+            f"{account.owner} has no position on {account.protocol} {account.market_name}", fix="check WHO"
+        )
     if inputs.goal.kind == "close":
         return
     if account.health_factor is None:
         raise Infeasible(
-            f"{account.owner} owes nothing on {account.protocol} {account.market}",
+            f"{account.owner} owes nothing on {account.protocol} {account.market_name}",
             fix="use --close to withdraw everything",
         )
     if Aim(inputs.goal).met(account):
@@ -102,7 +104,7 @@ def _outside_amount(path: Path, debt: Token, aim: Aim) -> int | None:
     """Return how many base units of `debt` reach the goal when they are repaid; `None` when all of it does not."""
     if aim.goal.kind == "close":
         return payoff(path, debt)
-    owed = borrow_of(path.first, debt.address)
+    owed = repayable(path, debt, borrow_of(path.first, debt.address))
     if not repayment_reaches(path, debt, owed, aim):
         return None
     return smallest(lambda amount: repayment_reaches(path, debt, amount, aim), owed)

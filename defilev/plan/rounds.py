@@ -10,7 +10,17 @@ from defilev.model.token import Token
 from defilev.plan.goals import Aim
 from defilev.plan.inputs import PlanInputs
 from defilev.plan.path import Path, borrow_of, supply_of
-from defilev.plan.sale import Fill, Sale, repay, repay_all, require_venue, sell
+from defilev.plan.sale import (
+    APPROVE_AND_REPAY,
+    PAYOFF_BUFFER,
+    Fill,
+    Sale,
+    repay,
+    repay_all,
+    repay_part,
+    require_venue,
+    sell,
+)
 from defilev.plan.search import largest, smallest
 from defilev.plan.words import amount_text, health_text
 from defilev.units import WAD, mul_div_up
@@ -19,9 +29,11 @@ __all__ = [
     "clearing",
     "clearing_amount",
     "closest",
+    "easing",
     "overshot",
     "payoff",
     "reached",
+    "repayable",
     "repayment_reaches",
     "round_amount",
     "selling",
@@ -31,12 +43,6 @@ __all__ = [
 FLOOR_MARGIN = WAD // 100_000
 """How far above the floor a step is sized, for rates that move while it is on its way."""
 
-PAYOFF_BUFFER = 100_000
-"""One part of the debt in this many is added to what must repay all of it, and comes back when it was not needed."""
-
-APPROVE_AND_REPAY = 3
-"""Steps until the repayment is included, when a standing allowance must be cleared first."""
-
 SMALLEST_SALE = 10_000
 """Base units below which a sale is rounded away by the pools it goes through."""
 
@@ -45,6 +51,12 @@ def selling(path: Path, inputs: PlanInputs, sale: Sale, fill: Fill) -> Path:
     """Return the path after one round that repays what the sale brings at least, and never more than is owed."""
     amount = min(fill.minimum_out, borrow_of(path.first, sale.debt.address))
     return repay(sell(path, inputs, sale, fill), sale.debt, amount)
+
+
+def easing(path: Path, inputs: PlanInputs, sale: Sale, fill: Fill) -> Path:
+    """Return the path after one round on the way to owing nothing: as `selling`, and the rest can still be closed."""
+    amount = min(fill.minimum_out, borrow_of(path.first, sale.debt.address))
+    return repay_part(sell(path, inputs, sale, fill), sale.debt, amount)
 
 
 def clearing(path: Path, inputs: PlanInputs, sale: Sale, fill: Fill) -> Path:
@@ -117,7 +129,7 @@ def clearing_amount(path: Path, inputs: PlanInputs, sale: Sale) -> int | None:
 
 def wallet_amount(path: Path, debt: Token, held: int, aim: Aim) -> int:
     """Return how much of the `held` base units of `debt` to repay: what reaches the goal, or all of it."""
-    most = min(held, borrow_of(path.first, debt.address))
+    most = repayable(path, debt, min(held, borrow_of(path.first, debt.address)))
 
     def enough(amount: int) -> bool:
         return repayment_reaches(path, debt, amount, aim)
@@ -125,6 +137,19 @@ def wallet_amount(path: Path, debt: Token, held: int, aim: Aim) -> int:
     if most == 0 or not enough(most):
         return most
     return closest(enough, lambda amount: overshot(repay(path, debt, amount), aim), most)
+
+
+def repayable(path: Path, debt: Token, most: int) -> int:
+    """Return the largest part of `most` that can be repaid as an amount; all of a debt in shares cannot."""
+
+    def taken(amount: int) -> bool:
+        try:
+            repay(path, debt, amount)
+        except Infeasible:
+            return False
+        return True
+
+    return largest(taken, most)
 
 
 def repayment_reaches(path: Path, debt: Token, amount: int, aim: Aim) -> bool:

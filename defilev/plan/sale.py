@@ -15,7 +15,25 @@ from defilev.plan.path import Path, supply_of
 from defilev.units import BPS
 from defilev.venues.contract import Quote, Route, Venue
 
-__all__ = ["Fill", "Sale", "exchange", "repay", "repay_all", "require_venue", "sale_of", "sell"]
+__all__ = [
+    "APPROVE_AND_REPAY",
+    "PAYOFF_BUFFER",
+    "Fill",
+    "Sale",
+    "exchange",
+    "repay",
+    "repay_all",
+    "repay_part",
+    "require_venue",
+    "sale_of",
+    "sell",
+]
+
+PAYOFF_BUFFER = 100_000
+"""One part of the debt in this many is added to what must repay all of it, and comes back when it was not needed."""
+
+APPROVE_AND_REPAY = 3
+"""Steps until the repayment is included, when a standing allowance must be cleared first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +111,8 @@ def sell(path: Path, inputs: PlanInputs, sale: Sale, fill: Fill) -> Path:
     All of the supply is withdrawn when `fill.amount` is all that there was at the plan's block.
     """
     everything = fill.amount == supply_of(path.first, sale.collateral.address)
-    path = path.then(Withdraw(sale.collateral, None if everything else fill.amount))
+    part = Withdraw(sale.collateral, fill.amount)
+    path = path.then(path.protocol.withdraw_all(path.first, sale.collateral) if everything else part)
     return exchange(path, inputs, sale, fill) if sale.swaps else path
 
 
@@ -108,6 +127,21 @@ def exchange(path: Path, inputs: PlanInputs, sale: Sale, fill: Fill) -> Path:
 def repay(path: Path, debt: Token, amount: int) -> Path:
     """Return the path after repaying exactly `amount` from the wallet, which is at most what is owed."""
     return _allow_market(path, debt, amount).then(Repay(debt, amount))
+
+
+def repay_part(path: Path, debt: Token, amount: int) -> Path:
+    """Return the path after repaying at most `amount` from the wallet, so that the rest can be closed later on.
+
+    Where the market counts debt in shares a fixed number of them is repaid, and what is left does not depend on when.
+    Unchanged when `amount` is less than a share.
+    """
+    most = amount - amount // PAYOFF_BUFFER - 1
+    shares = path.protocol.debt_shares(path.at_latest(steps_ahead=APPROVE_AND_REPAY), max(most, 0))
+    if shares is None:
+        return repay(path, debt, amount)
+    if shares == 0:
+        return path
+    return _allow_market(_allow_market(path, debt, amount).then(Repay(debt, amount, shares=shares)), debt, 0)
 
 
 def repay_all(path: Path, debt: Token, allowance: int) -> Path:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from defilev.protocols.aave_v3 import AaveV3
+from defilev.protocols.aave_v3 import AAVE_V3
+from defilev.protocols.compound_v3 import COMPOUND_V3
 from defilev.protocols.contract import AccountsRead, LendingProtocol
+from defilev.protocols.morpho_blue import MorphoBlue
+from defilev.protocols.sparklend import SPARKLEND
 
 __all__ = ["PROTOCOLS", "AccountsRead", "LendingProtocol"]
 
-PROTOCOLS: dict[str, LendingProtocol] = {protocol.name: protocol for protocol in (AaveV3(),)}
+_ALL: tuple[LendingProtocol, ...] = (AAVE_V3, SPARKLEND, MorphoBlue(), COMPOUND_V3)
+PROTOCOLS = {protocol.name: protocol for protocol in _ALL}

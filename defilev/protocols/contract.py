@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from defilev.abi import Interface, Transaction
+from defilev.model.abilities import Abilities
 from defilev.model.account import LendingAccount
 from defilev.model.book import MarketEntry
 from defilev.model.exposure import Exposure
-from defilev.model.plan import Action, Plan
+from defilev.model.plan import Action, Plan, Withdraw
 from defilev.model.probe import ProbeCalls
-from defilev.model.request import Address, Block, Read
+from defilev.model.request import Address, Block, LogFilter, Read
+from defilev.model.target_inputs import BorrowMarket, Penalty
 from defilev.model.token import Token
 
-__all__ = ["AccountsRead", "LendingProtocol"]
+__all__ = ["AccountsRead", "LendingProtocol", "WholeMarkets"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +32,42 @@ class AccountsRead:
     metadata: Mapping[str, Any]
 
 
+class WholeMarkets:
+    """What protocols share whose entries in address books are one market each, and whose debts close as they stand."""
+
+    __slots__ = ()
+
+    @property
+    def is_isolated(self) -> bool:
+        """No: an entry is one market."""
+        return False
+
+    def searches(self, entry: MarketEntry, owners: Sequence[Address]) -> tuple[LogFilter, ...]:
+        """Return nothing: there is no market to be found."""
+        del entry, owners
+        return ()
+
+    def found(self, topics: Sequence[str]) -> tuple[Address, str]:
+        """Raise `ValueError`: no log is searched for."""
+        raise ValueError(f"{len(topics)} topics of a log that was never asked for")
+
+    def debt_shares(self, account: LendingAccount, amount: int) -> int | None:
+        """Return `None`: the market repays whatever is owed when it is asked for everything."""
+        del account, amount
+        return None
+
+
 class LendingProtocol(Protocol):
     """The rules of one lending protocol: pure functions."""
 
     @property
     def name(self) -> str:
         """The name in address books and on the command line."""
+        ...
+
+    @property
+    def abilities(self) -> Abilities:
+        """What can be done with the protocol, and which of its releases are known."""
         ...
 
     def read_accounts(
@@ -48,6 +80,23 @@ class LendingProtocol(Protocol):
         metadata: Mapping[str, Any] | None = None,
     ) -> Read[AccountsRead]:
         """Read the complete accounts of `owners`, each checked against the contract; see `errors.DataError`."""
+        ...
+
+    def identify(self, entry: MarketEntry) -> Read[None]:
+        """Raise `NotDeployed` unless the entry points of the address book are this protocol's contracts."""
+        ...
+
+    @property
+    def is_isolated(self) -> bool:
+        """Whether an entry of the address book holds many isolated markets, each with accounts of its own."""
+        ...
+
+    def searches(self, entry: MarketEntry, owners: Sequence[Address]) -> tuple[LogFilter, ...]:
+        """Return which logs name the isolated markets that `owners` have ever used; none where there are no such."""
+        ...
+
+    def found(self, topics: Sequence[str]) -> tuple[Address, str]:
+        """Return the owner and the market's id that a log of `searches` names."""
         ...
 
     def apply(self, account: LendingAccount, action: Action, *, at: int) -> LendingAccount:
@@ -64,6 +113,21 @@ class LendingProtocol(Protocol):
 
     def transaction(self, account: LendingAccount, action: Action) -> Transaction:
         """Return the call that performs a market action (`Supply`, `Withdraw`, `Borrow`, `Repay`) for the owner."""
+        ...
+
+    def withdraw_all(self, account: LendingAccount, asset: Token) -> Withdraw:
+        """Return the action that withdraws all there is of `asset`.
+
+        Its amount is `None` where the contract finds out itself, and else what the account has now.
+        """
+        ...
+
+    def debt_shares(self, account: LendingAccount, amount: int) -> int | None:
+        """Return the shares of debt that `amount` base units repay at the account's time, rounded down.
+
+        `None` where a debt that was repaid in part can be closed whatever interest has made of it meanwhile. Elsewhere
+        only a `Repay` in shares leaves a debt that is known beforehand.
+        """
         ...
 
     def spender(self, account: LendingAccount) -> Address:
@@ -92,6 +156,14 @@ class LendingProtocol(Protocol):
 
     def exposure(self, account: LendingAccount, *, stable: frozenset[Address]) -> Exposure:
         """Return the account as linear forms of its drivers; assets in `stable` are meant to stay at one."""
+        ...
+
+    def penalty(self, account: LendingAccount) -> Penalty | None:
+        """Return what a liquidation at a health factor just below 1 takes; `None` without collateral."""
+        ...
+
+    def borrow_market(self, account: LendingAccount, asset: Address) -> Read[BorrowMarket]:
+        """Read what the borrow rate of `asset` depends on; raises `CallReverted` for a rate model that is not known."""
         ...
 
     def interfaces(self) -> tuple[Interface, ...]:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from math import ceil
 from typing import Any
 
-from defilev.report.figures import dollars, grouped, percent
+from defilev.report.figures import DOLLAR, dollars, grouped, percent
 from defilev.report.ink import Ink
 from defilev.report.table import Cell, Column, table
 from defilev.units import WAD, to_decimal
@@ -43,8 +43,8 @@ class Spread:
 class Accuracy:
     """Promised against got; a spread is `None` when there is nothing to count.
 
-    `health_factor`: got less promised. `debt`: got over promised less one. `cost`: got less expected, in the quote
-    currency. `slippage`: of each swap, how much less than its quote it brought, as a fraction of the quote.
+    `health_factor`: got less promised. `debt`: got over promised less one. `cost`: got less expected, of the runs that
+    are valued in US dollars. `slippage`: of each swap, how much less than its quote it brought, as a fraction of that.
     """
 
     runs: int
@@ -59,7 +59,8 @@ def accuracy_of(outcomes: Sequence[Row]) -> Accuracy:
     """Return the distributions over finished runs, as `JournalReader.outcomes` gives them."""
     pairs = [(row["promised_health_factor"], row["got_health_factor"]) for row in outcomes]
     debts = [(row["promised_debt"], row["got_debt"]) for row in outcomes]
-    costs = [(row["cost_expected"], row["cost_got"], row["quote_decimals"]) for row in outcomes]
+    in_dollars = [row for row in outcomes if row["quote"] == DOLLAR]
+    costs = [(row["cost_expected"], row["cost_got"], row["quote_decimals"]) for row in in_dollars]
     fills = [fill for row in outcomes for fill in row["fills"]]
     return Accuracy(
         runs=len(outcomes),
@@ -87,7 +88,7 @@ def accuracy_text(accuracy: Accuracy, *, width: int, ink: Ink) -> str:
     rows = [
         ("health factor, got less promised", accuracy.health_factor, lambda value: _signed(value, 4)),
         ("debt, got over promised", accuracy.debt, lambda value: percent(value, places=3, signed=True)),
-        ("cost, got less expected", accuracy.cost, dollars),
+        ("cost in dollars, got less expected", accuracy.cost, dollars),
         ("slippage, below the quote", accuracy.slippage, lambda value: percent(value, places=3, signed=True)),
     ]
     cells = [_cells(name, spread, write) for name, spread, write in rows]

@@ -9,7 +9,7 @@ from defilev.model.account import LendingAccount
 from defilev.model.execution import Execution, Remark, SentStep, SignedStep
 from defilev.model.plan import Plan, Step
 from defilev.pipeline.agreeing import Agreement
-from defilev.report.figures import block_number, dollars, grouped, health
+from defilev.report.figures import block_number, grouped, health, worth
 from defilev.report.ink import Ink
 from defilev.report.table import Cell, Column, table
 from defilev.units import to_decimal
@@ -55,20 +55,20 @@ def execution_text(
     plan: Plan, execution: Execution, *, before: LendingAccount, after: LendingAccount, width: int, ink: Ink
 ) -> str:
     """Return the account before, as promised, and as read at the last receipt's block."""
-    scale = plan.quote_decimals
+    promise = plan.promise
     rows = [
         ("health factor", _health(before.health_factor), _health(execution.promised), _health(execution.got)),
         (
             "collateral",
-            _dollars(before.collateral_value, scale),
-            _dollars(plan.promise.collateral_value, scale),
-            _dollars(after.collateral_value, scale),
+            _value(plan, before.collateral_value),
+            _value(plan, promise.collateral_value),
+            _value(plan, after.collateral_value),
         ),
         (
             "debt",
-            _dollars(before.debt_value, scale),
-            _dollars(plan.promise.debt_value, scale),
-            _dollars(after.debt_value, scale),
+            _value(plan, before.debt_value),
+            _value(plan, promise.debt_value),
+            _value(plan, after.debt_value),
         ),
     ]
     cells = [[Cell(text) for text in row] for row in rows]
@@ -87,8 +87,8 @@ def signed_text(plan: Plan, signed: SignedStep) -> str:
     return f"{done}\n{signed.hash}\n{signed.raw}{then}"
 
 
-def _dollars(value: int, decimals: int) -> str:
-    return dollars(Decimal(value).scaleb(-decimals))
+def _value(plan: Plan, value: int) -> str:
+    return worth(to_decimal(value, plan.quote_decimals), plan.quote)
 
 
 def _health(value: int | None) -> str:

@@ -8,6 +8,7 @@ from decimal import ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 from defilev.units import EXACT, to_decimal
 
 __all__ = [
+    "DOLLAR",
     "NARROW_SPACE",
     "NOTHING",
     "amount",
@@ -24,11 +25,13 @@ __all__ = [
     "shock",
     "short_address",
     "utc",
+    "worth",
 ]
 
 NARROW_SPACE = "\u202f"
 MINUS = "−"
 NOTHING = "—"
+DOLLAR = "USD"
 _BEYOND = Decimal(1000)
 _TINY = Decimal("0.000000001")
 _FOUR_DIGITS_DOWN = Context(prec=4, rounding=ROUND_DOWN)
@@ -58,9 +61,18 @@ def dollars(value: Decimal) -> str:
     return f"{MINUS if value < 0 else ''}${text}"
 
 
-def price(value: Decimal) -> str:
-    """Return a price: cents from ten dollars on, four places down to a cent, four significant digits below."""
-    return f"${grouped(value, _places(value, (10, 2), (Decimal('0.01'), 4), significant=4))}"
+def worth(value: Decimal, quote: str) -> str:
+    """Return a value in its currency: dollars, or so many of a token, with as many places as an amount of it has."""
+    if quote == DOLLAR:
+        return dollars(value)
+    places = _places(value, (1000, 2), (10, 3), (1, 4), significant=4)
+    return f"{MINUS if value < 0 else ''}{grouped(abs(value), places)} {clean(quote)}"
+
+
+def price(value: Decimal, quote: str = DOLLAR) -> str:
+    """Return a price in its currency: cents from ten on, four places down to a cent, four significant digits below."""
+    figure = grouped(value, _places(value, (10, 2), (Decimal("0.01"), 4), significant=4))
+    return f"${figure}" if quote == DOLLAR else f"{figure} {clean(quote)}"
 
 
 def percent(fraction: Decimal | None, *, places: int = 2, signed: bool = False) -> str:

@@ -16,7 +16,9 @@ from defilev.units import EXACT, RAY, Bps, Wad, to_decimal
 __all__ = ["SCHEMA", "health_document"]
 
 SCHEMA = "defilev/health@1"
-_NUMBERS = frozenset({"revision", "e_mode"})
+_NUMBERS = frozenset({"revision", "e_mode", "last_accrual"})
+_VERDICTS = frozenset({"absorbable", "is_borrow_collateralized", "is_liquidatable"})
+_VERDICT = {"true": True, "false": False}
 _PRICE = Context(prec=8, rounding=ROUND_HALF_EVEN)
 
 
@@ -41,16 +43,24 @@ def _account(view: HealthView) -> dict[str, Any]:
         },
         "protocol": account.protocol,
         "market": account.market,
+        "market_label": account.market_name,
         "address": account.owner,
         "name": view.name,
         "self_check": {"result": account.self_check.result, "compared": account.self_check.compared},
         **_health(view),
+        "quote": account.quote,
         **_totals(view),
         "legs": [_leg(leg, at=account.block.timestamp, quote_decimals=account.quote_decimals) for leg in account.legs],
         **_scenarios(view),
-        "details": {name: int(text) if name in _NUMBERS else text for name, text in account.details},
+        "details": {name: _detail(name, text) for name, text in account.details},
         "warnings": [{"name": notice.name, "text": notice.text} for notice in view.warnings],
     }
+
+
+def _detail(name: str, text: str) -> str | int | bool | None:
+    if name in _VERDICTS:
+        return _VERDICT.get(text)
+    return int(text) if name in _NUMBERS else text
 
 
 def _health(view: HealthView) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from defilev.units import BPS, EXACT, RAY, to_decimal
 __all__ = ["health_text"]
 
 SUMMARY_FROM = 6
+ID_SHOWN = 10
+"""Characters of a market's id that are shown, enough for --market."""
 _WIDE = 100
 _CHECKS = {"exact": "matches the contract", "consistent": "agrees with the contract"}
 
@@ -34,6 +36,8 @@ def _block(report: HealthReport, view: HealthView, *, width: int, ink: Ink) -> l
     head = _head(report, view, width=width, ink=ink)
     if view.account.is_empty:
         return [*head, "  no position"]
+    if not view.account.legs:
+        return [*head, *_after(view, width=width, ink=ink)]
     facts = _facts(view, width=width, ink=ink)
     legs = _legs(view, width=width, ink=ink)
     after = _after(view, width=width, ink=ink)
@@ -44,9 +48,17 @@ def _head(report: HealthReport, view: HealthView, *, width: int, ink: Ink) -> li
     account = view.account
     check = _CHECKS.get(account.self_check.result, f"not checked: {account.self_check.compared}")
     owner = f"{figures.clean(view.name)} {account.owner}" if view.name else account.owner
-    parts = [f"{account.protocol} {account.market}", figures.clean(report.chain_name), _block_named(report)]
+    parts = [_titled(view), figures.clean(report.chain_name), _block_named(report)]
     cells = [Cell(part) for part in (*parts, owner, check)]
     return flow([Cell(cells[0].text, "strong"), *cells[1:]], separator=" · ", width=width, ink=ink)
+
+
+def _titled(view: HealthView) -> str:
+    """Return protocol and market; what people call an isolated market stands beside the beginning of its id."""
+    account = view.account
+    if not account.market_label:
+        return f"{account.protocol} {account.market}"
+    return f"{account.protocol} {figures.clean(account.market_label)} ({account.market[:ID_SHOWN]})"
 
 
 def _block_named(report: HealthReport) -> str:
@@ -63,7 +75,7 @@ def _facts(view: HealthView, *, width: int, ink: Ink) -> list[str]:
     account = view.account
     threshold = None if account.liquidation_threshold is None else _bps(account.liquidation_threshold)
     loan = f"{figures.percent(balance.loan_to_value)}  of {figures.percent(threshold)}"
-    equity = figures.dollars(balance.equity_value)
+    equity = figures.worth(balance.equity_value, view.account.quote)
     if width >= _WIDE:
         rows = [
             *labelled(
@@ -122,9 +134,9 @@ def _leg(view: HealthView, leg: Leg, *, amount: str) -> list[Cell]:
     return [
         Cell("idle" if idle else leg.side, "dim" if idle else None),
         Cell(f"{amount} {figures.clean(leg.asset.symbol)}"),
-        Cell(figures.price(to_decimal(leg.price.value, leg.price.decimals))),
-        Cell(figures.dollars(to_decimal(leg.value, view.account.quote_decimals))),
-        Cell("not enabled" if idle else threshold),
+        Cell(figures.price(to_decimal(leg.price.value, leg.price.decimals), view.account.quote)),
+        Cell(figures.worth(to_decimal(leg.value, view.account.quote_decimals), view.account.quote)),
+        Cell("not enabled" if idle and leg.liquidation_threshold is not None else threshold),
         Cell(figures.percent(rate, signed=True)),
         Cell("unknown" if age is None else f"{figures.duration(age)} before"),
     ]
@@ -195,11 +207,11 @@ def _summary_row(view: HealthView) -> list[Cell]:
     account = view.account
     return [
         Cell(figures.clean(view.name) if view.name else figures.short_address(account.owner)),
-        Cell(f"{account.protocol} {account.market}"),
+        Cell(f"{account.protocol} {figures.clean(account.market_name)}"),
         Cell(figures.health(view.health_factor)),
         Cell(view.status, view.status),
         Cell(figures.leverage(view.balance.leverage)),
-        Cell(figures.dollars(view.balance.equity_value)),
+        Cell(figures.worth(view.balance.equity_value, account.quote)),
         Cell(nearest_liquidation(view)),
     ]
 

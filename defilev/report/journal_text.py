@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from defilev.report.figures import block_number, dollars, grouped, health
+from defilev.report.figures import DOLLAR, block_number, grouped, health, worth
 from defilev.report.ink import Ink
 from defilev.report.table import Cell, Column, table
 from defilev.units import to_decimal
@@ -29,6 +29,7 @@ _TRANSACTIONS = (
 _PROMISES = (Column(""), Column("promised", "right"), Column("got", "right"))
 _STYLES = {"DONE": "OK", "STOPPED": "LOW", "ACTING": "DANGER"}
 _EVENT = 19
+_ID = 10
 
 
 def runs_text(runs: Sequence[Row], *, width: int, ink: Ink) -> str:
@@ -38,7 +39,7 @@ def runs_text(runs: Sequence[Row], *, width: int, ink: Ink) -> str:
             Cell(f"#{run['id']}"),
             Cell(_minute(run["started_at"])),
             Cell(run["mode"]),
-            Cell(f"{run['protocol']} {run['market']} {run['account'][:6]}…{run['account'][-4:]}"),
+            Cell(f"{run['protocol']} {_market(run)} {run['account'][:6]}…{run['account'][-4:]}"),
             Cell(run["stage"], _STYLES.get(run["stage"])),
             Cell(_health(run["promised_health_factor"], known=run["plan_hash"])),
             Cell(_health(run["got_health_factor"], known=run["stage"] == "DONE")),
@@ -93,16 +94,23 @@ def _transaction(intent: Row, attempt: Row | None, included: Mapping[str, int]) 
     return [*place, Cell(f"{fee} gwei"), Cell(str(attempt["sent_count"])), Cell(shown), Cell(attempt["hash"])]
 
 
+def _market(run: Row) -> str:
+    """Return the market's name; of an isolated one as much of its id as --market takes."""
+    return f"{run['market'][:_ID]}…" if run["market"].startswith("0x") else str(run["market"])
+
+
 def _outcome(record: Mapping[str, Any], width: int, ink: Ink) -> Iterator[str]:
+    quotes = [json.loads(plan["document"]).get("quote", DOLLAR) for plan in record["plan"]]
+    quote = quotes[0] if quotes else DOLLAR
     for outcome in record["outcome"]:
         scale = outcome["quote_decimals"]
         rows = [("health factor", *(_health(outcome[f"{side}_health_factor"], known=True)
                                     for side in ("promised", "got")))]  # fmt: skip
         rows += [
-            (name, *(_value(outcome[f"{side}_{name}"], scale) for side in ("promised", "got")))
+            (name, *(_value(outcome[f"{side}_{name}"], scale, quote) for side in ("promised", "got")))
             for name in ("collateral", "debt")
         ]
-        rows.append(("cost, at most", _value(outcome["cost_worst"], scale), _value(outcome["cost_got"], scale)))
+        rows.append(("cost, at most", *(_value(outcome[f"cost_{side}"], scale, quote) for side in ("worst", "got"))))
         yield ""
         yield from table(_PROMISES, [[Cell(text) for text in row] for row in rows], width=width, ink=ink)
         yield f"  gas {to_decimal(outcome['fee_paid'], 18):.6f} of the native currency"
@@ -126,8 +134,8 @@ def _health(wad: int | None, *, known: object) -> str:
     return health(to_decimal(wad, 18))
 
 
-def _value(raw: int | None, decimals: int) -> str:
-    return "—" if raw is None else dollars(Decimal(raw).scaleb(-decimals))
+def _value(raw: int | None, decimals: int, quote: str) -> str:
+    return "—" if raw is None else worth(Decimal(raw).scaleb(-decimals), quote)
 
 
 def _minute(at: str) -> str:

@@ -56,13 +56,13 @@ def _driver(at: LiquidationView, view: HealthView) -> list[str]:
     if len(at.assets) > 1:
         others = ", ".join(figures.clean(asset.symbol) for asset in at.assets if asset.symbol != at.name)
         return [*_price(at, at.name, view), f"with {others}"]
-    return _words(
-        at.assets[0].symbol, at, figures.price(at.assets[0].price), figures.price(at.assets[0].price_now), view
-    )
+    asset, quote = at.assets[0], view.account.quote
+    return _words(asset.symbol, at, figures.price(asset.price, quote), figures.price(asset.price_now, quote), view)
 
 
 def _price(at: LiquidationView, name: str, view: HealthView) -> list[str]:
-    return _words(name, at, figures.price(at.price), figures.price(at.price_now), view)
+    quote = view.account.quote
+    return _words(name, at, figures.price(at.price, quote), figures.price(at.price_now, quote), view)
 
 
 def _words(name: str, at: LiquidationView | RatioView, price: str, now: str, view: HealthView) -> list[str]:

@@ -68,13 +68,19 @@ def _notice(notice: Notice) -> str:
 
 
 def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
-    yield "position", f"{plan.protocol} {plan.market} · {plan.owner}"
+    yield "position", f"{_market(plan)} · {plan.owner}"
+    if plan.market_label:
+        yield "market", plan.market
     if plan.goal.kind == "close" and not plan.label:
         yield "close", "repays everything that is owed, withdraws everything that is supplied"
     else:
         yield "leverage", f"{figures.leverage(plan.leverage_before)} → {figures.leverage(plan.promise.leverage)}"
     if plan.health_factor_before is not None:
         yield "health factor", f"{_health(plan.health_factor_before)} → {_promised(plan)}"
+
+
+def _market(plan: Plan) -> str:
+    return f"{plan.protocol} {figures.clean(plan.market_label or plan.market)}"
 
 
 def _promised(plan: Plan) -> str:
@@ -106,6 +112,8 @@ def _what(action: Action) -> str:
             return f"{_amount(amount_in, route[0].token_in)} → at least {least}"
         case Approve(asset, _, _, 0):
             return f"no {figures.clean(asset.symbol)}"
+        case Repay(asset, amount) if action.shares is not None and amount is not None:
+            return f"up to {_amount(amount, asset)}"
         case Withdraw() | Repay():
             return f"all {figures.clean(action.asset.symbol)}" if action.amount is None else _of(action)
         case _:
@@ -130,7 +138,7 @@ def _how(plan: Plan, step: Step) -> str:
             through = f" through {tokens}" if tokens else ""
             return f"quote {_amount(quoted, route[-1].token_out)}{through}, fee {fees}"
         case _:
-            return f"{plan.protocol} {plan.market}"
+            return _market(plan)
 
 
 def _rounds(plan: Plan, *, width: int, ink: Ink) -> list[str]:
@@ -174,12 +182,19 @@ def _after(plan: Plan) -> Iterator[tuple[str, str]]:
         yield "left over", f"what better fills bring, about {left}, stays in the wallet"
     for text in _wallet(plan):
         yield "in the wallet", text
-    if cost.gas_value is not None:
-        yield "gas", f"at most {_value(plan, cost.gas_value)} for {figures.grouped(Decimal(cost.gas), 0)}"
+    yield "gas", f"at most {_gas(plan)} for {figures.grouped(Decimal(cost.gas), 0)}"
     yield "effort", _effort(plan)
     begun = f"{figures.duration(plan.expires_at - plan.block.timestamp)} after block"
     at = figures.block_number(plan.expires_at_block)
     yield "expires", f"at block {at}, {begun} {figures.block_number(plan.block.number)}, for the first signature"
+
+
+def _gas(plan: Plan) -> str:
+    """Return what the gas may cost: a value where the market prices the native asset, else so much of that."""
+    cost = plan.cost
+    if cost.gas_value is not None:
+        return _value(plan, cost.gas_value)
+    return f"{to_decimal(cost.gas * cost.gas_price, 18):.6f} of the native currency"
 
 
 def _cost(plan: Plan) -> str:
@@ -213,7 +228,7 @@ def _amount(raw: int, token: Token) -> str:
 
 
 def _value(plan: Plan, raw: int) -> str:
-    return figures.dollars(to_decimal(raw, plan.quote_decimals))
+    return figures.worth(to_decimal(raw, plan.quote_decimals), plan.quote)
 
 
 def _health(wad: int | None) -> str:

@@ -10,7 +10,7 @@ from math import isfinite
 from defilev.model.exposure import Exposure
 from defilev.model.request import Address
 from defilev.report.liquidation import decimal_figure
-from defilev.risk.forms import held_terms
+from defilev.risk.forms import fixed_feeds, held_terms
 from defilev.risk.status import HealthLimits, Status
 from defilev.risk.stress import all_but_stable, stress
 
@@ -77,7 +77,8 @@ def _stressed(exposure: Exposure, change: Decimal, limits: HealthLimits) -> Stre
 
 
 def _moved_by(exposure: Exposure, shock: NamedShock) -> tuple[str, ...]:
-    return tuple(term.symbol for term in held_terms(exposure) if term.driver in shock.feeds)
+    moved = shock.feeds - fixed_feeds(exposure)
+    return tuple(term.symbol for term in held_terms(exposure) if term.driver in moved)
 
 
 def _decimal(health_factor: float | None) -> Decimal | None:

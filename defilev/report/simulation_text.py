@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from defilev.model.plan import Plan, PostCondition
 from defilev.model.simulation import CheckedCondition, SimulationReport, StepReport, TokenMovement
-from defilev.report.figures import NOTHING, amount, block_number, clean, dollars, grouped, health
+from defilev.report.figures import NOTHING, amount, block_number, clean, grouped, health, worth
 from defilev.report.ink import Ink
 from defilev.report.table import Cell, Column, flow, table
 from defilev.units import to_decimal
@@ -91,7 +91,7 @@ def _gas(plan: Plan, report: SimulationReport) -> str:
     if plan.cost.gas_value is None or not plan.cost.gas * plan.cost.gas_price:
         return used
     paid = Decimal(report.gas_used) * report.gas_price * plan.cost.gas_value / (plan.cost.gas * plan.cost.gas_price)
-    return f"{used} ≈ {dollars(paid.scaleb(-plan.quote_decimals))}"
+    return f"{used} ≈ {worth(paid.scaleb(-plan.quote_decimals), plan.quote)}"
 
 
 def _left(plan: Plan, report: SimulationReport, *, width: int, ink: Ink) -> list[str]:

@@ -18,6 +18,6 @@ def target_json(target: Target) -> dict[str, Any]:
 
 def no_target_document(account: LendingAccount) -> dict[str, Any]:
     """Return the document of an account without a position: every field `None` but a notice that says so."""
-    said = f"{account.owner} has no position in {account.protocol} {account.market}"
+    said = f"{account.owner} has no position in {account.protocol} {account.market_name}"
     nothing = {field.name: None for field in fields(Target)}
     return {"schema": SCHEMA, **nothing, "notices": [{"name": "no-position", "text": said}]}

@@ -28,25 +28,25 @@ def stress_table(target: Target, *, width: int, ink: Ink) -> list[str]:
         Column("for", "right", drop=1),
         Column("moves the pools", "right", drop=2),
     ]
-    return table(columns, [_row(result) for result in target.stress], width=width, ink=ink)
+    return table(columns, [_row(result, target.position.quote) for result in target.stress], width=width, ink=ink)
 
 
-def _row(result: StressResult) -> list[Cell]:
+def _row(result: StressResult, quote: str) -> list[Cell]:
     sells = bool(result.sale) and not result.liquidated
     return [
         Cell(result.name),
         Cell(figures.health(decimal(result.health_factor))),
         Cell(percent(result.equity_change, signed=True)),
-        Cell("LIQUIDATED", "DANGER") if result.liquidated else Cell(_sale(result)),
-        Cell(figures.dollars(result.cost) if sells and result.cost is not None else ""),
+        Cell("LIQUIDATED", "DANGER") if result.liquidated else Cell(_sale(result, quote)),
+        Cell(figures.worth(result.cost, quote) if sells and result.cost is not None else ""),
         Cell(_move(result.move) if sells and result.move is not None else ""),
     ]
 
 
-def _sale(result: StressResult) -> str:
+def _sale(result: StressResult, quote: str) -> str:
     if result.sale is None:
         return "no sale gets there"
-    return figures.dollars(result.sale) if result.sale else "nothing"
+    return figures.worth(result.sale, quote) if result.sale else "nothing"
 
 
 def spiral_words(target: Target) -> str:
@@ -54,7 +54,7 @@ def spiral_words(target: Target) -> str:
     spiral, depth = target.spiral, target.position.depth
     if spiral is None:
         return ""
-    sale = figures.dollars(spiral.sale)
+    sale = figures.worth(spiral.sale, target.position.quote)
     unless = f"unless it moves the oracle by {percent(spiral.critical_move, places=1)} or more"
     most = "whatever it does to the price" if spiral.critical_move >= 1 else unless
     if depth is None or spiral.move is None:
@@ -79,14 +79,14 @@ def _liquidation_words(target: Target) -> str:
 
 def delta_words(target: Target) -> str:
     """Return the net delta by driver and, where histories give betas, the whole in terms of the first driver."""
-    rows = target.position.deltas
-    said = " · ".join(f"{figures.clean(row.asset)} {figures.dollars(row.value)}" for row in rows)
+    rows, quote = target.position.deltas, target.position.quote
+    said = " · ".join(f"{figures.clean(row.asset)} {figures.worth(row.value, quote)}" for row in rows)
     moving = [row for row in rows if row.beta not in (None, _STABLE_BETA)]
     if len(moving) < 2 or any(row.beta is None for row in rows):
         return said
     total = sum((row.value * Decimal(repr(row.beta or 0.0)) for row in moving), Decimal(0))
     betas = ", ".join(f"{figures.clean(row.asset)} {row.beta:.2f}" for row in moving[1:])
-    return f"{said}; in all like {figures.dollars(total)} of {figures.clean(moving[0].asset)} (beta {betas})"
+    return f"{said}; in all like {figures.worth(total, quote)} of {figures.clean(moving[0].asset)} (beta {betas})"
 
 
 def _move(move: float) -> str:

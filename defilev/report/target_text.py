@@ -55,7 +55,7 @@ def target_text(target: Target, *, chain_name: str, width: int, ink: Ink, explai
 def _head(target: Target, chain_name: str, width: int, ink: Ink) -> list[str]:
     position = target.position
     parts = [
-        f"{position.protocol} {position.market}",
+        f"{position.protocol} {figures.clean(position.market_label or position.market)}",
         figures.clean(chain_name),
         f"block {figures.block_number(position.block.number)}",
         position.owner,
@@ -179,7 +179,7 @@ def _band(target: Target, room: int, ink: Ink) -> list[str]:
 
 
 def _trade(target: Target, room: int, ink: Ink) -> list[str]:
-    trade = target.trade
+    trade, quote = target.trade, target.position.quote
     head = f"{_ACTIONS[trade.action]}: {trade.reason}"
     lines = labelled("advice", _wrapped(head, room, ink))
     if trade.action == "hold":
@@ -188,11 +188,12 @@ def _trade(target: Target, room: int, ink: Ink) -> list[str]:
     held, owed = (figures.clean(name) for name in (target.position.collateral_asset, target.position.debt_asset))
     share = " in proportion" if "," in held else ""
     what = f"borrow {owed} for {held}" if trade.sale < 0 else f"sell {held}{share} and repay {owed}"
-    cost = f"{what}: about {figures.dollars(abs(trade.sale))}, to {to}, for about {figures.dollars(trade.cost)}"
+    sold, price = figures.worth(abs(trade.sale), quote), figures.worth(trade.cost, quote)
+    cost = f"{what}: about {sold}, to {to}, for about {price}"
     lines += labelled("cost", _wrapped(cost, room, ink))
     if not trade.waiting:
         return lines
-    waiting = f"a day off target costs about {figures.dollars(trade.waiting)}; wait only if that saves more"
+    waiting = f"a day off target costs about {figures.worth(trade.waiting, quote)}; wait only if that saves more"
     return lines + labelled("waiting", _wrapped(waiting, room, ink))
 
 
@@ -213,7 +214,7 @@ def _assumptions(target: Target, room: int, ink: Ink) -> list[str]:
     said = [
         f"risk aversion {wants.risk_aversion:g}",
         f"trading {percent(wants.proportional_cost, places=2)} of value",
-        f"gas {figures.dollars(wants.gas_value)} a rebalance",
+        f"gas {figures.worth(wants.gas_value, target.position.quote)} a rebalance",
         f"{wants.reaction_hours:g} h to react",
         f"risk-free {percent(wants.risk_free_rate, places=1)}",
         f"idle money {percent(wants.idle_rate, places=1)}",

@@ -130,7 +130,8 @@ def loss_words(target: Target) -> str:
     if taken.toxic:
         said += " and lowers health further"
     days, model = target.preferences.horizon_days, deciding_model(target)
-    return f"{said}; expected loss within {days:g} d now about {figures.dollars(now.expected_loss)} ({model})"
+    loss = figures.worth(now.expected_loss, position.quote)
+    return f"{said}; expected loss within {days:g} d now about {loss} ({model})"
 
 
 def carry_words(target: Target) -> str:
@@ -212,11 +213,12 @@ def reserve_words(target: Target) -> str:
     needed = [item for item in target.reserves if item.to_stay > 0]
     if not needed:
         return "none is needed for any move looked at"
+    quote = target.position.quote
     edge = figures.health(decimal(max(target.band.trigger_low or 1.0, 1.0)))
     asset = figures.clean(target.position.debt_asset).replace(", ", " or ")
     moves = "; ".join(
-        f"{figures.dollars(item.to_stay)} for a {percent(abs(item.move))} {what}"
-        + (f" ({figures.dollars(item.to_survive)} to survive it)" if item.to_survive else "")
+        f"{figures.worth(item.to_stay, quote)} for a {percent(abs(item.move))} {what}"
+        + (f" ({figures.worth(item.to_survive, quote)} to survive it)" if item.to_survive else "")
         for item in needed
     )
     return f"{asset} to hold ready so that health stays at {edge}: {moves}"

@@ -8,7 +8,7 @@ from math import fsum
 from defilev.model.exposure import Exposure, Term
 from defilev.model.request import Address
 
-__all__ = ["health_factor", "held_terms", "margin", "terms_of"]
+__all__ = ["fixed_feeds", "health_factor", "held_terms", "margin", "terms_of"]
 
 
 def margin(terms: Iterable[Term]) -> float:
@@ -19,15 +19,21 @@ def margin(terms: Iterable[Term]) -> float:
 def health_factor(exposure: Exposure, factors: Mapping[Address, float] | None = None) -> float | None:
     """Return capacity divided by requirement with each driver's price multiplied by its factor in `factors`.
 
-    Drivers that are left out stay where they are. `None` when nothing is owed; infinite when the prices of all that is
-    owed are multiplied by zero.
+    Drivers that are left out stay where they are, and so does a fixed one. `None` when nothing is owed; infinite when
+    the prices of all that is owed are multiplied by zero.
     """
-    moved = factors or {}
+    fixed = fixed_feeds(exposure)
+    moved = {feed: factor for feed, factor in (factors or {}).items() if feed not in fixed}
     owed = fsum(term.requirement * moved.get(term.driver, 1.0) for term in exposure.terms)
     counted = fsum(term.capacity * moved.get(term.driver, 1.0) for term in exposure.terms)
     if not any(term.requirement for term in exposure.terms):
         return None
     return counted / owed if owed else float("inf")
+
+
+def fixed_feeds(exposure: Exposure) -> frozenset[Address]:
+    """Return the feeds of the currency that the account counts in."""
+    return frozenset(driver.feed for driver in exposure.drivers if driver.fixed)
 
 
 def held_terms(exposure: Exposure) -> tuple[Term, ...]:

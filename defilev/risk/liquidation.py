@@ -9,7 +9,7 @@ from typing import Literal
 
 from defilev.model.exposure import Driver, Exposure, Term
 from defilev.model.request import Address
-from defilev.risk.forms import held_terms, margin, terms_of
+from defilev.risk.forms import fixed_feeds, held_terms, margin, terms_of
 
 __all__ = [
     "AssetLiquidation",
@@ -91,8 +91,8 @@ def crossing(moving: Sequence[Term], fixed: Sequence[Term]) -> Crossing | None:
 def asset_liquidations(exposure: Exposure) -> tuple[AssetLiquidation, ...]:
     """Return, for each asset whose own price can liquidate the account, the price that does; other prices stay."""
     found = []
-    terms = held_terms(exposure)
-    for term in terms:
+    terms, fixed = held_terms(exposure), fixed_feeds(exposure)
+    for term in (term for term in terms if term.driver not in fixed):
         at = crossing([term], [other for other in terms if other is not term])
         if at is not None:
             found.append(AssetLiquidation(term, at, price=term.price * at.factor, distance=at.factor - 1))
@@ -102,7 +102,7 @@ def asset_liquidations(exposure: Exposure) -> tuple[AssetLiquidation, ...]:
 def driver_liquidations(exposure: Exposure) -> tuple[DriverLiquidation, ...]:
     """Return, for each driver that can liquidate the account, its price that does; all its assets move with it."""
     found = []
-    for driver in exposure.drivers:
+    for driver in (driver for driver in exposure.drivers if not driver.fixed):
         moving = terms_of(exposure, driver.feed)
         at = crossing(moving, [term for term in held_terms(exposure) if term.driver != driver.feed])
         if at is not None:

@@ -51,6 +51,10 @@ class Venue(Protocol):
         """Return what people call that contract."""
         ...
 
+    def hubs(self) -> Read[tuple[Token, ...]]:
+        """Return the tokens that most pools are with: the wrapped native asset, where the venue names one."""
+        ...
+
     def routes(
         self, pairs: Sequence[tuple[Token, Token]], *, intermediates: Sequence[Token]
     ) -> Read[tuple[tuple[Route, ...], ...]]:

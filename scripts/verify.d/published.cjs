@@ -13,18 +13,28 @@ const anything = new Proxy(function () {}, {
   get: (_, key) => (key === Symbol.toPrimitive ? () => "" : key === Symbol.iterator ? [][Symbol.iterator] : anything),
 });
 
+const ids = { mainnet: 1, optimism: 10, polygon: 137, base: 8453, arbitrum: 42161 };
 const load = Module._load;
 let sdkCore = anything;
 Module._load = (name, ...rest) => {
   if (name === "@uniswap/sdk-core") return sdkCore;
+  if (name === "@protocolink/common") return { ChainId: ids, Token: class {} };
+  if (name === "tslib") return { __importStar: (imported) => imported };
   return name.startsWith(".") || path.isAbsolute(name) ? load(name, ...rest) : anything;
 };
 
-const chains = require(at("sdk-core/dist/cjs/src/chains.js"));
-const uniswap = require(at("sdk-core/dist/cjs/src/addresses.js"));
+const chains = require(at("uniswap-sdk-core/dist/cjs/src/chains.js"));
+const uniswap = require(at("uniswap-sdk-core/dist/cjs/src/addresses.js"));
 const known = { ...chains, ...uniswap };
 sdkCore = new Proxy(known, { get: (target, key) => target[key] ?? anything });
-const quoters = require(at("smart-order-router/build/main/util/addresses.js")).QUOTER_V2_ADDRESSES;
+const quoters = require(at("uniswap-smart-order-router/build/main/util/addresses.js")).QUOTER_V2_ADDRESSES;
+
+const spark = require(at("oasisdex-addresses/lib/index.js")).ADDRESSES;
+
+const comets = require(at("protocolink-logics/dist/logics/compound-v3/configs.js")).configs;
+const marketOf = { USDC: "usdc", "USDC.e": "usdc-e", USDbC: "usdbc", ETH: "weth" };
+
+const morpho = require(at("morpho-ts/lib/cjs/addresses.js"));
 
 const published = {};
 for (const name of ["mainnet", "arbitrum", "base", "optimism"]) {
@@ -38,11 +48,21 @@ for (const name of ["mainnet", "arbitrum", "base", "optimism"]) {
       swap_router_02: uniswap.SWAP_ROUTER_02_ADDRESSES(chain.id),
     },
     "aave-v3": {},
-    pools: {},
+    "morpho-blue": {
+      morpho: morpho.addressesRegistry[chain.id].morpho,
+      first_block: String(morpho.deployments[chain.id].morpho),
+    },
+    pools: { Spark: spark[name].spark.LendingPool },
+    comets: {},
   };
 }
-for (const file of readdirSync(at("aave-address-book/dist"))) {
-  const market = /^AaveV3[A-Za-z]+\.js$/.test(file) ? require(at("aave-address-book/dist", file)) : {};
+for (const { chainId, markets } of comets) {
+  if (!published[chainId]) continue;
+  for (const { id, cometAddress } of markets) published[chainId].comets[marketOf[id]] = cometAddress;
+}
+if (!published[1].comets.usdc) throw new Error("the package with Comets has none for Ethereum");
+for (const file of readdirSync(at("aave-dao-aave-address-book/dist"))) {
+  const market = /^AaveV3[A-Za-z]+\.js$/.test(file) ? require(at("aave-dao-aave-address-book/dist", file)) : {};
   if (!published[market.CHAIN_ID]) continue;
   const [, name] = /^AaveV3(?:Ethereum|Arbitrum|Base|Optimism)(.*)\.js$/.exec(file);
   published[market.CHAIN_ID]["aave-v3"][name || "Main"] = market.POOL_ADDRESSES_PROVIDER;

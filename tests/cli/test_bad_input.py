@@ -352,7 +352,7 @@ PLANS: dict[str, tuple[Edit, int, str]] = {
         2,
         "the plan is for another position",
     ),
-    "another market": (_rehashed(lambda plan: plan.update(market="legacy")), 7, ""),
+    "another protocol": (_rehashed(lambda plan: plan.update(protocol="sparklend")), 2, "the plan is for another"),
     "no steps": (_rehashed(lambda plan: plan.update(steps=[])), 2, "a plan without steps"),
     "a recipient of one's own": (_rehashed(_recipient), 7, ""),
     "an unlimited approval": (_rehashed(_unlimited), 7, ""),

@@ -141,7 +141,11 @@ def test_protocols_of_a_named_chain_need_no_node(run: Run, repository: Path) -> 
     assert "aave-v3" in out
     assert "0x2f39d218133AFaB8F2B819B1066c7E434Ad94E9e" in out
     assert (1, "ethereum") == (document["chain_id"], document["chain"])
-    assert {"aave-v3"} == {market["protocol"] for market in document["markets"] if market["readable"]}
+    can = {market["protocol"]: market["abilities"] for market in document["markets"] if market["readable"]}
+    assert {"aave-v3", "sparklend", "morpho-blue", "compound-v3"} == can.keys()
+    assert ("simulated", "exact") == (can["aave-v3"]["broadcasts"], can["aave-v3"]["self_check"])
+    assert ("forked", "consistent") == (can["compound-v3"]["broadcasts"], can["compound-v3"]["self_check"])
+    assert "once held on a fork" in out
 
 
 def test_protocols_of_the_chain_of_the_node(run: Run) -> None:
@@ -165,7 +169,7 @@ def test_a_protocol_that_is_not_read_yet_is_marked(run: Run, tmp_path: Path) -> 
     """The address book may name more than this version reads."""
     (tmp_path / "book.toml").write_text(
         '[chain]\nid = 5\nname = "five"\nmulticall3 = "0xcA11bde05977b3631167028862bE2a173976CA11"\n'
-        '[morpho-blue.main]\nmorpho = "0x54586bE62E3c3580375aE3723C145253060Ca0C2"\n'
+        '[perp-curie.main]\nclearing_house = "0x54586bE62E3c3580375aE3723C145253060Ca0C2"\n'
     )
 
-    assert "morpho-blue (not read yet)" in run("protocols", "ls", "--address-book", "book.toml")[1]
+    assert "perp-curie (not read yet)" in run("protocols", "ls", "--address-book", "book.toml")[1]

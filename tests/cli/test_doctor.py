@@ -64,7 +64,7 @@ def test_a_healthy_machine_has_no_problem(doctor: Doctor, world: World) -> None:
     assert (0, []) == (found.code, found.problems())
     assert "warning" == found.checks["keystores"]["result"]
     assert {"python", "anvil", "rpc", "clock", "simulation", "chain", "multicall", "uniswap-v3"} <= found.checks.keys()
-    assert {"aave-v3 main", "aave-v3 legacy"} <= found.checks.keys()
+    assert {"aave-v3 main", "sparklend main"} <= found.checks.keys()
 
 
 @pytest.mark.world
@@ -147,6 +147,8 @@ def test_another_chain_than_expected_is_a_problem(doctor: Doctor, world: World) 
     [
         ("pool_addresses_provider", NOWHERE, "aave-v3 main", "no contract code at pool_addresses_provider"),
         ("pool_addresses_provider", "multicall3", "aave-v3 main", "does not lead to a pool"),
+        ("comet", NOWHERE, "compound-v3 usdc", "no contract code at comet"),
+        ("comet", "pool_addresses_provider", "compound-v3 usdc", "nothing there answers baseToken()"),
         ("factory", "multicall3", "uniswap-v3", "belongs to factory"),
         ("quoter_v2", "multicall3", "uniswap-v3", "belongs to factory none"),
         ("multicall3", NOWHERE, "multicall", "no Multicall3"),
@@ -167,10 +169,11 @@ def test_an_address_book_that_is_wrong_is_found_out(
         "swap_router_02": venue.swap_router_02,
     }
     entries[key] = entries.get(address, address)
+    comet = [f'[compound-v3.usdc]\ncomet = "{entries.pop("comet")}"'] if "comet" in entries else []
     lines = [f'{name} = "{value}"' for name, value in entries.items()]
     path = tmp_path / "book.toml"
     head = ["[chain]", "id = 31337", 'name = "local"']
-    path.write_text("\n".join([*head, lines[0], "[aave-v3.main]", lines[1], "[uniswap-v3]", *lines[2:]]))
+    path.write_text("\n".join([*head, lines[0], "[aave-v3.main]", lines[1], *comet, "[uniswap-v3]", *lines[2:]]))
     found = doctor("--rpc-url", world.rpc_url, "--address-book", str(path))
 
     assert (4, [check]) == (found.code, found.problems())

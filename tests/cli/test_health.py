@@ -102,7 +102,7 @@ def test_each_kind_of_account_has_its_status(health: Health, name: str, status: 
     """The named accounts stand where the local chain put them, on both markets."""
     accounts = _accounts(health(name, "--json"))
 
-    assert ["main", "legacy"] == [account["market"] for account in accounts]
+    assert ["aave-v3", "sparklend"] == [account["protocol"] for account in accounts]
     assert {status} == {account["status"] for account in accounts}
     for account in accounts:
         assert Decimal(lowest) <= Decimal(account["health_factor"]["decimal"]) <= Decimal(highest)
@@ -126,21 +126,21 @@ def test_the_liquidation_price_is_where_the_contract_liquidates(
     health: Health, world: World, name: str, inside: float
 ) -> None:
     """A little inside the liquidation price the contract says above one, and a little outside below one."""
-    for entry in _accounts(health(name, "--market", "main", "--json"))[0]["liquidation"]:
+    for entry in _accounts(health(name, "-p", "aave-v3", "--json"))[0]["liquidation"]:
         if entry["asset"] != "WETH":
             continue
         price = float(entry["price"])
         for factor, is_liquidatable in ((inside, False), (1 / inside, True)):
             world.set_price("WETH", int(price * factor * 10**8))
-            (account,) = _accounts(health(name, "--market", "main", "--json"))
+            (account,) = _accounts(health(name, "-p", "aave-v3", "--json"))
             assert is_liquidatable == (account["status"] == "LIQUIDATABLE")
 
 
 def test_the_loop_is_liquidated_by_its_ratio_and_not_by_ether(health: Health, world: World) -> None:
     """A fall of ETH leaves the loop's health alone; its ratio and days are told."""
-    (before,) = _accounts(health("loop", "--market", "main", "--stress", "-50%", "--json"))
+    (before,) = _accounts(health("loop", "-p", "aave-v3", "--stress", "-50%", "--json"))
     world.set_price("WETH", 1500 * 10**8)
-    (after,) = _accounts(health("loop", "--market", "main", "--json"))
+    (after,) = _accounts(health("loop", "-p", "aave-v3", "--json"))
 
     assert before["stress"][0]["health_factor"][:6] == after["health_factor"]["decimal"][:6]
     assert [] == before["liquidation_by_driver"]
@@ -152,12 +152,12 @@ def test_the_loop_is_liquidated_by_its_ratio_and_not_by_ether(health: Health, wo
 
 def test_the_days_of_interest_are_the_contract_s(health: Health, world: World) -> None:
     """Half of the days later health is above one, and just after the last of them the contract says below one."""
-    (before,) = _accounts(health("loop", "--market", "main", "--json"))
+    (before,) = _accounts(health("loop", "-p", "aave-v3", "--json"))
     days = float(before["days_to_liquidation_by_interest"])
     _let_pass(world, days=days / 2)
-    (halfway,) = _accounts(health("loop", "--market", "main", "--json"))
+    (halfway,) = _accounts(health("loop", "-p", "aave-v3", "--json"))
     _let_pass(world, days=days / 2 * 1.01)
-    (after,) = _accounts(health("loop", "--market", "main", "--json"))
+    (after,) = _accounts(health("loop", "-p", "aave-v3", "--json"))
 
     assert int(halfway["health_factor"]["wad"]) > WAD
     assert "LIQUIDATABLE" == after["status"]
@@ -165,10 +165,10 @@ def test_the_days_of_interest_are_the_contract_s(health: Health, world: World) -
 
 def test_a_stale_feed_is_a_named_warning_and_changes_nothing(health: Health, world: World) -> None:
     """A feed that claims an old update is warned about in words; the health factor stays the contract's."""
-    (before,) = _accounts(health("comfortable", "--market", "main", "--json"))
+    (before,) = _accounts(health("comfortable", "-p", "aave-v3", "--json"))
     world.set_price("WETH", 3000 * 10**8, updated_at=before["block"]["timestamp"] - 30 * 3600)
-    printed = health("comfortable", "--market", "main")
-    (after,) = _accounts(health("comfortable", "--market", "main", "--json"))
+    printed = health("comfortable", "-p", "aave-v3")
+    (after,) = _accounts(health("comfortable", "-p", "aave-v3", "--json"))
 
     assert ["stale-price"] == [warning["name"] for warning in after["warnings"]]
     assert before["health_factor"]["decimal"][:6] == after["health_factor"]["decimal"][:6]
@@ -177,7 +177,7 @@ def test_a_stale_feed_is_a_named_warning_and_changes_nothing(health: Health, wor
 
 def test_a_breached_condition_prints_the_result_and_exits_with_5(health: Health) -> None:
     """Below the limit: the table, then what was breached and one fix, exit code 5."""
-    printed = health("loop", "--market", "main", "--fail-below", "1.4")
+    printed = health("loop", "-p", "aave-v3", "--fail-below", "1.4")
 
     assert 5 == printed.code
     assert "DANGER" in printed.out
@@ -201,20 +201,20 @@ def test_nothing_owed_breaches_nothing(health: Health, arguments: tuple[str, ...
 
 def test_a_limit_is_compared_to_the_last_digit(health: Health) -> None:
     """The exact health factor is not below itself; one wei more is."""
-    (account,) = _accounts(health("comfortable", "--market", "main", "--json"))
+    (account,) = _accounts(health("comfortable", "-p", "aave-v3", "--json"))
     wad = int(account["health_factor"]["wad"])
     same, more = (f"{value // WAD}.{value % WAD:018d}" for value in (wad, wad + 1))
     block = str(account["block"]["number"])
 
-    assert 0 == health("comfortable", "--market", "main", "--fail-below", same, "--block", block).code
-    assert 5 == health("comfortable", "--market", "main", "--fail-below", more, "--block", block).code
+    assert 0 == health("comfortable", "-p", "aave-v3", "--fail-below", same, "--block", block).code
+    assert 5 == health("comfortable", "-p", "aave-v3", "--fail-below", more, "--block", block).code
 
 
 def test_an_endangered_account_is_told_what_comes_next(health: Health) -> None:
     """After an account that is not OK there is one `next:` line; after one that is, none."""
-    endangered, safe = health("loop", "--market", "legacy"), health("comfortable")
+    endangered, safe = health("loop", "-p", "sparklend"), health("comfortable")
 
-    assert "next: defilev plan 0x15d34AAf54267DB7D7c367839AAf71A00a2C6A65 -p aave-v3 --market legacy " in endangered.err
+    assert "next: defilev plan 0x15d34AAf54267DB7D7c367839AAf71A00a2C6A65 -p sparklend " in endangered.err
     assert "next:" not in safe.err
 
 
@@ -229,7 +229,7 @@ def test_no_position_is_ok(health: Health, world: World) -> None:
 
 def test_a_single_market_shows_the_empty_account(health: Health) -> None:
     """When one market is asked for, its empty account is an entry; over several it is listed apart."""
-    (account,) = _accounts(health("empty", "--market", "main", "--json"))
+    (account,) = _accounts(health("empty", "-p", "aave-v3", "--json"))
 
     assert [None, "OK", [], "0.00"] == [account[key] for key in ("health_factor", "status", "legs", "debt_value")]
     assert [] == _accounts(health("empty", "--json"))
@@ -237,19 +237,19 @@ def test_a_single_market_shows_the_empty_account(health: Health) -> None:
 
 def test_idle_supply_is_listed(health: Health) -> None:
     """Supply that is not enabled as collateral is a leg of its own kind."""
-    (account,) = _accounts(health("not-enabled", "--market", "main", "--json"))
+    (account,) = _accounts(health("not-enabled", "-p", "aave-v3", "--json"))
 
     assert [("WETH", True), ("WBTC", False), ("DAI", False)] == [
         (leg["asset"]["symbol"], leg["used_as_collateral"]) for leg in account["legs"]
     ]
-    assert "not enabled" in health("not-enabled", "--market", "main").out
+    assert "not enabled" in health("not-enabled", "-p", "aave-v3").out
 
 
 def test_an_earlier_block_is_read_as_it_was(health: Health, world: World) -> None:
     """With --block N the account is that block's, exactly, whatever happened since."""
-    (before,) = _accounts(health("comfortable", "--market", "main", "--json"))
+    (before,) = _accounts(health("comfortable", "-p", "aave-v3", "--json"))
     world.set_price("WETH", 2000 * 10**8)
-    (then,) = _accounts(health("comfortable", "--market", "main", "--block", str(before["block"]["number"]), "--json"))
+    (then,) = _accounts(health("comfortable", "-p", "aave-v3", "--block", str(before["block"]["number"]), "--json"))
 
     assert before == then
 
@@ -259,7 +259,7 @@ def test_an_address_in_lower_case_and_a_repetition_are_one_account(health: Healt
     address = world.account("comfortable")
 
     assert [address] == [
-        account["address"] for account in _accounts(health(address.lower(), address, "--market", "main", "--json"))
+        account["address"] for account in _accounts(health(address.lower(), address, "-p", "aave-v3", "--json"))
     ]
 
 
@@ -269,7 +269,7 @@ def test_several_accounts_read_as_blocks_after_a_summary(health: Health, world: 
 
     assert "nearest liquidation" in lines[0]
     assert "LIQUIDATABLE" in lines[1]
-    assert 18 == sum(line.startswith(("aave-v3 main ·", "aave-v3 legacy ·")) for line in lines)
+    assert 18 == sum(line.startswith(("aave-v3 main ·", "sparklend main ·")) for line in lines)
 
 
 @pytest.mark.parametrize("columns", ["80", "140"])

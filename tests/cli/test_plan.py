@@ -43,7 +43,7 @@ def test_everything_printed_fits_the_terminal(
     monkeypatch.setenv("COLUMNS", str(columns))
     runs = [
         cli("plan", name, "-p", "aave-v3", *goal),
-        cli.rebalance(name, *goal, "--market", "legacy"),
+        cli.rebalance(name, *goal, "-p", "sparklend"),
         cli("health", name, "--stress", "-10%,-20%"),
         cli("doctor"),
     ]
@@ -71,15 +71,15 @@ def test_what_acting_prints_fits_the_terminal(
         assert [] == _too_wide(printed.err, columns)
 
 
-@pytest.mark.parametrize("market", ["main", "legacy"])
-def test_a_plan_is_an_artefact(cli: Cli, tmp_path: Path, repository: Path, market: str) -> None:
+@pytest.mark.parametrize("protocol", ["aave-v3", "sparklend"])
+def test_a_plan_is_an_artefact(cli: Cli, tmp_path: Path, repository: Path, protocol: str) -> None:
     """The file is the document of `--json`: valid, decoded, bound to chain and block, and hashed."""
     path = tmp_path / "plan.json"
-    printed = cli("plan", "mixed", "-p", "aave-v3", "--market", market, *TO_TWO, "-o", path, "--json")
+    printed = cli("plan", "mixed", "-p", protocol, *TO_TWO, "-o", path, "--json")
     document = json.loads(path.read_text())
 
     assert document == printed.document
-    assert ("defilev/plan@1", "31337", market) == (document["schema"], document["chain_id"], document["market"])
+    assert ("defilev/plan@1", "31337", protocol) == (document["schema"], document["chain_id"], document["protocol"])
     assert 64 == len(document["hash"])
     assert [str(number) for number in range(1, len(document["steps"]) + 1)] == [
         step["index"] for step in document["steps"]
@@ -95,7 +95,7 @@ def test_a_plan_is_an_artefact(cli: Cli, tmp_path: Path, repository: Path, marke
 def test_a_written_plan_says_what_comes_next(cli: Cli, tmp_path: Path) -> None:
     """After `-o` there is one `next:` line, and it is a command that works."""
     path = tmp_path / "plan.json"
-    printed = cli("plan", "short", "-p", "aave-v3", "--market", "legacy", *TO_TWO, "-o", path)
+    printed = cli("plan", "short", "-p", "sparklend", *TO_TWO, "-o", path)
     (following,) = [line for line in printed.err.splitlines() if line.startswith("next: ")]
     words = following.removeprefix("next: defilev ").split()
 
@@ -147,7 +147,7 @@ def test_a_stale_feed_never_moves_the_health_factor(cli: Cli) -> None:
     """`health` warns by name, and the health factor is the contract's to the wei, stale or not."""
     world = cli.world
     world.set_price("WETH", 3000 * 10**8, updated_at=world.head().timestamp - 30 * HOUR)
-    (account,) = cli("health", "comfortable", "--market", "main", "--json").document["accounts"]
+    (account,) = cli("health", "comfortable", "-p", "aave-v3", "--json").document["accounts"]
 
     assert "stale-price" in [warning["name"] for warning in account["warnings"]]
     assert account["health_factor"]["wad"] == account["contract_health_factor"]["wad"]

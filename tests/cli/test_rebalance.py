@@ -17,7 +17,7 @@ from tests.support.world import World
 pytestmark = pytest.mark.world
 
 DRY_RUN = "DRY RUN: nothing was signed."
-MARKETS = ("main", "legacy")
+MARKETS = ("main", "spark")
 ROUTER = "0x68b3465833fb72A70ecDF485E0e4C7bD8665Fc45"
 
 
@@ -53,7 +53,7 @@ def _included(world: World, transaction_hash: str) -> bool:
 
 
 def _health(cli: Cli, name: str, market: str) -> dict[str, Any]:
-    printed = cli("health", name, "--market", market, "--json")
+    printed = cli("health", name, *cli.world.flags(market), "--json")
     assert 0 == printed.code, printed.err
     account: dict[str, Any] = printed.document["accounts"][0]
     return account
@@ -80,8 +80,8 @@ def test_a_dry_run_plans_tries_and_signs_nothing(
 ) -> None:
     """Without being asked to act it ends with a plan that was tried and held, and nothing is changed anywhere."""
     with untouched(cli.world, folder):
-        printed = cli.rebalance(name, *goal, "--market", market)
-        document = cli.rebalance(name, *goal, "--market", market, "--json").document
+        printed = cli.rebalance(name, *goal, *cli.world.flags(market))
+        document = cli.rebalance(name, *goal, *cli.world.flags(market), "--json").document
 
     assert 0 == printed.code, printed.err
     assert DRY_RUN == printed.out.splitlines()[-1]
@@ -113,7 +113,7 @@ def test_both_engines_reach_the_plan_s_own_prediction(cli: Cli, engine: str) -> 
 def test_mixed_to_a_health_factor_of_two(cli: Cli, market: str) -> None:
     """Sent and read again: at least what was promised, at most 0.01 above the target, and no allowance is left."""
     owner = cli.world.account("mixed")
-    words = ("mixed", "--to-health-factor", "2", "--market", market, "--broadcast")
+    words = ("mixed", "--to-health-factor", "2", *cli.world.flags(market), "--broadcast")
     printed = cli.rebalance(*words, *credentials(cli.world, "mixed"), "--json")
     assert 0 == printed.code, printed.err
     document = printed.document
@@ -136,7 +136,7 @@ def test_closing_leaves_no_dust_and_gives_everything_back(cli: Cli, market: str)
     world, owner = cli.world, cli.world.account("comfortable")
     before = {symbol: world.balance(symbol, owner) for symbol in ("WETH", "USDC")}
     (account,) = world.read(market, [owner])
-    printed = cli.rebalance("comfortable", "--close", "--market", market, "--broadcast",
+    printed = cli.rebalance("comfortable", "--close", *world.flags(market), "--broadcast",
                             *credentials(world, "comfortable"))  # fmt: skip
     (after,) = world.read(market, [owner])
     gained = {symbol: world.balance(symbol, owner) - amount for symbol, amount in before.items()}

@@ -22,7 +22,7 @@ from defilev.model.target import target_from_document, target_goal
 from defilev.observe.drive import drive
 from defilev.optimize.outlook import quoted_rate
 from defilev.optimize.target import choose_target
-from defilev.protocols.aave_v3.rates import read_rates
+from defilev.protocols.aave_family.rates import read_rates
 from defilev.report.figures import NARROW_SPACE
 from defilev.units import RAY
 from tests.support.world import World
@@ -171,9 +171,9 @@ def test_a_goal_for_a_plan(target: Run, run: Run, tmp_path: Path) -> None:
     assert "DELEVERAGE" in text.out
 
 
-def test_legacy_market(target: Run) -> None:
+def test_sparklend(target: Run) -> None:
     """The old market's rate strategy is read too."""
-    printed = target("comfortable", "--market", "legacy", "--volatility", "65%", "--json")
+    printed = target("comfortable", "-p", "sparklend", "--volatility", "65%", "--json")
     assert printed.code == 0, printed.err
     curve = printed.document["position"]["borrow_market"]
     assert (0.9, 0.04, 0.6) == pytest.approx((curve["optimal_usage"], curve["slope_1"], curve["slope_2"]))

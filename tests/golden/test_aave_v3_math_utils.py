@@ -10,9 +10,9 @@ import pytest
 from defilev.model.account import Price
 from defilev.model.request import Address, Block
 from defilev.model.token import Token
-from defilev.protocols.aave_v3.bitmap import with_borrowing, with_collateral
-from defilev.protocols.aave_v3.math import account_data
-from defilev.protocols.aave_v3.state import AaveMarket, AaveState, EMode, Position, Reserve
+from defilev.protocols.aave_family.bitmap import with_borrowing, with_collateral
+from defilev.protocols.aave_family.math import account_data
+from defilev.protocols.aave_family.state import AaveMarket, AaveState, EMode, Position, Reserve
 from defilev.units import to_decimal
 
 ANY = Address("0x" + "00" * 20)
@@ -66,7 +66,7 @@ def state(case: dict[str, Any]) -> AaveState:
         positions[place] = Position(int(entry["scaled_a_token_balance"]), int(entry["scaled_variable_debt"]))
         flags = with_collateral(flags, place, value=entry["collateral_enabled"])
         flags = with_borrowing(flags, place, value=int(entry["scaled_variable_debt"]) > 0)
-    market = AaveMarket("main", ANY, ANY, ANY, 10, "3.6", 10**8)
+    market = AaveMarket("aave-v3", "main", ANY, ANY, ANY, 10, "3.6", 10**8)
     block = Block(1, "0x00", NOW)
     return AaveState(1, block, NOW, market, ANY, e_mode(case["emode"]), flags, RESERVES, tuple(positions))
 

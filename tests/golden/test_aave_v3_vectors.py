@@ -7,9 +7,9 @@ import pytest
 from defilev.model.account import Price
 from defilev.model.request import Address, Block
 from defilev.model.token import Token
-from defilev.protocols.aave_v3.math import account_data, normalized_debt, normalized_income, supply_balance
-from defilev.protocols.aave_v3.regimes import REGIMES
-from defilev.protocols.aave_v3.state import AaveMarket, AaveState, Position, Reserve
+from defilev.protocols.aave_family.math import account_data, normalized_debt, normalized_income, supply_balance
+from defilev.protocols.aave_family.regimes import REGIMES
+from defilev.protocols.aave_family.state import AaveMarket, AaveState, Position, Reserve
 
 ANY = Address("0x" + "00" * 20)
 STORED_AT, ELAPSED = 1_700_000_000, 123_456
@@ -41,7 +41,7 @@ def state(regime: str) -> AaveState:
         chain_id=1,
         block=Block(1, "0x00", now),
         at=now,
-        market=AaveMarket("main", ANY, ANY, ANY, 0, regime, 10**8),
+        market=AaveMarket("aave-v3", "main", ANY, ANY, ANY, 0, regime, 10**8),
         owner=ANY,
         e_mode=None,
         user_configuration=0b01_10_10,

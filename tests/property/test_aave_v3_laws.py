@@ -10,10 +10,10 @@ from defilev.model.account import Price
 from defilev.model.plan import Repay, Withdraw
 from defilev.model.request import Address, Block
 from defilev.model.token import Token
-from defilev.protocols.aave_v3.apply import apply_action, project_state
-from defilev.protocols.aave_v3.math import account_data, debt_balance, supply_balance
-from defilev.protocols.aave_v3.regimes import REGIMES
-from defilev.protocols.aave_v3.state import AaveMarket, AaveState, Position, Reserve
+from defilev.protocols.aave_family.apply import apply_action, project_state
+from defilev.protocols.aave_family.math import account_data, debt_balance, supply_balance
+from defilev.protocols.aave_family.regimes import REGIMES
+from defilev.protocols.aave_family.state import AaveMarket, AaveState, Position, Reserve
 from defilev.units import RAY
 
 ANY = Address("0x" + "00" * 20)
@@ -50,7 +50,7 @@ def states(draw: st.DrawFn, regime: str) -> AaveState:
         reserve(0, threshold=draw(st.integers(3000, 9500)), index=draw(indices), borrow_index=RAY, rate=draw(rates)),
         reserve(1, threshold=0, index=RAY, borrow_index=draw(indices), rate=draw(rates)),
     )
-    market = AaveMarket("main", ANY, ANY, ANY, 0, regime, 10**8)
+    market = AaveMarket("aave-v3", "main", ANY, ANY, ANY, 0, regime, 10**8)
     positions = (Position(scaled_supply=draw(amounts)), Position(scaled_debt=draw(amounts)))
     return AaveState(1, Block(1, "0x00", NOW), NOW, market, ANY, None, 0b01_10, reserves, positions)
 

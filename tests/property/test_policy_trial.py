@@ -50,7 +50,8 @@ OF_THE_LEDGER = {"a nonce that was used", "a nonce far ahead"}
 RULES = [
     "chainId", "value", "beneficiary", "spender", "approved amount", "approved value", "withdrawn value", "price limit",
     "interest rate mode", "amountOutMinimum", "allowance afterwards", "data of a transaction to the owner",
-    "gas limit", "fee per gas in wei", "tip per gas in wei", "wei that it can cost", "amountIn",
+    "gas limit", "fee per gas in wei", "tip per gas in wei", "wei that it can cost", "amountIn", "market",
+    "whose it is",
 ]  # fmt: skip
 
 

@@ -89,8 +89,8 @@ class Cli:
         return document
 
     def rebalance(self, *arguments: str | Path) -> Printed:
-        """Run `defilev rebalance … -p aave-v3`."""
-        return self("rebalance", *arguments, "-p", "aave-v3")
+        """Run `defilev rebalance`, with `-p aave-v3` unless another protocol is named."""
+        return self("rebalance", *arguments, *(() if "-p" in arguments else ("-p", "aave-v3")))
 
 
 def credentials(world: World, name: str) -> tuple[str, ...]:

@@ -12,9 +12,9 @@ from defilev.model.request import Address
 from defilev.model.token import Allowance, Token, TokenBalance, Wallet
 from defilev.observe.drive import drive
 from defilev.plan import PlanInputs, plan_deleverage
-from defilev.protocols.aave_v3 import AaveV3
-from defilev.protocols.aave_v3.account import account_from_state
-from defilev.protocols.aave_v3.state import AaveMarket, AaveState, EMode, Position, Reserve
+from defilev.protocols.aave_family.account import account_from_state
+from defilev.protocols.aave_family.state import AaveMarket, AaveState, EMode, Position, Reserve
+from defilev.protocols.aave_v3 import AAVE_V3
 from defilev.units import RAY, WAD, Wad
 from defilev.venues.contract import Venue
 from tests.factories import BLOCK, DAI, OWNER, USDC, WBTC, WETH, WSTETH
@@ -33,7 +33,7 @@ __all__ = [
     "wallet_of",
 ]
 
-AAVE = AaveV3()
+AAVE = AAVE_V3
 POOL = Address("0x87870Bca3F3fD6335C3F4ce8392D69350B4fA4E2")
 TOKENS = (WETH, WSTETH, WBTC, USDC, DAI)
 PRICES: Mapping[Token, int] = {
@@ -81,7 +81,7 @@ def an_aave_account(
         chain_id=1,
         block=BLOCK,
         at=BLOCK.timestamp,
-        market=AaveMarket("main", POOL, POOL, POOL, 10, regime, 10**8),
+        market=AaveMarket("aave-v3", "main", POOL, POOL, POOL, 10, regime, 10**8),
         owner=OWNER,
         e_mode=e_mode,
         user_configuration=flags,

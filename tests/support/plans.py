@@ -15,14 +15,14 @@ from defilev.model.simulation import SimulationReport
 from defilev.model.token import Token
 from defilev.plan.hashing import with_hash
 from defilev.protocols import PROTOCOLS
-from defilev.protocols.aave_v3.probe import probe
+from defilev.protocols.aave_family.probe import probe
 from defilev.simulate import ForkSource, simulate
 from defilev.simulate.trial import EngineChoice
 from defilev.units import WAD, Wad
 from defilev.venues.uniswap_v3 import UniswapV3
 from tests.support.world import World
 
-__all__ = ["approve", "plan_of", "source_of", "swap", "token_of", "try_plan", "venue_of"]
+__all__ = ["approve", "plan_of", "source_of", "spender_of", "swap", "token_of", "try_plan", "venue_of"]
 
 AAVE = PROTOCOLS["aave-v3"]
 SECONDS = 12
@@ -37,6 +37,11 @@ def venue_of(world: World) -> UniswapV3:
 def token_of(account: LendingAccount, symbol: str) -> Token:
     """Return a token of the account's market by its symbol."""
     return next(token for token in AAVE.tokens(account) if token.symbol == symbol)
+
+
+def spender_of(account: LendingAccount) -> Address:
+    """Return the contract of the account's market that takes tokens from the wallet."""
+    return PROTOCOLS[account.protocol].spender(account)
 
 
 def approve(token: Token, spender: Address, amount: int) -> Approve:

@@ -15,7 +15,7 @@ __all__ = ["SYMBOLS", "Opened", "Recipe", "open_position", "recipes"]
 
 SYMBOLS = {
     "main": ("WETH", "wstETH", "WBTC", "USDC", "DAI", "LUSD"),
-    "legacy": ("WETH", "wstETH", "WBTC", "USDC", "DAI"),
+    "spark": ("WETH", "wstETH", "WBTC", "USDC", "DAI"),
 }
 E_MODE_ASSETS = ("WETH", "wstETH")
 VARIABLE_RATE = 2

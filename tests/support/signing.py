@@ -23,6 +23,11 @@ PASSWORD = b"correct horse"
 WORK_FACTOR = 2**4
 FUNCTIONS = {
     "aave-v3-pool": ("withdraw(address,uint256,address)", "repay(address,uint256,uint256,address)"),
+    "morpho-blue-pool": (
+        "withdrawCollateral((address,address,address,address,uint256),uint256,address,address)",
+        "withdraw((address,address,address,address,uint256),uint256,uint256,address,address)",
+        "repay((address,address,address,address,uint256),uint256,uint256,address,bytes)",
+    ),
     "uniswap-v3-router": (
         "exactInputSingle((address,address,uint24,address,uint256,uint256,uint160))",
         "exactInput((bytes,address,uint256,uint256))",
@@ -66,21 +71,26 @@ def policy_text(
     pool: str,
     router: str,
     tokens: Iterable[PolicyToken],
+    morpho: str | None = None,
+    markets: Sequence[str] = (),
     protected: Sequence[str] = (),
     may_close: bool = True,
     limits: dict[str, Any] | None = None,
 ) -> str:
-    """Return a policy file."""
+    """Return a policy file; `markets` are the isolated ones of `morpho`, which is left out where it is `None`."""
     places = {"aave-v3-pool": pool, "uniswap-v3-router": router, "token": None}
+    if morpho is not None:
+        places["morpho-blue-pool"] = morpho
     head = f'[chain]\nid = {chain_id}\nname = "test"\n\n[account]\nowner = "{owner}"\n'
     head += f"protected = {json.dumps(list(protected))}\nmay_close = {str(may_close).lower()}\n"
     bounds = "".join(f"{name} = {json.dumps(value)}\n" for name, value in (LIMITS | (limits or {})).items())
-    contracts = [_contract(role, place) for role, place in places.items()]
+    contracts = [_contract(role, place, markets) for role, place in places.items()]
     return "\n".join([head, *contracts, *(token.table() for token in tokens), "[limits]", bounds])
 
 
-def _contract(role: str, place: str | None) -> str:
+def _contract(role: str, place: str | None, markets: Sequence[str]) -> str:
     where = f'name = "{role}"\naddress = "{place}"\n' if place else ""
+    where += f"markets = {json.dumps(list(markets))}\n" if role == "morpho-blue-pool" else ""
     functions = "".join(f'"0x{selector(name).hex()}" = "{name}"\n' for name in FUNCTIONS[role])
     return f'[[contract]]\nrole = "{role}"\n{where}[contract.functions]\n{functions}'
 

@@ -12,6 +12,7 @@ from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
 from tests.factories import USDC, WETH
+from tests.support.isolated_calls import MORPHO, OTHER_MARKET, PARAMS
 from tests.support.trial_legal import CHAIN_ID, GWEI, OWNER, Call, Draft
 from tests.unit.policy_cases import POOL, ROUTER
 
@@ -21,6 +22,10 @@ MULTISEND = "0x40A2aCCbd92BCA938b02010E17A5b8929b49130D"
 ALL = 2**256 - 1
 UNKNOWN = "0x6B3595068778DD592e39A122f4f5a5cF09C90fE2"
 REPAY = "repay(address,uint256,uint256,address)"
+_MARKET = "((address,address,address,address,uint256)"
+TAKE_COLLATERAL = f"withdrawCollateral{_MARKET},uint256,address,address)"
+TAKE_LENT = f"withdraw{_MARKET},uint256,uint256,address,address)"
+REPAY_ISOLATED = f"repay{_MARKET},uint256,uint256,address,bytes)"
 SWAP_ONE = "exactInputSingle((address,address,uint24,address,uint256,uint256,uint160))"
 SWAP_ALONG = "exactInput((bytes,address,uint256,uint256))"
 
@@ -82,6 +87,10 @@ def _pool(signature: str, *values: Callable[[Random], Any]) -> Make:
 
 def _token(signature: str, *values: Callable[[Random], Any]) -> Make:
     return lambda random, draft: _to(USDC.address, signature, *(value(random) for value in values))(draft)
+
+
+def _morpho(signature: str, *values: Callable[[Random], Any]) -> Make:
+    return lambda random, draft: _to(MORPHO, signature, *(value(random) for value in values))(draft)
 
 
 def _is(value: Any) -> Callable[[Random], Any]:
@@ -244,6 +253,32 @@ def _any_address(random: Random) -> str:
     return random.choice([stranger(random), OWNER])
 
 
+def _other_market(random: Random) -> Any:
+    """Return a market that is not listed: the same with another oracle, rate model, threshold, or nothing."""
+    words = list(PARAMS.words)
+    place = random.randrange(2, 5)
+    words[place] = random.randrange(10**18) if place == 4 else stranger(random)
+    return random.choice([tuple(words), OTHER_MARKET.words])
+
+
+_HERE = _is(PARAMS.words)
+_NO_SHARES = _NO_AMOUNT = _is(0)
+_BOTH_OR_NEITHER = ((0, 0), (1, 1), (10**9, 10**15))
+
+
+def _both_or_neither(random: Random, draft: Draft) -> Illegal:
+    assets, shares = random.choice(_BOTH_OR_NEITHER)
+    if random.random() < 0.5:
+        return _to(MORPHO, TAKE_LENT, PARAMS.words, assets, shares, OWNER, OWNER)(draft)
+    return _to(MORPHO, REPAY_ISOLATED, PARAMS.words, assets, shares, OWNER, b"")(draft)
+
+
+def _approve_shares_and_keep(_: Random, draft: Draft) -> Illegal:
+    """Approve to repay a number of shares, and leave open what that does not take."""
+    following = ((MORPHO, call(REPAY_ISOLATED, PARAMS.words, 0, 10**15, OWNER, b"")),)
+    return _to(USDC.address, "approve(address,uint256)", MORPHO, 10**9, following=following)(draft)
+
+
 ILLEGAL: Mapping[str, Make] = {
     "transfer": _token("transfer(address,uint256)", stranger, _amount),
     "transferFrom": _token("transferFrom(address,address,uint256)", _is(OWNER), stranger, _amount),
@@ -276,6 +311,37 @@ ILLEGAL: Mapping[str, Make] = {
     "swap through an unknown token": _path_through_a_stranger,
     "swap with a price limit": lambda random, draft: _swap(random, draft, limit=random.randrange(1, 2**160)),
     "swap nothing": lambda random, draft: _swap(random, draft, amount=0, minimum=random.randrange(2)),
+    "authorise": _morpho("setAuthorization(address,bool)", _any_address, _is(True)),
+    "authorise by signature": _morpho(
+        "setAuthorizationWithSig((address,address,bool,uint256,uint256),(uint8,bytes32,bytes32))",
+        lambda random: (OWNER, stranger(random), True, 0, ALL),
+        lambda random: (27, random.randbytes(32), random.randbytes(32))),
+    "borrow in an isolated market": _morpho(
+        f"borrow{_MARKET},uint256,uint256,address,address)", _HERE, _amount, _NO_SHARES, _is(OWNER), _any_address),
+    "supply an isolated market": _morpho(
+        f"supply{_MARKET},uint256,uint256,address,bytes)", _HERE, _amount, _NO_SHARES, _any_address, _is(b"")),
+    "supply collateral": _morpho(
+        f"supplyCollateral{_MARKET},uint256,address,bytes)", _HERE, _amount, _any_address, _is(b"")),
+    "flash loan of all markets": _morpho(
+        "flashLoan(address,uint256,bytes)", _is(USDC.address), _amount, lambda random: random.randbytes(8)),
+    "liquidate": _morpho(f"liquidate{_MARKET},address,uint256,uint256,bytes)",
+                         _HERE, _any_address, _amount, _is(0), _is(b"")),
+    "make a market": _morpho("createMarket((address,address,address,address,uint256))", _other_market),
+    "repay in an unlisted market": _morpho(
+        REPAY_ISOLATED, _other_market, _amount, _NO_SHARES, _is(OWNER), _is(b"")),
+    "take collateral out of an unlisted market": _morpho(
+        TAKE_COLLATERAL, _other_market, _amount, _is(OWNER), _is(OWNER)),
+    "take what is lent out of an unlisted market": _morpho(
+        TAKE_LENT, _other_market, _amount, _NO_SHARES, _is(OWNER), _is(OWNER)),
+    "repay with a callback": _morpho(REPAY_ISOLATED, _HERE, _amount, _NO_SHARES, _is(OWNER),
+                                     lambda random: random.randbytes(random.randrange(1, 70))),
+    "repay shares of a stranger": _morpho(REPAY_ISOLATED, _HERE, _NO_AMOUNT, _amount, stranger, _is(b"")),
+    "take collateral to a stranger": _morpho(TAKE_COLLATERAL, _HERE, _amount, _is(OWNER), stranger),
+    "take a stranger's collateral": _morpho(TAKE_COLLATERAL, _HERE, _amount, stranger, _is(OWNER)),
+    "take what is lent to a stranger": _morpho(TAKE_LENT, _HERE, _NO_AMOUNT, _amount, _is(OWNER), stranger),
+    "take what a stranger lends": _morpho(TAKE_LENT, _HERE, _amount, _NO_SHARES, stranger, _is(OWNER)),
+    "both an amount and shares, or neither": _both_or_neither,
+    "approve shares and keep": _approve_shares_and_keep,
     "several calls in one": _multicall,
     "delegatecall": _delegatecall,
     "create a contract": _changed(5, lambda *_: b""),

@@ -14,6 +14,7 @@ from defilev.abi import Transaction
 from defilev.model.plan import Action
 from defilev.model.token import Token
 from tests.factories import DAI, USDC, WBTC, WETH, WSTETH
+from tests.support.isolated_calls import MORPHO, PARAMS, IsolatedMarket
 from tests.support.signing import PolicyToken, policy_text
 from tests.unit.policy_cases import POOL, ROUTER, Markets
 
@@ -61,11 +62,11 @@ class Draft:
 
 
 def trial_policy(**changes: object) -> str:
-    """Return the policy of the trial: five tokens, one pool, one router, limits that legal transactions keep."""
+    """Return the policy of the trial: five tokens, two lenders, one router, limits that legal transactions keep."""
     tokens = [PolicyToken(token.symbol, token.address, token.decimals, str(price)) for token, price in PRICES.items()]
     usual: dict[str, object] = {
         "chain_id": CHAIN_ID, "owner": OWNER, "pool": POOL, "router": ROUTER, "tokens": tokens,
-        "protected": [PROTECTED],
+        "protected": [PROTECTED], "morpho": MORPHO, "markets": [PARAMS.id],
     }  # fmt: skip
     return policy_text(**(usual | changes))  # type: ignore[arg-type]
 
@@ -100,7 +101,7 @@ def _again(random: Random, draft: Draft) -> Iterator[Draft]:
 
 
 def _round(random: Random, nonce: int) -> list[Draft]:
-    calls = random.choice([_deleverage, _deleverage, _deleverage, _close, _repay, _repay_for_another, _sum])(random)
+    calls = random.choice(ROUNDS)(random)
     drafts = []
     for place, (kind, to, data) in enumerate(calls):
         following = tuple((later, call) for _, later, call in calls[place + 1 :])
@@ -171,6 +172,32 @@ def _sum(random: Random) -> list[Named]:
     debt = random.choice(BOUGHT)
     parts = [_amount(debt, random.randrange(1, LARGEST // 2)) for _ in range(2)]
     return _named([on.approve(debt, POOL, sum(parts)), *(on.repay(debt, part) for part in parts)])
+
+
+def _isolated(random: Random) -> list[Named]:
+    """Withdraw collateral of an isolated market, sell it, repay with the least that it brings."""
+    on, market, value = Markets(owner=OWNER), IsolatedMarket(owner=OWNER), random.randrange(50, LARGEST)
+    amount, minimum = _amount(WSTETH, value), _amount(USDC, value * random.randrange(970, 1000) // 1000)
+    return _named([
+        market.withdraw_collateral(WSTETH, amount), on.approve(WSTETH, ROUTER, amount),
+        on.swap([(WSTETH, WETH, 100), (WETH, USDC, 500)], amount, minimum),
+        market.approve(USDC, minimum), market.repay(USDC, minimum),
+    ])  # fmt: skip
+
+
+def _close_isolated(random: Random) -> list[Named]:
+    """Repay all shares, take the rest of the approval back, take collateral and what is lent out."""
+    market, value = IsolatedMarket(owner=OWNER), random.randrange(50, LARGEST)
+    return _named([
+        market.approve(USDC, _amount(USDC, value)), market.repay_shares(USDC, random.randrange(1, 2**128)),
+        market.approve(USDC, 0), market.withdraw_collateral(WSTETH, _amount(WSTETH, value)),
+        market.withdraw_shares(USDC, random.randrange(1, 2**128)),
+    ])  # fmt: skip
+
+
+ROUNDS = (
+    _deleverage, _deleverage, _deleverage, _close, _repay, _repay_for_another, _sum, _isolated, _close_isolated,
+)  # fmt: skip
 
 
 def _integer(number: int) -> bytes:

@@ -26,7 +26,7 @@ from defilev.protocols import PROTOCOLS
 __all__ = ["World", "open_world", "start_world", "stop_world"]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-MARKETS = ("main", "legacy")
+MARKETS = ("main", "spark")
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,15 @@ class World:
         return Address(self.description["tokens"][symbol]["address"])
 
     def market(self, name: str) -> MarketEntry:
-        """Return the entry points of a market, `main` or `legacy`."""
-        provider = Address(self.description["markets"][name]["addresses_provider"])
-        return MarketEntry("aave-v3", name, {"pool_addresses_provider": provider})
+        """Return the entry points of a market: `main` is Aave's, `spark` SparkLend's."""
+        described = self.description["markets"][name]
+        entry_points = {"pool_addresses_provider": Address(described["addresses_provider"])}
+        return MarketEntry(described["protocol"], described["market"], entry_points)
+
+    def flags(self, name: str) -> tuple[str, ...]:
+        """Return the flags that name a market on the command line."""
+        entry = self.market(name)
+        return ("-p", entry.protocol, "--market", entry.market)
 
     def pool(self, name: str) -> Address:
         """Return the pool of a market."""
@@ -100,7 +106,8 @@ class World:
     def read(self, market: str, owners: Sequence[Address], *, block: Block | None = None) -> list[LendingAccount]:
         """Read accounts as production does."""
         at = block or self.head()
-        read = PROTOCOLS["aave-v3"].read_accounts(self.market(market), owners, chain_id=self.chain_id, block=at)
+        entry = self.market(market)
+        read = PROTOCOLS[entry.protocol].read_accounts(entry, owners, chain_id=self.chain_id, block=at)
         return list(drive(read, self.reader(at).fetch).accounts)
 
     def send(self, sender: Address, to: Address, data: bytes, *, value: int = 0) -> dict[str, Any]:

@@ -30,11 +30,13 @@ class Multicall:
     def __init__(self, *, clock: int = 100, capacity: int = 10_000, limit: int = 10_000) -> None:
         self.clock, self.capacity, self.limit = clock, capacity, limit
         self.sizes: list[int] = []
+        self.asked: list[set[bytes]] = []
 
     def __call__(self, fields: dict[str, str], block: Any) -> str:
         assert (MULTICALL3, pinned(BLOCK.hash)) == (fields["to"], block)
         (calls,) = decode(["(address,bool,bytes)[]"], bytes.fromhex(fields["data"][10:]))
         self.sizes.append(len(calls))
+        self.asked.append({data for _, _, data in calls})
         if len(calls) > self.limit:
             raise NodeError(-32000, "out of gas")
         answers = [self.answer(*call) if at < self.capacity else (False, b"") for at, call in enumerate(calls)]
@@ -103,6 +105,18 @@ def test_a_chunk_that_the_node_refuses_is_halved() -> None:
     contract.sizes.clear()
     asked.fetch(numbered(500))
     assert max(contract.sizes) <= 130
+
+
+def test_chained_calls_are_never_apart() -> None:
+    """Calls that build on the state of the one before share a round trip, however small the chunks are."""
+    contract = Multicall(limit=5)
+    asked = reader(contract, largest_chunk=4)
+    batch = [call._replace(chained=index % 3 != 0) for index, call in enumerate(numbered(31))]
+
+    assert echoed(batch) == asked.fetch(batch)
+    linked = [{call.data for call in batch[start : start + 3]} for start in range(0, 31, 3)]
+    assert all(any(link <= together for together in contract.asked) for link in linked)
+    assert all(not link & together or link <= together for link in linked for together in contract.asked)
 
 
 def test_a_failure_for_want_of_gas_is_not_taken_for_a_revert() -> None:

@@ -253,7 +253,7 @@ def test_repaying_all_after_repaying_a_part_allows_the_rest() -> None:
     ("change", "rule"),
     [
         ({"owner": STRANGER}, "owner"),
-        ({"market": "legacy"}, "market"),
+        ({"market": "prime"}, "market"),
         ({"protocol": "morpho-blue"}, "protocol"),
         ({"steps": ()}, "steps"),
         ({"max_slippage": Decimal(0)}, "max slippage"),

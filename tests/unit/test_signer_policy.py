@@ -11,6 +11,7 @@ from defilev_signer.policy import Policy
 from defilev_signer.policy_file import load_policy, parse_policy
 from defilev_signer.public_keys import PUBLIC_TEST_ACCOUNTS
 from tests.factories import USDC, WETH
+from tests.support.isolated_calls import MORPHO, PARAMS
 from tests.support.signing import PolicyToken, policy_text
 from tests.support.trial_legal import CHAIN_ID, OWNER, trial_policy
 from tests.unit.policy_cases import POOL, ROUTER
@@ -28,7 +29,9 @@ def test_a_policy_says_whom_it_is_for_and_what_may_be_called() -> None:
     policy = parsed()
 
     assert (CHAIN_ID, OWNER) == (policy.chain_id, policy.account.owner)
-    assert {POOL, ROUTER, *policy.tokens} == set(policy.contracts)
+    assert {POOL, ROUTER, MORPHO, *policy.tokens} == set(policy.contracts)
+    assert {PARAMS.id} == policy.contracts[MORPHO].markets
+    assert set() == policy.contracts[POOL].markets
     assert (Fraction(3000), Fraction(2400)) == (
         policy.tokens[WETH.address].price,
         policy.tokens[WETH.address].lowest_sale,
@@ -57,6 +60,10 @@ REFUSED = [
     ("decimals = 18", "decimals = 37", "decimals is not a whole number"),
     ("id = 1\n", "id = 0\n", "[chain] id is not"),
     ("[limits]", "[limit]", "unknown key limit"),
+    (f'["{PARAMS.id}"]', '["0x12"]', "0x12 is not the id of a market"),
+    (f'["{PARAMS.id}"]', f'["{PARAMS.id.upper()}"]', "small hex digits"),
+    (f'["{PARAMS.id}"]', f'"{PARAMS.id}"', "markets is not a list"),
+    ('role = "aave-v3-pool"', 'role = "aave-v3-pool"\nmarkets = []', "unknown key markets"),
 ]
 
 

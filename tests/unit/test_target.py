@@ -198,7 +198,9 @@ def test_cppi_and_carry_objectives() -> None:
 
 def test_borrow_rate_follows_the_markets_curve() -> None:
     """At a higher leverage the debt costs what the curve asks at that utilisation."""
-    curve = BorrowMarket("USDC", 0.9, 0.0, 0.054, 0.6, liquidity=Decimal(100_000), borrowed=Decimal(900_000))
+    curve = BorrowMarket(
+        "USDC", 0.9, 0.0, 0.054, 0.6, liquidity=Decimal(100_000), borrowed=Decimal(900_000), rate=0.054
+    )
     assert quoted_rate(curve, 0) == pytest.approx(0.054)
     assert quoted_rate(curve, 50_000) == pytest.approx(0.054 + 0.6 * 0.05 / 0.1)
     position = a_position(borrow_market=curve)

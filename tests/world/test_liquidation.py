@@ -7,14 +7,14 @@ import pytest
 from defilev.abi import encode, interface, keccak
 from defilev.model.account import LendingAccount
 from defilev.model.request import Address
-from defilev.protocols.aave_v3.penalty import penalty_of
+from defilev.protocols import PROTOCOLS
 from defilev.risk.first_passage import LiquidationTerms, liquidation_outcome
 from defilev.units import BPS, WAD
 from tests.support.world import World
 
 pytestmark = pytest.mark.world
 
-MARKETS = ("main", "legacy")
+MARKETS = ("main", "spark")
 EVERYTHING = 2**256 - 1
 
 
@@ -41,7 +41,7 @@ def liquidate(world: World, market: str, owner: Address) -> None:
 
 def terms_of(account: LendingAccount, *, close_factor: float | None = None) -> LiquidationTerms:
     """Return the terms that the product reads from the account's own reserve."""
-    penalty = penalty_of(account)
+    penalty = PROTOCOLS[account.protocol].penalty(account)
     assert penalty is not None
     assert account.liquidation_threshold is not None
     close = float(penalty.close_factor) if close_factor is None else close_factor

@@ -8,11 +8,11 @@ from defilev.abi import interface
 from defilev.model.account import LendingAccount
 from defilev.model.request import Address
 from defilev.observe.drive import drive
-from defilev.protocols.aave_v3.rates import MarketRates, rates_after, read_rates, utilisation
+from defilev.protocols.aave_family.rates import MarketRates, rates_after, read_rates, utilisation
 from defilev.units import RAY
 from tests.support.world import World
 
-MARKETS = ("main", "legacy")
+MARKETS = ("main", "spark")
 
 
 def market_rates(world: World, market: str, symbol: str) -> tuple[LendingAccount, MarketRates]:

@@ -12,13 +12,13 @@ from defilev.model.plan import Action, Plan, PostCondition, Repay, Withdraw
 from defilev.model.simulation import SimulationReport
 from defilev.simulate.trial import EngineChoice
 from defilev.units import WAD
-from tests.support.plans import approve, plan_of, source_of, swap, token_of, try_plan, venue_of
+from tests.support.plans import approve, plan_of, source_of, spender_of, swap, token_of, try_plan, venue_of
 from tests.support.world import World
 
 pytestmark = pytest.mark.world
 
 ENGINES: tuple[EngineChoice, ...] = ("anvil", "simulate-v1")
-MARKETS = ("main", "legacy")
+MARKETS = ("main", "spark")
 SOLD = 5 * 10**18
 BOUGHT = 10_000 * 10**6
 POOL = "WETH/USDC 0.05%"
@@ -32,7 +32,7 @@ def read(world: World, market: str, name: str) -> LendingAccount:
 def deleverage(world: World, account: LendingAccount) -> list[Action]:
     """Withdraw WETH, sell it for at least `BOUGHT`, repay with that."""
     weth, usdc = token_of(account, "WETH"), token_of(account, "USDC")
-    pool = world.pool(account.market)
+    pool = spender_of(account)
     return [
         Withdraw(weth, SOLD),
         approve(weth, venue_of(world).spender, SOLD),
@@ -53,7 +53,7 @@ def promised(world: World, account: LendingAccount) -> list[PostCondition]:
         PostCondition("collateral-at-least", limit=supplied - SOLD - 2, token=weth),
         PostCondition("debt-at-most", limit=owed - BOUGHT + 10**6, token=usdc),
         PostCondition("allowance-zero", token=weth, spender=venue_of(world).spender),
-        PostCondition("allowance-zero", token=usdc, spender=world.pool(account.market)),
+        PostCondition("allowance-zero", token=usdc, spender=spender_of(account)),
         PostCondition("balance-at-least", limit=world.balance("USDC", account.owner), token=usdc),
     ]
 
@@ -135,7 +135,7 @@ def failed(report: SimulationReport, position: int) -> str:
     ("market", "reason"),
     [
         ("main", "HealthFactorLowerThanLiquidationThreshold()"),
-        ("legacy", "35 (health factor lower than the liquidation threshold)"),
+        ("spark", "35 (health factor lower than the liquidation threshold)"),
     ],
 )
 def test_a_revert_of_the_market_is_explained(world: World, engine: EngineChoice, market: str, reason: str) -> None:

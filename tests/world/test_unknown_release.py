@@ -11,13 +11,13 @@ from defilev.model.account import LendingAccount
 from defilev.model.request import Batch, Call, CallResult, Results
 from defilev.observe.drive import drive
 from defilev.protocols import PROTOCOLS
-from defilev.protocols.aave_v3.releases import candidates
+from defilev.protocols.aave_family.releases import candidates
 from tests.support.world import World
 
 pytestmark = pytest.mark.world
 
 POOL = interface("aave_v3_pool")
-RELEASE = {"main": "3.6", "legacy": "3.0"}
+RELEASE = {"main": "3.6", "spark": "3.0"}
 Change = Callable[[Call, CallResult], CallResult]
 
 
@@ -36,7 +36,8 @@ class Changed:
 def read(world: World, market: str, change: Change) -> list[LendingAccount]:
     owners = list(world.accounts().values())
     block = world.head()
-    asked = PROTOCOLS["aave-v3"].read_accounts(world.market(market), owners, chain_id=world.chain_id, block=block)
+    entry = world.market(market)
+    asked = PROTOCOLS[entry.protocol].read_accounts(entry, owners, chain_id=world.chain_id, block=block)
     return list(drive(asked, Changed(world, change).fetch).accounts)
 
 

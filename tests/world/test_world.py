@@ -32,8 +32,10 @@ HEALTH = {
     "not-enabled": ("2.4900", "2.4900"),
     "debt-free": (None, None),
     "empty": (None, None),
-    "dust": ("622500532", "830000698"),
+    "dust": ("622500686", "830000997"),
     "short": ("1.7333", "1.7333"),
+    **dict.fromkeys(("morpho-comfortable", "morpho-near", "morpho-liquidatable", "morpho-loop"), (None, None)),
+    "morpho-several": ("3.1125", None),
 }
 
 
@@ -116,7 +118,7 @@ def sold(control: "Control", pool: str, amount: int) -> float:
 
 
 @pytest.mark.parametrize("name", HEALTH)
-@pytest.mark.parametrize(("market", "place"), [("main", 0), ("legacy", 1)])
+@pytest.mark.parametrize(("market", "place"), [("main", 0), ("spark", 1)])
 def test_accounts_are_as_named(control: "Control", name: str, market: str, place: int) -> None:
     """Every named account has, on both markets, the health that its name promises."""
     expected, found = HEALTH[name][place], account_data(control, name, market)[5]
@@ -149,14 +151,14 @@ def test_keystores_open_with_the_password_file(control: "Control") -> None:
 
 def test_zero_ltv_collateral_counts_for_health_only(control: "Control") -> None:
     """The LTV-0 account has a lower LTV than its other collateral alone would give, on both markets."""
-    for market in ("main", "legacy"):
+    for market in ("main", "spark"):
         *_, threshold, loan_to_value, _ = account_data(control, "ltv-zero", market)
         assert (threshold, loan_to_value) == (7838, 1857)
 
 
 def test_markets_are_two_versions(control: "Control") -> None:
-    """`main` is a 3.6 pool, `legacy` a 3.0 one."""
-    for market, revision in (("main", 10), ("legacy", 1)):
+    """`main` is a 3.6 pool, `spark` a 3.0 one."""
+    for market, revision in (("main", 10), ("spark", 1)):
         pool = control.world["markets"][market]["pool"]
         assert control.chain.call(pool, "POOL_REVISION()", "(uint256)") == revision
 
@@ -165,7 +167,7 @@ def test_fall_of_ether_moves_staked_ether(control: "Control") -> None:
     """wstETH follows ETH on both markets, and a loop of the two keeps its health."""
     before = account_data(control, "loop")[5]
     control.set_price("WETH", "2400")
-    for market in ("main", "legacy"):
+    for market in ("main", "spark"):
         assert (price(control, "WETH", market), price(control, "wstETH", market)) == (2400 * 10**8, 2928 * 10**8)
     assert account_data(control, "loop")[5] / before == pytest.approx(1, abs=1e-5)
 

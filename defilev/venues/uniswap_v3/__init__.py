@@ -29,6 +29,10 @@ class UniswapV3:
         """The swap router."""
         return self.entry.swap_router_02
 
+    def hubs(self) -> Read[tuple[Token, ...]]:
+        """See `routing.read_hubs`."""
+        return routing.read_hubs(self.entry.swap_router_02)
+
     def routes(
         self, pairs: Sequence[tuple[Token, Token]], *, intermediates: Sequence[Token]
     ) -> Read[tuple[tuple[Route, ...], ...]]:

@@ -8,13 +8,16 @@ from typing import TypeAlias
 
 from defilev.abi import Function, interface
 from defilev.abi.address import ZERO_ADDRESS
+from defilev.abi.answers import decode_optional, token_symbol
 from defilev.errors import CallReverted
 from defilev.model.plan import Hop
 from defilev.model.request import Address, CallResult, Read
 from defilev.model.token import Token
 from defilev.venues.contract import Route
 
-__all__ = ["FEE_TIERS", "read_routes"]
+__all__ = ["FEE_TIERS", "read_hubs", "read_routes"]
+
+NATIVE_DECIMALS = 18
 
 FEE_TIERS = (100, 500, 3000, 10000)
 """The fees of the pools in hundredths of a basis point."""
@@ -26,6 +29,16 @@ millions of gas, because it walks over every tick."""
 
 Edge: TypeAlias = tuple[Address, Address]
 Pools: TypeAlias = Mapping[Edge, Sequence[tuple[int, Address]]]
+
+
+def read_hubs(router: Address) -> Read[tuple[Token, ...]]:
+    """Return the wrapped native asset as the router names it, in two batches; nothing when it names none."""
+    (named,) = yield [interface("uniswap_v3_swap_router_02")["WETH9"].call(router)]
+    wrapped = decode_optional(interface("uniswap_v3_swap_router_02")["WETH9"], named)
+    if wrapped is None or wrapped[0] == ZERO_ADDRESS:
+        return ()
+    (symbol,) = yield [interface("erc20")["symbol"].call(wrapped[0])]
+    return (Token(wrapped[0], token_symbol(wrapped[0], symbol), NATIVE_DECIMALS),)
 
 
 def read_routes(

@@ -121,11 +121,19 @@ def _with_keystore(keystores: Path, account: dict[str, Any]) -> dict[str, Any]:
 def _address_book(manifest: dict[str, Any]) -> str:
     """Entry points only: everything else is found on chain."""
     lines = ["[chain]", f"id = {manifest['chain_id']}", 'name = "local"', f'multicall3 = "{manifest["multicall3"]}"']
-    for name, market in manifest["markets"].items():
-        lines += ["", f"[aave-v3.{name}]", f'pool_addresses_provider = "{market["addresses_provider"]}"']
+    for market in manifest["markets"].values():
+        entry = f"{market['protocol']}.{market['market']}"
+        lines += ["", f"[{entry}]", f'pool_addresses_provider = "{market["addresses_provider"]}"']
+    lines += ["", "[morpho-blue.main]", *_morpho_blue(manifest["morpho_blue"])]
     lines += ["", "[uniswap-v3]"]
     lines += [f'{name} = "{manifest["uniswap_v3"][name]}"' for name in ("factory", "quoter_v2", "swap_router_02")]
     return "\n".join(lines) + "\n"
+
+
+def _morpho_blue(described: dict[str, Any]) -> list[str]:
+    """The contract and its markets: a chain that begins from a saved state has no logs to find them in."""
+    ids = ", ".join(f'"{market["id"]}"' for market in described["markets"].values())
+    return [f'morpho = "{described["morpho"]}"', f"markets = [{ids}]"]
 
 
 def _read(run: RunDirectory) -> dict[str, Any] | None:

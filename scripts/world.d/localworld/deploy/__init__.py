@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from localworld.context import Site
-from localworld.deploy import aave_30, aave_36, feeds, finish, positions, tokens, uniswap_v3
+from localworld.deploy import aave_30, aave_36, feeds, finish, morpho_blue, positions, tokens, uniswap_v3
 
 STEPS: tuple[Callable[[Site], None], ...] = (
     tokens.deploy,
@@ -11,6 +11,8 @@ STEPS: tuple[Callable[[Site], None], ...] = (
     aave_36.deploy,
     aave_30.deploy,
     uniswap_v3.deploy,
+    morpho_blue.deploy,
     positions.deploy,
+    morpho_blue.open_positions,
     finish.deploy,
 )

@@ -1,4 +1,4 @@
-"""Aave v3.0, market `legacy`, from the artifacts its package ships, at SparkLend's Ethereum addresses."""
+"""SparkLend: Aave v3.0, from the artifacts its package ships, at SparkLend's Ethereum addresses."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -36,7 +36,7 @@ INIT_RESERVES = (
 
 def deploy(site: Site) -> None:
     """Deploy the market, list its reserves, lend and borrow what sets the rates."""
-    config = data("legacy")
+    config = data("spark")
     market = config["market"]
     _core(site, market, _libraries(site))
     implementations = [

@@ -8,6 +8,7 @@ from eth_utils.address import to_checksum_address
 from localworld.context import Site
 
 VARIABLE_RATE = 2
+ENTRY = ("protocol", "market")
 
 
 def expect(address: str, found: str) -> None:
@@ -33,7 +34,7 @@ def lend(site: Site, config: Mapping[str, Any]) -> None:
         chain.send(pool, signature, token.address, amount, VARIABLE_RATE, 0, site.lender, sender=site.lender)
     site.markets[market["name"]] = config
     site.manifest.setdefault("markets", {})[market["name"]] = {
-        **{key: value for key, value in market.items() if str(value).startswith("0x")},
+        **{key: value for key, value in market.items() if key in ENTRY or str(value).startswith("0x")},
         "reserves": {reserve["symbol"]: _tokens(site, market, reserve["symbol"]) for reserve in config["reserve"]},
     }
 

@@ -1,0 +1,119 @@
+"""What the rules share: the bounds of a plan's calls, one rule's outcome, and a call as its bytes say it; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal, TypeAlias
+
+from defilev.model.account import Price
+from defilev.model.request import Address
+from defilev.model.token import Token
+
+__all__ = [
+    "Bounds",
+    "Check",
+    "DecodedCall",
+    "Holdings",
+    "MarketMove",
+    "MarketRules",
+    "MoveKind",
+    "is_above_zero",
+    "is_of_market",
+    "is_owner",
+]
+
+MoveKind: TypeAlias = Literal["withdraw", "repay"]
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What the account has where a market wants numbers: base units of collateral, shares of what is lent and owed."""
+
+    collateral: int
+    supply_shares: int
+    debt_shares: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What the calls of one owner on one market may touch.
+
+    `tokens` are the market's, and those that a sale may pass through. `prices` are the oracle's of what the account
+    holds and owes, `debts` base units owed by token. `minimum_fill` is the part of the oracle's value that a swap's
+    minimum must bring. `selectors` are those that the chain's list has for each role, `None` where no list is shipped:
+    then the rules decide alone. `holdings` is `None` where the market knows what everything is. `collateral` are the
+    tokens that the account has as such.
+    """
+
+    owner: Address
+    protocol: str
+    market: str
+    pool: Address
+    router: Address | None
+    tokens: Mapping[Address, Token]
+    prices: Mapping[Address, Price]
+    minimum_fill: Decimal
+    debts: Mapping[Address, int]
+    selectors: Mapping[str, frozenset[bytes]] | None = None
+    holdings: Holdings | None = None
+    collateral: frozenset[Address] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One rule applied to one call: what was found, and what would be allowed."""
+
+    rule: str
+    holds: bool
+    found: object
+    allowed: object
+
+
+@dataclass(frozen=True, slots=True)
+class MarketMove:
+    """What a call to the market's contract moves between it and the wallet.
+
+    `amount` is in base units, `None` for everything there is, or for what `shares` of it turn out to be.
+    """
+
+    kind: MoveKind
+    asset: Address
+    amount: int | None
+    shares: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedCall:
+    """A call as its bytes say it; `move` is `None` for calls of other contracts than the market's."""
+
+    to: Address
+    role: str
+    function: str
+    arguments: Mapping[str, Any]
+    move: MarketMove | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MarketRules:
+    """What may be called of one protocol's contract: its interface, the rules by function, and what a call moves."""
+
+    interface: str
+    rules: Mapping[str, Callable[[DecodedCall, Bounds], Iterator[Check]]]
+    move: Callable[[str, Mapping[str, Any]], MarketMove]
+
+
+def is_of_market(name: str, token: Address, bounds: Bounds) -> Check:
+    """Return whether a token is one of the market."""
+    return Check(name, token in bounds.tokens, token, "a token of the market")
+
+
+def is_owner(name: str, address: Address, bounds: Bounds) -> Check:
+    """Return whether an address is the owner's."""
+    return Check(name, address == bounds.owner, address, f"the owner, {bounds.owner}")
+
+
+def is_above_zero(name: str, amount: int) -> Check:
+    """Return whether an amount is more than nothing."""
+    return Check(name, amount > 0, amount, "above zero")

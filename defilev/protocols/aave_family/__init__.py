@@ -1,0 +1,125 @@
+"""What Aave v3, releases 3.0 to 3.7, and its forks share: all but names, addresses and settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from defilev.abi import Interface, Transaction, interface
+from defilev.model.abilities import Abilities
+from defilev.model.account import LendingAccount
+from defilev.model.book import MarketEntry
+from defilev.model.exposure import Exposure
+from defilev.model.plan import Action, Plan, Withdraw
+from defilev.model.probe import ProbeCalls
+from defilev.model.request import Address, Block, Read
+from defilev.model.target_inputs import BorrowMarket, Penalty
+from defilev.model.token import Token
+from defilev.protocols.aave_family import forms, write
+from defilev.protocols.aave_family.account import account_from_state
+from defilev.protocols.aave_family.apply import apply_action, project_state
+from defilev.protocols.aave_family.math import price_of
+from defilev.protocols.aave_family.penalty import penalty_of
+from defilev.protocols.aave_family.probe import probe
+from defilev.protocols.aave_family.rates import read_borrow_market
+from defilev.protocols.aave_family.read import identify, read_accounts
+from defilev.protocols.aave_family.reasons import CODES
+from defilev.protocols.aave_family.regimes import REGIMES
+from defilev.protocols.aave_family.state import AaveState
+from defilev.protocols.contract import AccountsRead, WholeMarkets
+from defilev.units import mul_div_down
+
+__all__ = ["ABILITIES", "AaveFamily"]
+
+ABILITIES = Abilities(plans=True, broadcasts="simulated", self_check="exact", versions=tuple(REGIMES))
+
+
+@dataclass(frozen=True, slots=True)
+class AaveFamily(WholeMarkets):
+    """One member of the family, by its name in address books, as a `LendingProtocol`."""
+
+    name: str
+    abilities: Abilities = ABILITIES
+
+    def read_accounts(
+        self,
+        market: MarketEntry,
+        owners: Sequence[Address],
+        *,
+        chain_id: int,
+        block: Block,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Read[AccountsRead]:
+        """See `read.read_accounts`."""
+        return read_accounts(market, owners, chain_id=chain_id, block=block, metadata=metadata)
+
+    def identify(self, entry: MarketEntry) -> Read[None]:
+        """See `read.identify`."""
+        return identify(entry)
+
+    def apply(self, account: LendingAccount, action: Action, *, at: int) -> LendingAccount:
+        """See `apply.apply_action`."""
+        return account_from_state(apply_action(account.state, action, at=at))
+
+    def project(self, account: LendingAccount, *, at: int) -> LendingAccount:
+        """Return the account when only time passes until `at`."""
+        return account_from_state(project_state(account.state, at=at))
+
+    def transaction(self, account: LendingAccount, action: Action) -> Transaction:
+        """See `write.transaction`."""
+        return write.transaction(account.state, action)
+
+    def withdraw_all(self, account: LendingAccount, asset: Token) -> Withdraw:
+        """Return a withdrawal without an amount."""
+        del account
+        return Withdraw(asset, None)
+
+    def spender(self, account: LendingAccount) -> Address:
+        """Return the pool."""
+        state: AaveState = account.state
+        return state.market.pool
+
+    def tokens(self, account: LendingAccount) -> tuple[Token, ...]:
+        """Return the market's assets, ascending by reserve id."""
+        state: AaveState = account.state
+        return tuple(reserve.asset for reserve in state.reserves)
+
+    def value_down(self, account: LendingAccount, asset: Address, amount: int) -> int:
+        """Return the value of `amount` base units in base currency units, rounded down; `KeyError` if not listed."""
+        state: AaveState = account.state
+        reserve = state.reserves[state.index_of(asset)]
+        return mul_div_down(amount, price_of(state, reserve), 10**reserve.asset.decimals)
+
+    def liquidity(self, account: LendingAccount, asset: Address) -> int:
+        """Return the base units of `asset` that can be withdrawn from the pool."""
+        state: AaveState = account.state
+        return state.reserves[state.index_of(asset)].available_liquidity
+
+    def gas(self, action: Action) -> int:
+        """Return a gas limit that suffices for a market action."""
+        return write.GAS[action.kind]
+
+    def probe(self, account: LendingAccount, plan: Plan) -> ProbeCalls:
+        """See `probe.probe`."""
+        return probe(account, plan)
+
+    def exposure(self, account: LendingAccount, *, stable: frozenset[Address]) -> Exposure:
+        """See `forms.exposure`."""
+        return forms.exposure(account, stable=stable)
+
+    def penalty(self, account: LendingAccount) -> Penalty | None:
+        """See `penalty.penalty_of`."""
+        return penalty_of(account)
+
+    def borrow_market(self, account: LendingAccount, asset: Address) -> Read[BorrowMarket]:
+        """See `rates.read_borrow_market`."""
+        return read_borrow_market(account, asset)
+
+    def interfaces(self) -> tuple[Interface, ...]:
+        """Return the pool's interface with its named errors."""
+        return (interface("aave_v3_pool"),)
+
+    def error_codes(self) -> Mapping[str, str]:
+        """Return the meanings of the numeric errors of releases before 3.4."""
+        return CODES
