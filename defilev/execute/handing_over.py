@@ -13,8 +13,9 @@ __all__ = ["Handed", "hand_over"]
 _KNOWN = ("already known", "already imported", "known transaction", "alreadyknown")
 _NONCE_LOW = ("nonce too low", "nonce is too low", "oldnonce", "invalid nonce")
 _UNDERPRICED = (
-    *("underpriced", "max fee per gas less than block base fee", "fee too low", "feetoolow", "gas price too low"),
-    *("fee cap less than block", "max fee per gas too low"),
+    *("underpriced", "replacement not allowed", "replacementnotallowed", "fee cap less than block"),
+    *("max fee per gas less than block base fee", "max fee per gas too low", "gas price too low"),
+    *("fee too low", "feetoolow"),
 )
 _HTTP = range(100, 600)
 """Codes of a status, which say that a node was not reached, rather than what it thinks of the transaction."""

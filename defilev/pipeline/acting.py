@@ -147,7 +147,7 @@ def desk_for(
     """
     return Desk(
         node=session.node,
-        endpoints=session.endpoints,
+        endpoints=session.endpoints.whole,
         signer=signer,
         policy=policy_of(session, account, spent=spent),
         ledger=ledger,

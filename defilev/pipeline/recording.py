@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Recording", "chain_identity", "position_of"]
 
-UNSTATED = frozenset({"rpc_url", "journal", "cache_dir", "color", "timeout"})
+UNSTATED = frozenset({"rpc_url", "private_rpc_url", "journal", "cache_dir", "color", "timeout", "failover_after"})
 """Settings that say nothing about what is done, or that are secrets: not part of a run's `config_hash`."""
 
 
