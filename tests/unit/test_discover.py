@@ -56,7 +56,8 @@ TOO_LONG = [
 def test_every_log_is_found_whatever_range_is_served(span: int, refusal: RpcError) -> None:
     """Markets of each owner, from the first block to the last, and no block left out or asked for twice."""
     logs = {
-        100: ("0xaa", OWNER, "m1"), 101: ("0xbb", OWNER, "m2"), 19_999: ("0xaa", OTHER, "m1"), 20_000: ("0xaa", OWNER, "m3"),
+        100: ("0xaa", OWNER, "m1"), 101: ("0xbb", OWNER, "m2"),
+        19_999: ("0xaa", OTHER, "m1"), 20_000: ("0xaa", OWNER, "m3"),
     }  # fmt: skip
     node = Logs(logs, span=span, refusal=refusal)
 
