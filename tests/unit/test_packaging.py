@@ -65,7 +65,9 @@ def check_installed(binaries: Path, folder: Path) -> None:
     assert version("defilev") in banner
     assert Path(place).is_relative_to(folder)
     assert sorted(path.name for path in (ROOT / "abis").iterdir()) == abis
-    assert ["arbitrum.toml", "base.toml", "ethereum.toml", "optimism.toml"] == books == lists
+    chains = ("arbitrum", "base", "ethereum", "optimism")
+    assert [f"{chain}.toml" for chain in chains] == books
+    assert sorted(f"{chain}{of}.toml" for chain in chains for of in ("", "-compound")) == lists
 
 
 def test_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
