@@ -1,3 +1,7 @@
 """Reads leveraged on-chain positions to the wei; plans, tries and sends the way out of liquidation's reach."""
 
-__version__ = "0.1.0"
+from __future__ import annotations
+
+from defilev.version import __version__
+
+__all__ = ["__version__"]
