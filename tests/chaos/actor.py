@@ -15,11 +15,10 @@ from sqlalchemy import Engine, event
 from defilev.cli.app import main as command
 from defilev.errors import DefilevError
 from tests.chaos import contact, naive, writing
-from tests.chaos.job import Job
+from tests.chaos.job import UNEXPECTED, Job
 
-__all__ = ["UNEXPECTED", "main", "run"]
+__all__ = ["main", "run"]
 
-UNEXPECTED = 70
 ROLES = {"defilev": contact.protect, "naive": naive.protect, "writer": writing.protect}
 
 

@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-__all__ = ["Job"]
+__all__ = ["UNEXPECTED", "Job"]
+
+UNEXPECTED = 70
+"""The exit code of a process that ended with an error that nothing has a name for."""
 
 
 @dataclass(frozen=True)

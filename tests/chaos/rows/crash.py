@@ -13,7 +13,8 @@ from typing import Any
 from tests.chaos.arena import Arena
 from tests.chaos.faultproxy import KINDS, SEND, Kind, Rule
 from tests.chaos.poolproxy import Held
-from tests.chaos.rows.registry import Row, Seen, Stage, check
+from tests.chaos.rows.judging import held_against
+from tests.chaos.rows.registry import Mutant, Row, Seen, Stage, check
 from tests.chaos.trial import Result, Spec, run_trial, supervise
 
 __all__ = ["BOUNDARIES", "FAULTS", "READS", "ROWS", "fault", "seen_of"]
@@ -39,6 +40,26 @@ CYCLE = 1.2
 
 SPIKE = 500
 
+FORGOTTEN = Mutant("defilev/pipeline/journalled.py", "        if still_open:\n", "        if False:\n")
+"""What an earlier process signed is not brought to its end."""
+
+UNWRITTEN_BUMP = Mutant(
+    "defilev/execute/attempting.py",
+    "    desk.ledger.signed(signed, purpose=purpose)\n",
+    "    if is_first:\n        desk.ledger.signed(signed, purpose=purpose)\n",
+)
+OTHER_NONCE = Mutant(
+    "defilev/execute/preparing.py",
+    "    included = node.nonce(plan.owner, block=at)\n",
+    "    included = node.nonce(plan.owner, block=node.block())\n",
+    (Mutant("defilev/execute/preparing.py", "    if included != plan.nonce:\n", "    if False:\n"),),
+)
+"""The nonce is that of the moment of sending, not of the block at which the account was in need."""
+
+NOT_ALONE = Mutant(
+    "defilev/journal/writing.py", "            _require_free(writer, wanted)\n", "", (*OTHER_NONCE.also, OTHER_NONCE)
+)
+
 
 def fault(kind: Kind, random: Random, *, steps: int = 2) -> Rule:
     """Return a failure of this kind, of some call of sending or, where that makes sense, of reading."""
@@ -62,10 +83,7 @@ def fault(kind: Kind, random: Random, *, steps: int = 2) -> Rule:
 
 def seen_of(result: Result) -> Seen:
     """Return what a trial of a kill came to."""
-    wrong = check(
-        **{f"done twice: {result.truth}": not result.is_duplicate},
-        **{f"missed: {result.truth}, processes ended with {result.codes}": not result.is_missed},
-    )
+    wrong = held_against(result, every_process_ends_well_or_by_name=not result.is_unexplained)
     return Seen(
         wrong,
         {
@@ -224,7 +242,9 @@ ROWS = (
         "a call of sending or reading; a quarter of the trials sells collateral in five transactions",
         "the next process finishes what the first one began, once",
         killed_at_boundary,
+        (FORGOTTEN,),
         trials=1360,
+        quick=48,
     ),
     Row(
         "F2",
@@ -232,7 +252,9 @@ ROWS = (
         f"SIGKILL after 0 to 1.5 times the usual {CYCLE} s; half of the trials with a failure of the node",
         "the same",
         killed_at_any_instant,
+        (FORGOTTEN,),
         trials=1000,
+        quick=6,
     ),
     Row(
         "F3",
@@ -241,7 +263,9 @@ ROWS = (
         "dearer transaction is durable, after that, or after it was sent",
         "every attempt of the nonce is known, and one of them is included",
         killed_in_bump,
+        (UNWRITTEN_BUMP,),
         trials=300,
+        quick=6,
     ),
     Row(
         "naive",
@@ -256,6 +280,7 @@ ROWS = (
         "SIGSTOP at a random instant, another process does the work, SIGCONT",
         "the one that woke does nothing again",
         stopped,
+        (OTHER_NONCE,),
     ),
     Row(
         "F9",
@@ -263,6 +288,7 @@ ROWS = (
         "started together, or up to a cycle apart",
         "one acts; done once",
         together,
+        (NOT_ALONE,),
     ),
     Row(
         "F10",
@@ -270,5 +296,6 @@ ROWS = (
         "as before, each with its own journal and its own signer",
         "done at most once; whoever does not act ends by name",
         apart,
+        (OTHER_NONCE,),
     ),
 )

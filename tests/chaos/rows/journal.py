@@ -204,6 +204,20 @@ ROWS = (
         "SQLite may grow the journal by 0 to 11 pages and no more",
         "exit code 4, nothing is sent that is not written, and with room again the run is finished once",
         full_disk,
+        (
+            Mutant(
+                "defilev/execute/attempting.py",
+                "    desk.ledger.signed(signed, purpose=purpose)\n",
+                "    with suppress(JournalUnusable):\n        desk.ledger.signed(signed, purpose=purpose)\n",
+                (
+                    Mutant(
+                        "defilev/execute/attempting.py",
+                        "from defilev.errors import PolicyViolation\n",
+                        "from contextlib import suppress\nfrom defilev.errors import JournalUnusable, PolicyViolation\n",
+                    ),
+                ),
+            ),
+        ),
     ),
     Row(
         "F7",
