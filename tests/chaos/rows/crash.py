@@ -13,7 +13,7 @@ from typing import Any
 from tests.chaos.arena import Arena
 from tests.chaos.faultproxy import KINDS, SEND, Kind, Rule
 from tests.chaos.poolproxy import Held
-from tests.chaos.rows.judging import held_against
+from tests.chaos.rows.judging import attempts_of, held_against
 from tests.chaos.rows.registry import Mutant, Row, Seen, Stage, check
 from tests.chaos.trial import Result, Spec, run_trial, supervise
 
@@ -56,9 +56,12 @@ OTHER_NONCE = Mutant(
 )
 """The nonce is that of the moment of sending, not of the block at which the account was in need."""
 
-NOT_ALONE = Mutant(
-    "defilev/journal/writing.py", "            _require_free(writer, wanted)\n", "", (*OTHER_NONCE.also, OTHER_NONCE)
+NOT_SHARED = Mutant(
+    "defilev/pipeline/journalled.py",
+    "open_journal(place_of(session.settings.journal))",
+    "open_journal(place_of(f'{session.settings.journal}-{__import__(\"os\").getpid()}'))",
 )
+"""Each process has a journal of its own."""
 
 
 def fault(kind: Kind, random: Random, *, steps: int = 2) -> Rule:
@@ -134,7 +137,9 @@ def killed_in_bump(stage: Stage, random: Random) -> Seen:
             arena, number=random.randrange(1, 3), factor=random.choice([10, 100, SPIKE])
         ),
     )
-    return seen_of(run_trial(stage.arena, spec))
+    seen = seen_of(run_trial(stage.arena, spec))
+    written = {attempt["hash"] for attempt in attempts_of(stage.arena)}
+    return replace(seen, wrong=(*seen.wrong, *check(what_is_sent_is_written=set(stage.arena.pool.sent) <= written)))
 
 
 def spike_at_send(arena: Arena, *, number: int, factor: int) -> None:
@@ -185,10 +190,12 @@ def together(stage: Stage, random: Random) -> Seen:
     """F9: two processes with one journal begin together; one acts."""
     arena = stage.arena
     arena.begin()
+    denied = arena.denials()
     with arena.mining():
         codes = _pair(arena, [arena.job(), arena.job()], random)
         codes += supervise(arena, Spec())
-    return _once(arena, codes)
+    seen = _once(arena, codes)
+    return replace(seen, wrong=(*seen.wrong, *check(one_alone_asks_for_signatures=arena.denials() == denied)))
 
 
 def apart(stage: Stage, random: Random) -> Seen:
@@ -261,7 +268,7 @@ ROWS = (
         "kill −9 while the fee is raised",
         f"the base fee is multiplied by 10 to {SPIKE} between send and block; the process ends itself before the "
         "dearer transaction is durable, after that, or after it was sent",
-        "every attempt of the nonce is known, and one of them is included",
+        "every attempt of the nonce is in the journal, and one of them is included",
         killed_in_bump,
         (UNWRITTEN_BUMP,),
         trials=300,
@@ -286,9 +293,9 @@ ROWS = (
         "F9",
         "two processes, one journal",
         "started together, or up to a cycle apart",
-        "one acts; done once",
+        "one acts, the other does not even ask for a signature; done once",
         together,
-        (NOT_ALONE,),
+        (NOT_SHARED,),
     ),
     Row(
         "F10",
