@@ -32,7 +32,8 @@ class Bounds:
 
     `tokens` are the market's. `prices` are the oracle's of what the account holds and owes. `minimum_fill` is the part
     of the oracle's value that a swap's minimum must bring. `selectors` are those that the chain's list has for each
-    role, `None` where no list is shipped: then the rules below decide alone.
+    role, `None` where no list is shipped: then the rules below decide alone. `is_for_another` says that the signer is
+    not the owner: it repays exact amounts on the owner's behalf, and nothing else.
     """
 
     owner: Address
@@ -43,6 +44,7 @@ class Bounds:
     prices: Mapping[Address, Price]
     minimum_fill: Decimal
     selectors: Mapping[str, frozenset[bytes]] | None = None
+    is_for_another: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,9 @@ def decode_call(to: Address, data: bytes, bounds: Bounds) -> DecodedCall:
 
 def checks(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
     """Yield every rule for this kind of call, with its outcome."""
-    return _RULES[call.role, call.function](call, bounds)
+    if bounds.is_for_another:
+        yield from _for_another(call, bounds)
+    yield from _RULES[call.role, call.function](call, bounds)
 
 
 def same_action(call: DecodedCall, action: Action, bounds: Bounds) -> bool:
@@ -186,6 +190,18 @@ _RULES: Mapping[tuple[str, str], Callable[[DecodedCall, Bounds], Iterator[Check]
     ("router", "exactInput"): _swap,
 }
 """Every call that is ever signed, by the contract's role and the function; all else is denied."""
+
+
+def _for_another(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
+    """What holds when a reserve pays for somebody: the pool alone takes tokens, in exact amounts."""
+    allowed = ("approve", "repay")
+    yield Check("call on behalf of another", call.function in allowed, call.function, " or ".join(allowed))
+    if call.function == "repay":
+        amount = call.arguments["amount"]
+        yield Check("amount for another account", amount != UINT256_MAX, "everything", "a number")
+    if call.function == "approve":
+        spender = call.arguments["spender"]
+        yield Check("spender for another account", spender == bounds.pool, spender, bounds.pool)
 
 
 def _market_token(name: str, token: Address, bounds: Bounds) -> Check:

@@ -175,7 +175,7 @@ class Sender:
 
     def _require_ours(self, flight: Flight, head: Block) -> None:
         """Raise `FlightEnded` unless what used the nonce is ours, and the nodes only show no receipt of it yet."""
-        owner = self.desk.policy.account.owner
+        owner = self.desk.policy.actor
         by = find_user(self.desk.node, owner, flight.nonce, since=flight.attempts[0].head, head=head.number)
         if by in {attempt.signed.hash for attempt in flight.attempts}:
             return self._require_time(flight)

@@ -19,8 +19,8 @@ class Reading:
     `leverage` is `None` without equity or without debt. By symbol: `prices` in quote units, `borrow_rates` yearly,
     `withdrawable` the part of each collateral that can leave the market now, `utilisation` the part of its market that
     is lent out. `probabilities` are the calibrated chances of liquidation by seconds, `trade` is what `defilev target`
-    would do about the no-trade band; both only where a rule asks. `parameters` is what governance may change, by name. `is_paused` says that a debt cannot be
-    repaid.
+    would do about the no-trade band; both only where a rule asks. `parameters` is what governance may change, by
+    name. `is_paused` says that a debt cannot be repaid.
     """
 
     account: LendingAccount

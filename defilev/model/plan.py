@@ -206,7 +206,8 @@ class Plan:
     """An executable, hashable description of what to do; data, never authority.
 
     `label` is empty, or says in words that the plan does less than the goal (`PARTIAL …`). `floor` is the lowest
-    health factor allowed on the way. `expires_at_block` binds the first signature. `nonce` is the owner's at `block`.
+    health factor allowed on the way. `expires_at_block` binds the first signature. `nonce` is the actor's at `block`.
+    `payer` signs, pays the gas and repays from a wallet of its own on the owner's behalf; the owner when it is `None`.
     `hash` is the sha256 of the canonical JSON of everything else.
     """
 
@@ -230,9 +231,15 @@ class Plan:
     expires_at: int
     nonce: int
     warnings: tuple[Notice, ...]
+    payer: Address | None = None
     hash: str = ""
 
     def __post_init__(self) -> None:
         """Raise `ValueError` when `quote_decimals` are not those of a contract."""
         if not 0 <= self.quote_decimals <= MOST_DECIMALS:
             raise ValueError(f"a quote has at most {MOST_DECIMALS} decimal places")
+
+    @property
+    def actor(self) -> Address:
+        """The account that signs every transaction."""
+        return self.payer or self.owner

@@ -32,6 +32,8 @@ class Ready:
 
     journal: Journal
     chain: str
+    epoch: int = 0
+    """Of the guard's lease, 0 for a person at the command line."""
 
     def send(
         self, retried: Retried, plan: Plan, signer: Signer, *, tell: Progress, sending: Sending | None = None
@@ -44,7 +46,9 @@ class Ready:
         """
         session, account = retried.session, retried.account
         sending = sending or sending_for(session, account, plan)
-        recording = Recording.begin(self.journal, retried, plan, chain=self.chain, mode="broadcast", at=sending.at)
+        recording = Recording.begin(
+            self.journal, retried, plan, chain=self.chain, mode="broadcast", at=sending.at, epoch=self.epoch
+        )
         with _told(recording):
             spent = JournalSpent(self.journal)
             desk = desk_for(session, account, plan, signer, ledger=recording, tell=tell, sending=sending, spent=spent)

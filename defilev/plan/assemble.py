@@ -46,6 +46,7 @@ def assemble(inputs: PlanInputs, path: Path, label: str) -> Plan:
             expires_at=account.block.timestamp + inputs.window,
             nonce=inputs.wallet.nonce,
             warnings=notices(inputs, path, cost),
+            payer=inputs.payer,
         )
     )
 

@@ -23,9 +23,10 @@ __all__ = ["probe"]
 
 @dataclass(frozen=True, slots=True)
 class _Questions:
-    """Whom and what to ask about: reserves that the account or the plan touches, wallet tokens, allowances."""
+    """Whom and what to ask about: reserves that the account or the plan touches, the actor's tokens and allowances."""
 
     owner: Address
+    actor: Address
     pool: Address
     reserves: tuple[Reserve, ...]
     wallet: tuple[Token, ...]
@@ -42,7 +43,7 @@ def probe(account: LendingAccount, plan: Plan) -> ProbeCalls:
         token.address: token for token in planned
     }
     wallet = tuple(token for address, token in known.items() if address in addresses)
-    questions = _Questions(account.owner, state.market.pool, reserves, wallet, _allowances(plan))
+    questions = _Questions(account.owner, plan.actor, state.market.pool, reserves, wallet, _allowances(plan))
     health = _health_call(questions)
     return ProbeCalls(
         health_calls=(health,),
@@ -91,9 +92,9 @@ def _balance_calls(questions: _Questions) -> Iterator[Call]:
         for token in _position_tokens(reserve):
             yield balance_of.call(token, questions.owner)
     for held in questions.wallet:
-        yield balance_of.call(held.address, questions.owner)
+        yield balance_of.call(held.address, questions.actor)
     for granted, spender in questions.allowances:
-        yield allowance.call(granted.address, questions.owner, spender)
+        yield allowance.call(granted.address, questions.actor, spender)
 
 
 def _decode_health(results: Results) -> Wad | None:
