@@ -64,7 +64,6 @@ def load_guard_rules(path: Path, *, names: Mapping[str, Address] | None = None) 
     _require_each_once(accounts, source)
     return GuardRules(
         accounts=accounts,
-        every=table.guard.every,
         single_endpoint=table.guard.single_endpoint,
         max_hot_equity=table.guard.max_hot_equity,
         halt_file=table.guard.halt_file,

@@ -116,7 +116,6 @@ class AccountTable(_Table):
 class GuardTable(_Table):
     """`[guard]`: what holds for every account."""
 
-    every: Seconds = 12
     single_endpoint: bool = False
     max_hot_equity: Value = Decimal(25_000)
     halt_file: str | None = None

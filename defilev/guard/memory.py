@@ -18,7 +18,8 @@ class Memory:
     `is_armed` says whether the account may set off an action; `acted_at` is the chain's time of the last one. `fired`
     are the triggers that fired at the last tick and `verdict` what was decided, so that people are told of changes.
     `peaks` are the highest prices that trailing stops have seen, by symbol. `parameters` are those last seen, empty
-    before the first tick. `seen_block` and `seen_at` are the newest block that was decided on and its time.
+    before the first tick. `seen_block` and `seen_at` are the newest block that was decided on and its time. `owed` says
+    whether anything was. `standing` are kinds of alerts that were told and still hold.
     """
 
     is_armed: bool = True
@@ -30,6 +31,7 @@ class Memory:
     seen_block: int = 0
     seen_at: int = 0
     owed: bool = False
+    standing: tuple[str, ...] = ()
 
 
 def after_action(memory: Memory, *, at: int, prices: Mapping[str, Decimal]) -> Memory:

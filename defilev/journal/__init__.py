@@ -33,7 +33,15 @@ Reading: `journal.runs()`, `journal.run(number)`, `journal.outcomes()`, `journal
 `open_for_reading(place)` gives these alone, and `None` when there is no journal yet.
 """
 
-from defilev.journal.guarding import GuardJournal, decisions_of, leases_of, memory_of, switches_of
+from defilev.journal.guarding import (
+    GuardJournal,
+    GuardSpending,
+    decisions_of,
+    guard_spending,
+    leases_of,
+    memory_of,
+    switches_of,
+)
 from defilev.journal.opening import Place, open_for_reading, open_journal, place_of
 from defilev.journal.reading import JournalReader
 from defilev.journal.recovery import ChainTruth, Verdict, classify
@@ -61,6 +69,7 @@ __all__ = [
     "ChainTruth",
     "Finding",
     "GuardJournal",
+    "GuardSpending",
     "Held",
     "Journal",
     "JournalReader",
@@ -76,6 +85,7 @@ __all__ = [
     "Verdict",
     "classify",
     "decisions_of",
+    "guard_spending",
     "leases_of",
     "memory_of",
     "open_for_reading",

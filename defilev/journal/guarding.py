@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from defilev.journal import leasing, tables
 from defilev.journal.reading import JournalReader
@@ -16,7 +18,7 @@ from defilev.model.codec import canonical_json, to_document
 from defilev.model.guard import Decision
 from defilev.model.request import Address
 
-__all__ = ["GuardJournal", "decisions_of", "leases_of", "memory_of", "switches_of"]
+__all__ = ["GuardJournal", "GuardSpending", "decisions_of", "guard_spending", "leases_of", "memory_of", "switches_of"]
 
 
 class GuardJournal:
@@ -46,8 +48,8 @@ class GuardJournal:
             if changed.rowcount == 0:
                 writer.connection.execute(insert(memory).values(chain=held.chain, name=name, **values))
 
-    def decided(self, held: Held, decision: Decision) -> int:
-        """Write down a decision; return its number. Raises `LeaseLost`."""
+    def decided(self, held: Held, decision: Decision, *, rules: str) -> int:
+        """Write down a decision and the digest of the rules behind it; return its number. Raises `LeaseLost`."""
         with self.journal.writing() as writer:
             leasing.require_held(writer.connection, held)
             number = writer.next_id(tables.guard_decision)
@@ -59,7 +61,7 @@ class GuardJournal:
                 "verdict": decision.verdict,
                 "block_number": decision.block.number,
                 "block_time": decision.block.timestamp,
-                "document": canonical_json(to_document(decision)),
+                "document": canonical_json({"rules": rules, **to_document(decision)}),
             }
             writer.put(tables.guard_decision, row, run=decision.run)
         return number
@@ -115,3 +117,55 @@ def decisions_of(
     with journal.reading() as connection:
         wanted = select(tables.guard_decision).where(*where).order_by(decision.id.desc()).limit(last)
         return [dict(row) for row in connection.execute(wanted).mappings()]
+
+
+@dataclass(frozen=True, slots=True)
+class GuardSpending:
+    """What the guard did for a position: actions, debt repaid in quote base units, gas in wei, and when it last did.
+
+    `last_at` is the chain's time of the last action's decision, `None` without one.
+    """
+
+    runs: int = 0
+    repaid: int = 0
+    gas: int = 0
+    last_at: int | None = None
+
+
+def guard_spending(
+    journal: JournalReader, *, chain: str, position: tuple[Address, str, str], since: int
+) -> GuardSpending:
+    """Return what the guard sent for a position (owner, protocol, market) since a time of the chain's clock."""
+    owner, protocol, market = position
+    run, seen = tables.run.c, tables.observation.c
+    where = (run.kind == "guard", run.chain == chain, run.account == owner, run.protocol == protocol)
+    before = select(run.id, seen.debt_value, seen.block_time).join_from(tables.run, tables.observation)
+    wanted = before.where(*where, run.market == market, seen.role == "before", seen.block_time >= since)
+    with journal.reading() as connection:
+        rows = connection.execute(wanted.order_by(run.id)).all()
+        sent = [row for row in rows if _sent_anything(connection, row.id)]
+        repaid = sum(_repaid(connection, row.id, row.debt_value) for row in sent)
+        gas = sum(_gas(connection, row.id) for row in sent)
+    return GuardSpending(len(sent), repaid, gas, max((int(row.block_time) for row in sent), default=None))
+
+
+def _sent_anything(connection: Connection, run: int) -> bool:
+    attempt, intent = tables.attempt.c, tables.intent.c
+    wanted = select(attempt.hash).join_from(tables.attempt, tables.intent)
+    return connection.execute(wanted.where(intent.run == run, attempt.sent_count > 0).limit(1)).first() is not None
+
+
+def _repaid(connection: Connection, run: int, before: int) -> int:
+    """Return by how much a run lowered the debt; what it promised where its end was not seen."""
+    outcome, plan = tables.outcome.c, tables.plan.c
+    got = connection.execute(select(outcome.got_debt).where(outcome.run == run)).scalar()
+    if got is None:
+        newest = select(plan.document).where(plan.run == run).order_by(plan.id.desc()).limit(1)
+        got = int(json.loads(connection.execute(newest).scalar_one())["promise"]["debt_value"])
+    return max(before - int(got), 0)
+
+
+def _gas(connection: Connection, run: int) -> int:
+    receipt, attempt, intent = tables.receipt, tables.attempt, tables.intent
+    paid = select(receipt.c.fee_paid).join_from(receipt, attempt).join(intent).where(intent.c.run == run)
+    return sum(int(fee) for fee in connection.execute(paid).scalars())

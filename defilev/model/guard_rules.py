@@ -162,13 +162,11 @@ class AccountRule:
 class GuardRules:
     """A whole file; names are unique. `digest` is the sha256 of its bytes.
 
-    `every` seconds between ticks when no schedule is given on the command line. `single_endpoint` allows to act on the
-    word of one node. `max_hot_equity` is the equity in quote units up to which an owner's key may be held unattended.
-    `halt_file` stops new actions while it exists.
+    `single_endpoint` allows to act on the word of one node. `max_hot_equity` is the equity in quote units up to which
+    an owner's key may be held unattended. `halt_file` stops new actions while it exists.
     """
 
     accounts: tuple[AccountRule, ...]
-    every: int
     single_endpoint: bool
     max_hot_equity: Decimal
     halt_file: str | None

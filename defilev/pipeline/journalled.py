@@ -23,7 +23,7 @@ from defilev.pipeline.spending import JournalSpent
 from defilev.pipeline.taking_up import LazySigner, take_up
 from defilev.pipeline.unfinished import Unfinished, find_unfinished
 
-__all__ = ["Ready", "ready_to_act", "ready_to_take_up"]
+__all__ = ["Ready", "bring_in", "ready_to_act", "ready_to_take_up"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +120,29 @@ def ready_to_take_up(
         ForeignTransaction: another transaction used a nonce.
         NotConfirmed: a nonce is still open when time is up.
     """
-    with _reconciled(session, account) as (ready, still_open):
-        if still_open:
-            take_up(ready.journal, session, still_open, LazySigner(account, open_signer), tell=tell, sending=sending)
+    with open_journal(place_of(session.settings.journal)) as journal:
+        ready = Ready(journal, chain_identity(session))
+        bring_in(ready, session, account=account, open_signer=open_signer, tell=tell, sending=sending)
         yield ready
+
+
+def bring_in(
+    ready: Ready,
+    session: Session,
+    *,
+    account: Address,
+    open_signer: Callable[[], Signer],
+    tell: Progress,
+    sending: Sending | None = None,
+) -> bool:
+    """Bring what an earlier process or tick left on its way to its end; tell whether there was anything.
+
+    Raises as `ready_to_take_up` does.
+    """
+    still_open = reconcile(ready.journal, session.node, chain=ready.chain, account=account)
+    if still_open:
+        take_up(ready.journal, session, still_open, LazySigner(account, open_signer), tell=tell, sending=sending)
+    return bool(still_open)
 
 
 @contextmanager
