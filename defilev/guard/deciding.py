@@ -70,18 +70,22 @@ def decide(
         liquidation_probability=max(reading.probabilities.values(), default=None),
         is_armed=is_armed,
     )
-    after = replace(
+    after = _remembered(memory, reading, decision, peaks)
+    return Judged(decision, after, tuple(alerts_of(decision, memory, tier=tier)))
+
+
+def _remembered(memory: Memory, reading: Reading, decision: Decision, peaks: Mapping[str, Decimal]) -> Memory:
+    return replace(
         memory,
-        is_armed=is_armed,
-        fired=tuple(key_of(fired) for _, fired in firing if fired.kind != "parameter-change"),
-        verdict=verdict,
+        is_armed=decision.is_armed,
+        fired=tuple(key_of(fired) for fired in decision.fired if fired.kind != "parameter-change"),
+        verdict=decision.verdict,
         peaks=peaks,
         parameters=dict(reading.parameters) or memory.parameters,
         seen_block=max(memory.seen_block, reading.account.block.number),
         seen_at=max(memory.seen_at, reading.now),
         owed=reading.health is not None,
     )
-    return Judged(decision, after, tuple(alerts_of(decision, memory, tier=tier)))
 
 
 @dataclass(frozen=True, slots=True)
