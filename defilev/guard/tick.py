@@ -167,13 +167,13 @@ class Guard:
     def _decide(
         self, rule: AccountRule, reading: Reading, memory: Memory, held: Mapping[Address, Held], told: Told
     ) -> None:
-        spent, memory = self._spent(rule, reading, memory)
-        judged = decide(rule, reading, memory, spent=spent, held_by=self.held_by(rule))
         lease = self.leases.held(_lease_name(rule)) or held[_lease_name(rule)]
+        unfinished = self._unfinished(rule, reading, lease)
+        spent, memory = self._spent(rule, reading, memory, unfinished)
+        judged = decide(rule, reading, memory, spent=spent, held_by=self.held_by(rule))
         lacking = list(reserve_of(self.session, rule, reading)) if rule.authority == "reserve" else []
         told.alerts += [*judged.alerts, *(alert for alert in lacking if alert.kind not in memory.standing)]
         standing = tuple(alert.kind for alert in lacking)
-        unfinished = self._unfinished(rule, reading, lease)
         if judged.decision.verdict == "act" or unfinished is not None:
             judged = self._act(rule, memory, spent, judged, lease, unfinished, told)
         elif _is_news(judged.decision, memory):
@@ -215,10 +215,16 @@ class Guard:
             after = after_action(after, at=now, prices={})
         return replace(again, decision=replace(again.decision, run=acted.run), memory=after)
 
-    def _spent(self, rule: AccountRule, reading: Reading, memory: Memory) -> tuple[Spending, Memory]:
-        """Return what the last day saw; an action that was cut off before it was remembered counts as well."""
+    def _spent(
+        self, rule: AccountRule, reading: Reading, memory: Memory, unfinished: Unfinished | None
+    ) -> tuple[Spending, Memory]:
+        """Return what the last day saw; an action that was cut off before it was remembered counts as well.
+
+        One that is to be finished does not: that is no new action.
+        """
         position = (rule.owner, rule.protocol, rule.market)
-        found = guard_spending(self.journal, chain=self.chain, position=position, since=reading.now - DAY)
+        but = None if unfinished is None else unfinished.run
+        found = guard_spending(self.journal, chain=self.chain, position=position, since=reading.now - DAY, but=but)
         value = Decimal(found.repaid).scaleb(-reading.account.quote_decimals)
         if found.last_at is not None and found.last_at > (memory.acted_at or 0):
             memory = replace(memory, acted_at=found.last_at, is_armed=False)
@@ -229,12 +235,16 @@ class Guard:
             return None
         ready = Ready(self.journal, self.chain, epoch=lease.epoch)
         found = ready.unfinished(self.session, owner=rule.owner, protocol=rule.protocol, market=rule.market)
-        if found is None:
+        if found is None or not self._is_ours(found, rule):
             return None
-        if found.is_over(reading.account) or found.plan.payer != rule.payer:
+        if found.is_over(reading.account):
             self.journal.stop(found.run, "its goal is reached", stage="DONE")
             return None
         return found
+
+    def _is_ours(self, found: Unfinished, rule: AccountRule) -> bool:
+        """Tell whether a run was a guard's, with this key: what a person began is a person's to finish."""
+        return found.plan.payer == rule.payer and self.journal.run(found.run)["run"]["kind"] == "guard"
 
     @property
     def _scope(self) -> str:

@@ -133,9 +133,12 @@ class GuardSpending:
 
 
 def guard_spending(
-    journal: JournalReader, *, chain: str, position: tuple[Address, str, str], since: int
+    journal: JournalReader, *, chain: str, position: tuple[Address, str, str], since: int, but: int | None = None
 ) -> GuardSpending:
-    """Return what the guard sent for a position (owner, protocol, market) since a time of the chain's clock."""
+    """Return what the guard sent for a position (owner, protocol, market) since a time of the chain's clock.
+
+    `but` is a run that does not count: one that is about to be finished.
+    """
     owner, protocol, market = position
     run, seen = tables.run.c, tables.observation.c
     where = (run.kind == "guard", run.chain == chain, run.account == owner, run.protocol == protocol)
@@ -143,7 +146,7 @@ def guard_spending(
     wanted = before.where(*where, run.market == market, seen.role == "before", seen.block_time >= since)
     with journal.reading() as connection:
         rows = connection.execute(wanted.order_by(run.id)).all()
-        sent = [row for row in rows if _sent_anything(connection, row.id)]
+        sent = [row for row in rows if row.id != but and _sent_anything(connection, row.id)]
         repaid = sum(_repaid(connection, row.id, row.debt_value) for row in sent)
         gas = sum(_gas(connection, row.id) for row in sent)
     return GuardSpending(len(sent), repaid, gas, max((int(row.block_time) for row in sent), default=None))
