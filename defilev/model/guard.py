@@ -140,8 +140,8 @@ class TickReport:
     `number` counts from one within a process. `block` is the one that everything was read at, `None` when the chain
     could not be read. `is_leader` says whether this process held every lease that it asked for; a standby decides
     nothing. `decisions` are in the order of health, the lowest first. `missed` counts ticks that should have come since
-    the last one, by the chain's time. `rpc_calls` and `milliseconds` are what the tick took. `next_at` is the Unix time,
-    by the chain's clock, of the next tick, `None` after the last.
+    the last one, by the chain's time. `rpc_calls` and `milliseconds` are what the tick took. `next_at` is the Unix
+    time, by the chain's clock, of the next tick, `None` after the last.
     """
 
     number: int
