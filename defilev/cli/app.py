@@ -18,6 +18,7 @@ from defilev.cli.config import app as config
 from defilev.cli.context import GlobalOptions, Run
 from defilev.cli.doctor import doctor
 from defilev.cli.failure import describe, failure_document, unexpected
+from defilev.cli.guard import app as guard
 from defilev.cli.health import health
 from defilev.cli.help import help as explain
 from defilev.cli.journal import app as journal
@@ -45,6 +46,7 @@ _COMMANDS: tuple[tuple[str, str, Callable[..., None] | typer.Typer], ...] = (
     ("Act", "plan", plan),
     ("Act", "simulate", simulate),
     ("Act", "rebalance", rebalance),
+    ("Act", "guard", guard),
     ("Study", "journal", journal),
     ("Study", "accuracy", accuracy),
     ("Set up", "doctor", doctor),

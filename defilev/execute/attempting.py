@@ -40,7 +40,7 @@ def sign_attempt(desk: Desk, flight: Flight, fields: TransactionFields, purpose:
         gas_limit=fields.gas_limit,
         max_fee_per_gas=fields.max_fee_per_gas,
         max_priority_fee_per_gas=fields.max_priority_fee_per_gas,
-        hash=check_signed(raw, step, expected=fields, owner=desk.policy.account.owner),
+        hash=check_signed(raw, step, expected=fields, owner=desk.policy.actor),
         raw="0x" + raw.hex(),
     )
     desk.ledger.signed(signed, purpose=purpose)
@@ -94,8 +94,8 @@ def raise_fees(desk: Desk, flight: Flight, *, head: Block) -> None:
 
 
 def _cancellation(desk: Desk, flight: Flight, fees: Fees) -> TransactionFields:
-    owner = desk.policy.account.owner
-    return _with_fees(replace(flight.newest.fields, to=owner, value=0, data=b"", gas_limit=CANCEL_GAS), fees)
+    to_itself = replace(flight.newest.fields, to=desk.policy.actor, value=0, data=b"", gas_limit=CANCEL_GAS)
+    return _with_fees(to_itself, fees)
 
 
 def _with_fees(fields: TransactionFields, fees: Fees) -> TransactionFields:

@@ -27,17 +27,30 @@ Recovery, on every start and every tick:
     journal.reserved(chain=…, account=…)              -> tuple[Reserved, …]: a nonce without a signature
     classify(attempts, truth)                         -> {hash: Verdict}: OK, KNOWN, UNKNOWN, REPLACED. Pure
 
+The guard: `GuardJournal(journal)` holds leases, keeps decisions and what is remembered of each account, and switches.
+
 Reading: `journal.runs()`, `journal.run(number)`, `journal.outcomes()`, `journal.verify()`, `journal.export()`.
 `open_for_reading(place)` gives these alone, and `None` when there is no journal yet.
 """
 
+from defilev.journal.guarding import (
+    GuardJournal,
+    GuardSpending,
+    decisions_of,
+    guard_spending,
+    leases_of,
+    memory_of,
+    switches_of,
+)
 from defilev.journal.opening import Place, open_for_reading, open_journal, place_of
 from defilev.journal.reading import JournalReader
 from defilev.journal.recovery import ChainTruth, Verdict, classify
 from defilev.journal.values import (
+    EVERYTHING,
     LIVE,
     TRANSITIONS,
     Finding,
+    Held,
     OpenAttempt,
     Outcome,
     ReceiptFacts,
@@ -45,14 +58,19 @@ from defilev.journal.values import (
     Reserved,
     RunStart,
     SignedAttempt,
+    Switch,
 )
 from defilev.journal.writing import Journal
 
 __all__ = [
+    "EVERYTHING",
     "LIVE",
     "TRANSITIONS",
     "ChainTruth",
     "Finding",
+    "GuardJournal",
+    "GuardSpending",
+    "Held",
     "Journal",
     "JournalReader",
     "OpenAttempt",
@@ -63,9 +81,15 @@ __all__ = [
     "Reserved",
     "RunStart",
     "SignedAttempt",
+    "Switch",
     "Verdict",
     "classify",
+    "decisions_of",
+    "guard_spending",
+    "leases_of",
+    "memory_of",
     "open_for_reading",
     "open_journal",
     "place_of",
+    "switches_of",
 ]

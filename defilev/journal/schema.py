@@ -13,10 +13,10 @@ from defilev.journal.sealing import Writer
 
 __all__ = ["VERSION", "require_current", "upgrade"]
 
-VERSION = "0001"
+VERSION = "0002"
 """The newest migration's; `docs/journal.md` lists them."""
 
-KNOWN = (VERSION,)
+KNOWN = ("0001", VERSION)
 """All that can be read or brought up to date."""
 
 _LOCK = 0x6465_6669_6C65_76
