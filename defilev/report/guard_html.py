@@ -95,7 +95,7 @@ def _account(story: Story, account: Account) -> str:
     place = f"{newest.protocol} {newest.market} · {newest.owner} · {newest.authority}"
     return "\n".join(
         [
-            f"<section><h2>{escape(account.name)}</h2>",
+            f"<section><h2>{escape(account.name)}{' (dry run)' if account.is_dry_run else ''}</h2>",
             f'<p class="place">{escape(place)}</p>',
             f'<figure><div class="wide">{timeline(story, account, width=WIDE)}</div>',
             f'<div class="narrow">{timeline(story, account, width=NARROW)}</div></figure>',

@@ -16,6 +16,9 @@ from defilev.units import to_decimal
 __all__ = ["Account", "Action", "Point", "Sent", "Story", "Told", "guard_story"]
 
 Row = Mapping[str, Any]
+_DRY_RUN = " dry-run"
+"""How the chain of a dry run's decisions ends."""
+
 _FIELDS = tuple(field.name for field in fields(Decision))
 
 
@@ -61,9 +64,13 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One account of the rules: its decisions and actions in their order, and every health factor that is known."""
+    """One account of the rules: its decisions and actions in their order, and every health factor that is known.
+
+    Decisions of a dry run, which signs nothing, are an account of their own.
+    """
 
     name: str
+    is_dry_run: bool
     decisions: tuple[Decision, ...]
     actions: tuple[Action, ...]
     points: tuple[Point, ...]
@@ -116,23 +123,28 @@ def guard_story(
         until: Unix time; what is newer is left out.
     """
     by_run = {int(record["run"]["id"]): record for record in records}
-    found: dict[str, list[tuple[Decision, int | None]]] = {}
+    found: dict[tuple[str, bool], list[tuple[Decision, int | None]]] = {}
     for row in sorted(decisions, key=lambda row: int(row["id"])):
         if since <= row["block_time"] <= until:
             document = json.loads(row["document"])
             decision = from_document(Decision, {name: document[name] for name in _FIELDS if name in document})
-            found.setdefault(decision.account, []).append((decision, row["run"]))
+            key = (decision.account, row["chain"].endswith(_DRY_RUN))
+            found.setdefault(key, []).append((decision, row["run"]))
     told = (_told(row) for row in sorted(alerts, key=lambda row: int(row["id"])))
     return Story(
         since=since,
         until=until,
-        accounts=tuple(_account(name, found[name], by_run) for name in sorted(found)),
+        accounts=tuple(_account(name, found[name, dry], by_run, is_dry_run=dry) for name, dry in sorted(found)),
         alerts=tuple(alert for alert in told if since <= alert.at <= until),
     )
 
 
 def _account(
-    name: str, entries: Sequence[tuple[Decision, int | None]], by_run: Mapping[int, Mapping[str, Any]]
+    name: str,
+    entries: Sequence[tuple[Decision, int | None]],
+    by_run: Mapping[int, Mapping[str, Any]],
+    *,
+    is_dry_run: bool,
 ) -> Account:
     decisions = tuple(decision for decision, _ in entries)
     runs = {run: made.block.timestamp for made, run in entries if run is not None and run in by_run}
@@ -141,6 +153,7 @@ def _account(
         points |= {seen["block_time"]: _health(seen["health_factor"]) for seen in by_run[run]["observation"]}
     return Account(
         name=name,
+        is_dry_run=is_dry_run,
         decisions=decisions,
         actions=tuple(_action(by_run[run], at=began) for run, began in runs.items()),
         points=tuple(Point(at, points[at]) for at in sorted(points)),

@@ -301,7 +301,7 @@ def private(path: Path, content: str) -> str:
 
 
 def test_sinks_are_built_from_private_places(server: Hook, tmp_path: Path) -> None:
-    """URLs come from a private file and from a systemd credential; there is always a log; a test reaches them all."""
+    """URLs come from a private file and from a systemd credential; a test reaches every sink."""
     (tmp_path / "credentials").mkdir()
     (tmp_path / "credentials" / "spare").write_text(f"json://{server.url.removeprefix('http://')}/spare\n")
     (tmp_path / "credentials" / "beat").write_text(f"{server.url}/beat")
@@ -309,6 +309,7 @@ def test_sinks_are_built_from_private_places(server: Hook, tmp_path: Path) -> No
         sinks=(
             SinkRule("ops", "webhook", UrlPlace(file=private(tmp_path / "ops", f"{server.url}/ops\n"))),
             SinkRule("spare", "apprise", UrlPlace(credential="spare")),
+            SinkRule("log", "log"),
         ),
         heartbeat=HeartbeatRule(UrlPlace(credential="beat")),
     )

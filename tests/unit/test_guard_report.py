@@ -96,11 +96,13 @@ def written(path: Path) -> tuple[list[Any], list[Any], list[Any]]:
     with open_journal(place_of(path)) as journal:
         guarding = GuardJournal(journal)
         (held,) = guarding.hold(chain="31337:0x0", accounts=[a_decision().owner], holder="a1", seconds=60)
-        numbers = [guarding.decided(held, seen("main", 30 * place, health)) for place, health in enumerate(FALL)]
-        guarding.decided(held, seen("main", 30 * len(FALL), 1.55))
+        numbers = [
+            guarding.decided(held, seen("main", 30 * place, health), rules="c0") for place, health in enumerate(FALL)
+        ]
+        guarding.decided(held, seen("main", 30 * len(FALL), 1.55), rules="c0")
         guarding.led_to(numbers[-1], acted(journal))
-        guarding.decided(held, seen("spare", 10, None))
-        guarding.decided(held, seen("spare", 200, 1.25, verdict="wait", reason=NASTY))
+        guarding.decided(held, seen("spare", 10, None), rules="c0")
+        guarding.decided(held, seen("spare", 200, 1.25, verdict="wait", reason=NASTY), rules="c0")
         for alert in (
             Alert("warning", "trigger-fired", "main", "health is 1.29, past 1.3"),
             Alert("critical", "chain-unreadable", None, NASTY),

@@ -14,16 +14,13 @@ from defilev.execute.private_file import read_private
 from defilev.guard.alerting.sinks import AppriseSink, LogSink, PingSink, Sink, WebhookSink
 from defilev.model.alerting import AlertRules, SinkRule, UrlPlace
 
-__all__ = ["LOG", "built", "built_heartbeat"]
-
-LOG = "log"
-"""The name of the sink that is always there."""
+__all__ = ["built", "built_heartbeat"]
 
 
 def built(
     rules: AlertRules, *, environment: Mapping[str, str] | None = None, log: TextIO | None = None, is_json: bool = False
 ) -> dict[str, Sink]:
-    """Return the sinks by name. There is always a log, on stderr unless another stream is given.
+    """Return the sinks by name; logs are written to stderr unless another stream is given.
 
     Raises:
         KeystoreInsecure, KeystoreInvalid: the file of a URL cannot be read, or others can read it.
@@ -32,13 +29,11 @@ def built(
         UsageError: apprise does not know the service.
     """
     variables = os.environ if environment is None else environment
-    log_sink = LogSink(log or sys.stderr, is_json=is_json)
-    sinks: dict[str, Sink] = {}
-    for rule in rules.sinks:
-        sinks[rule.name] = log_sink if rule.kind == "log" else _sink(rule, variables)
-    if not any(rule.kind == "log" for rule in rules.sinks):
-        sinks[LOG] = log_sink
-    return sinks
+    stream = log or sys.stderr
+    return {
+        rule.name: LogSink(stream, is_json=is_json) if rule.kind == "log" else _sink(rule, variables)
+        for rule in rules.sinks
+    }
 
 
 def built_heartbeat(rules: AlertRules, *, environment: Mapping[str, str] | None = None) -> Sink | None:
