@@ -45,7 +45,7 @@ def watch(
     Example: defilev watch 0xADDRESS --metrics 127.0.0.1:9464
     """
     from defilev.cli.health_report import require_well_formed
-    from defilev.cli.watching import SILENCE, Asked, Looker, watch as watch_readings
+    from defilev.cli.watching import LONGEST_LOOK, SILENCE, Asked, Looker, watch as watch_readings
     from defilev.config.values import parse_duration
 
     seconds = parse_duration(every, what="--every")
@@ -54,10 +54,12 @@ def watch(
         raise UsageError("a watch follows the newest block, and --block names one", fix="leave --block out")
     require_well_formed(who)
     looker = Looker(settings, Asked(who, tuple(protocol or ()), market))
-    readings = watch_readings(looker, every=seconds, silence=SILENCE[settings.block])
+    silence = SILENCE[settings.block]
+    limit = silence + seconds + LONGEST_LOOK
+    readings = _until(watch_readings(looker, every=seconds, silence=silence), count)
     try:
-        with _told(metrics) as tell:
-            _show(_until(readings, count), output(ctx), tell)
+        with _told(metrics, limit) as tell:
+            _show(readings, output(ctx), tell, limit)
     finally:
         looker.close()
 
@@ -72,13 +74,13 @@ def _until(readings: Iterator[Watched], count: int | None) -> Iterator[Watched]:
             return
 
 
-def _show(readings: Iterator[Watched], out: Output, tell: Callable[[Watched], None]) -> None:
+def _show(readings: Iterator[Watched], out: Output, tell: Callable[[Watched], None], limit: int) -> None:
     if out.json or not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
         for watched in readings:
             tell(watched)
             _print(watched, out)
         return
-    _show_live(readings, out, tell)
+    _show_live(readings, out, tell, limit)
 
 
 def _print(watched: Watched, out: Output) -> None:
@@ -93,19 +95,20 @@ def _print(watched: Watched, out: Output) -> None:
         sys.stdout.flush()
 
 
-def _show_live(readings: Iterator[Watched], out: Output, tell: Callable[[Watched], None]) -> None:
+def _show_live(readings: Iterator[Watched], out: Output, tell: Callable[[Watched], None], limit: int) -> None:
     """Keep one table on the terminal; it is drawn again every second, so that its age is true while a node is slow."""
     from rich.console import Console
     from rich.live import Live
     from rich.text import Text
 
-    from defilev.report.watch import watch_frame
+    from defilev.report.watch import as_of, watch_frame
 
     known = next(readings)
     tell(known)
 
     def frame() -> Text:
-        text = watch_frame(known, now=int(time.time()), width=out.width, ink=out.ink)
+        now = int(time.time())
+        text = watch_frame(as_of(known, now=now, limit=limit), now=now, width=out.width, ink=out.ink)
         return Text.from_ansi(text, no_wrap=True)
 
     with Live(get_renderable=frame, console=Console(highlight=False), refresh_per_second=1) as shown:
@@ -115,7 +118,7 @@ def _show_live(readings: Iterator[Watched], out: Output, tell: Callable[[Watched
 
 
 @contextmanager
-def _told(address: str | None) -> Iterator[Callable[[Watched], None]]:
+def _told(address: str | None, limit: int) -> Iterator[Callable[[Watched], None]]:
     """Serve metrics while the command runs, and yield what is to be told of every reading."""
     if address is None:
         yield _nobody
@@ -123,7 +126,7 @@ def _told(address: str | None) -> Iterator[Callable[[Watched], None]]:
     from defilev.report.metrics import WatchMetrics
     from defilev.report.serving import parse_address, serving
 
-    metrics = WatchMetrics()
+    metrics = WatchMetrics(limit=limit)
     with serving(metrics, parse_address(address)):
         yield metrics.watched
 

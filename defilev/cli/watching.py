@@ -14,10 +14,13 @@ from defilev.pipeline.session import Session, connect
 from defilev.report.health import HealthReport
 from defilev.report.watch import Watched, age_of
 
-__all__ = ["SILENCE", "Asked", "Looker", "watch"]
+__all__ = ["LONGEST_LOOK", "SILENCE", "Asked", "Looker", "watch"]
 
 SILENCE = {"latest": 60, "safe": 1800, "finalized": 1800}
 """Seconds after which a block of that name is no longer called fresh: five slots of Ethereum, or some of its epochs."""
+
+LONGEST_LOOK = 10
+"""Seconds that a look may take until what was read before it is no longer called fresh, beside the time of silence."""
 
 LONGEST_PAUSE = 30
 """Seconds: the pause doubles up to here with every look that fails."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from defilev.report.health import HealthView
-from defilev.report.watch import Watched
+from defilev.report.watch import Watched, as_of
 from defilev.units import to_decimal
 
 if TYPE_CHECKING:
@@ -27,9 +28,16 @@ _FIGURES = {
 
 
 class WatchMetrics:
-    """A collector. Figures of accounts are there while they are fresh, and absent else: a stale one never looks new."""
+    """A collector. Figures of accounts are there while they are fresh, and absent else: a stale one never looks new.
 
-    def __init__(self) -> None:
+    Args:
+        limit: seconds after a look until the next one must have ended.
+        clock: Unix time.
+    """
+
+    def __init__(self, *, limit: int, clock: Callable[[], float] = time.time) -> None:
+        self._limit = limit
+        self._clock = clock
         self._known: Watched | None = None
         self._readings = 0
         self._failures: Counter[str] = Counter()
@@ -54,8 +62,9 @@ class WatchMetrics:
             failures.add_metric([name], count)
         yield failures
         if self._known is not None:
-            yield from _chain(self._known)
-            yield from _accounts(self._known)
+            known = as_of(self._known, now=int(self._clock()), limit=self._limit)
+            yield from _chain(known)
+            yield from _accounts(known)
 
 
 def _chain(known: Watched) -> Iterator[GaugeMetricFamily]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from defilev.errors import DataError
+from defilev.errors import BlockUnavailable, DataError
 from defilev.report import figures
 from defilev.report.health import HealthReport, HealthView
 from defilev.report.health_text import summary_lines
 from defilev.report.ink import Ink
 from defilev.report.table import Cell, flow
 
-__all__ = ["Watched", "age_of", "watch_frame", "watch_lines"]
+__all__ = ["Watched", "age_of", "as_of", "watch_frame", "watch_lines"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,13 @@ class Watched:
 def age_of(watched: Watched, *, now: int) -> int:
     """Return the seconds since the block of the newest good reading, by the clock of this machine."""
     return max(0, now - watched.report.block.timestamp)
+
+
+def as_of(watched: Watched, *, now: int, limit: int) -> Watched:
+    """Return what is known, no longer as fresh when the last look was more than `limit` seconds ago: a look hangs."""
+    if watched.failure is None and now - watched.looked_at > limit:
+        return replace(watched, failure=BlockUnavailable(f"the node has not been heard of for over {limit} s"))
+    return watched
 
 
 def watch_lines(watched: Watched, *, now: int, ink: Ink) -> list[str]:

@@ -14,7 +14,7 @@ from defilev.config.settings import Settings
 from defilev.errors import DataError, RpcMalformed
 from defilev.report.ink import plain
 from defilev.report.metrics import WatchMetrics
-from defilev.report.watch import Watched, watch_frame, watch_lines
+from defilev.report.watch import Watched, as_of, watch_frame, watch_lines
 from defilev.report.watch_json import watch_document
 from tests.support.http_node import http_node
 from tests.support.schemas import schema_problems
@@ -206,9 +206,22 @@ def test_a_stale_reading_never_looks_fresh(
     assert 0.0 == series(stale)["defilev_fresh"]
 
 
-def series(watched: Watched) -> dict[str, float]:
-    """Return what metrics tell of a reading."""
-    metrics = WatchMetrics()
+def test_a_look_that_hangs_makes_the_last_reading_old(looker: Looker) -> None:
+    """When the node keeps a look waiting, the table and the metrics no longer call what was read before it fresh."""
+    (fresh,) = seen(looker, Clock(), 1)
+    later = fresh.looked_at + 74
+
+    assert as_of(fresh, now=fresh.looked_at + 73, limit=73).failure is None
+    old = as_of(fresh, now=later, limit=73)
+    assert watch_frame(old, now=later, width=100, ink=plain).startswith("NOT FRESH: the node has not been heard of")
+    assert 1.0 == series(fresh, now=later - 1)["defilev_fresh"]
+    assert 0.0 == series(fresh, now=later)["defilev_fresh"]
+    assert "defilev_health_factor" not in series(fresh, now=later)
+
+
+def series(watched: Watched, *, now: int | None = None) -> dict[str, float]:
+    """Return what metrics tell of a reading, at once unless a time is given."""
+    metrics = WatchMetrics(limit=73, clock=lambda: watched.looked_at if now is None else now)
     metrics.watched(watched)
     return {sample.name: sample.value for family in metrics.collect() for sample in family.samples}
 
