@@ -29,6 +29,7 @@ from defilev.cli.rebalance import rebalance
 from defilev.cli.simulate import simulate
 from defilev.cli.target import target
 from defilev.cli.wallet import app as wallet
+from defilev.cli.watch import watch
 from defilev.errors import DefilevError, UsageError
 
 __all__ = ["main", "root_command"]
@@ -42,6 +43,7 @@ _COMPLETION = "_DEFILEV_COMPLETE"
 
 _COMMANDS: tuple[tuple[str, str, Callable[..., None] | typer.Typer], ...] = (
     ("Look", "health", health),
+    ("Look", "watch", watch),
     ("Look", "target", target),
     ("Act", "plan", plan),
     ("Act", "simulate", simulate),

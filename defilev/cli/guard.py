@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from defilev.cli.context import load, output, run_of
+from defilev.errors import DataError, UsageError
 
 __all__ = ["app"]
 
@@ -33,6 +34,17 @@ Kind = Annotated[str, typer.Argument(metavar="KIND", help="systemd or cron.", sh
 PasswordFile = Annotated[
     Path | None, typer.Option("--password-file", metavar="FILE", help="Handed over by systemd as a credential.")
 ]
+
+Metrics = Annotated[
+    str | None, typer.Option("--metrics", metavar="ADDR:PORT", help="Serve figures to Prometheus there, at /metrics.")
+]
+MetricsFile = Annotated[
+    Path | None, typer.Option("--metrics-file", metavar="FILE", help="Write them to a file after every look.")
+]
+Since = Annotated[
+    str | None, typer.Option("--since", metavar="TIME", help="Only what happened since so long ago, such as 7d.")
+]
+Page = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write the page to a file.")]
 
 app = typer.Typer(help="Accounts watched and deleveraged by rule.")
 
@@ -68,11 +80,14 @@ def run(
     every: Every = None,
     on_block: OnBlock = False,
     cron: Cron = None,
+    metrics: Metrics = None,
+    metrics_file: MetricsFile = None,
 ) -> None:
     """Look at the accounts again and again, tell, and with --broadcast act; with --json one line for each look.
 
     Example: defilev guard run --once --rules guard.toml
     """
+    from defilev.cli.guard_outside import Outside
     from defilev.cli.guarding import Guarding, schedule_of
 
     Guarding(
@@ -82,6 +97,7 @@ def run(
         is_once=once,
         is_broadcasting=broadcast,
         confirmed=confirm_rules,
+        outside=Outside(metrics, metrics_file),
     ).run_all()
 
 
@@ -138,6 +154,47 @@ def explain(ctx: typer.Context, number: Number) -> None:
         return
     out.result(explained_text(decision, found, ink=out.ink))
     out.next(f"defilev journal show {number}")
+
+
+@app.command()
+def report(ctx: typer.Context, *, since: Since = None, file: Page = None) -> None:
+    """Print one HTML page of what guards saw, decided, did and told; it loads nothing and runs nothing.
+
+    Example: defilev guard report --since 7d -o report.html
+    """
+    from defilev.cli.guard_outside import report_of, write_page
+    from defilev.report.guard_html import guard_html
+    from defilev.report.guard_outside_json import report_document
+
+    out = output(ctx)
+    if out.json and file is None:
+        raise UsageError("--json tells of a page, and none is written", fix="name a file with -o FILE")
+    story, footer = report_of(run_of(ctx), since)
+    if file is None:
+        out.result(guard_html(story, footer))
+        return
+    write_page(file, story, footer)
+    if out.json:
+        out.document(report_document(story, file=str(file)))
+    out.note(f"wrote {file}")
+
+
+@app.command("test-alert")
+def test_alert(ctx: typer.Context, *, rules: RulesFile) -> None:
+    """Send every sink of the rules a test, and ask for the heartbeat; exits with 4 when one did not take it."""
+    from defilev.cli.guard_outside import tried_alerts
+    from defilev.report.guard_outside_json import alerts_tried_document
+
+    out = output(ctx)
+    deliveries = tried_alerts(run_of(ctx), rules)
+    if out.json:
+        out.document(alerts_tried_document(deliveries))
+    else:
+        width = max(map(len, deliveries))
+        out.result("\n".join(f"{name:<{width}}  {said}" for name, said in deliveries.items()))
+    if failed := [name for name, said in deliveries.items() if said != "sent"]:
+        out.fix(f"check the URL of {failed[0]}, and what it answers")
+        raise typer.Exit(DataError.exit_code)
 
 
 @app.command()

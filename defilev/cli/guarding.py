@@ -7,12 +7,13 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any, Literal
 
 from defilev.cli.consent import require_own_settings
+from defilev.cli.guard_outside import Outside, require_heard
 from defilev.cli.keys import keystore_path, password_for, remote_signer, unlock
 from defilev.config.guard_rules import load_guard_rules
 from defilev.config.values import parse_duration
@@ -21,7 +22,7 @@ from defilev.guard.acting import Hands, require_two_words
 from defilev.guard.checking import require_meant, rules_of_chain
 from defilev.guard.installing import cron_line, systemd_units
 from defilev.guard.leases import Leases
-from defilev.guard.running import run_ticks, tell_all
+from defilev.guard.running import run_ticks
 from defilev.guard.schedule import Schedule, parse_cron
 from defilev.guard.tick import Guard, scope_of
 from defilev.journal import (
@@ -154,6 +155,7 @@ class Guarding:
     is_once: bool
     is_broadcasting: bool
     confirmed: str | None
+    outside: Outside = field(default_factory=Outside)
 
     def run_all(self) -> None:
         """Tick until told to stop; raises a `DefilevError` at whatever forbids going on."""
@@ -184,16 +186,17 @@ class Guarding:
             hands = Hands(signers, tell=lambda step, event: self._note(event_text(step, event, steps=None)))
             guard = Guard(session, rules, journal, chain, hands, leases, needed)
             try:
-                self._tick(guard)
+                with self.outside.telling(rules, journal, chain_id=session.chain_id, out=self.run.output) as tell:
+                    self._tick(guard, tell)
             finally:
                 leases.release(self.run.output.warning)
 
-    def _tick(self, guard: Guard) -> None:
+    def _tick(self, guard: Guard, tell: Callable[[TickReport], None]) -> None:
         fired = False
         with _stopped_by_signals() as stop:
             for report in run_ticks(guard, self.schedule, stop=stop, is_once=self.is_once):
                 self._say(report)
-                tell_all(report.alerts, [], failed=self.run.output.warning)
+                tell(report)
                 fired = fired or any(decision.verdict != "nothing" for decision in report.decisions)
         if self.is_once and not self.is_broadcasting and fired:
             raise ConditionBreached(
@@ -222,6 +225,8 @@ class Guarding:
                 rules=rules.digest,
             )
         is_test = session.is_anvil and session.is_loopback
+        if self.is_broadcasting and not is_test:
+            require_heard(rules)
         if self.is_broadcasting and self.confirmed is None and not is_test:
             raise Refused(
                 "the rules were not confirmed, and the guard would sign by them unattended",

@@ -17,6 +17,7 @@ from defilev.config.guard_tiers import tiers_from
 from defilev.config.guard_triggers import LARGEST_HEALTH, highest_health, trigger_from
 from defilev.config.secrets import refuse_private_key
 from defilev.errors import InvalidAddress, RulesInvalid
+from defilev.model.alerting import AlertRules
 from defilev.model.guard_rules import (
     LOWEST_HEALTH,
     MOST_RUNS,
@@ -69,6 +70,7 @@ def load_guard_rules(path: Path, *, names: Mapping[str, Address] | None = None) 
         halt_file=table.guard.halt_file,
         source=source,
         digest=hashlib.sha256(content).hexdigest(),
+        alerts=_alerts(table, source),
     )
 
 
@@ -101,6 +103,15 @@ def _refuse_keys(value: Any, source: str, name: str = "") -> None:
             _refuse_keys(item, source, name)
     else:
         refuse_private_key(name, value, where=source, is_ours=name != "password_file")
+
+
+def _alerts(table: FileTable, source: str) -> AlertRules:
+    """Return whom to tell; a rule of silence about an account that the file has not is a slip of the pen."""
+    rules, names = table.alerts.rules(), {entry.name for entry in table.account}
+    for rule in rules.quiet:
+        if unknown := sorted(set(rule.accounts) - names):
+            _refuse(source, "alerts.quiet", f"no account is called {unknown[0]}")
+    return rules
 
 
 def _require_each_once(accounts: tuple[AccountRule, ...], source: str) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from defilev.config.alert_tables import AlertsTable
 from defilev.config.values import parse_duration, written
 from defilev.model.guard import Authority, Tier, TriggerKind
 from defilev.units import parse_decimal, parse_percentage
@@ -125,4 +126,5 @@ class FileTable(_Table):
     """A whole file."""
 
     guard: GuardTable = GuardTable()
+    alerts: AlertsTable = AlertsTable()
     account: tuple[AccountTable, ...] = Field(min_length=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from threading import Event
 from time import monotonic
@@ -13,10 +13,7 @@ from defilev.guard.tick import Guard
 from defilev.model.guard import Alert, TickReport
 from defilev.pipeline.chains import block_seconds
 
-__all__ = ["Sink", "run_ticks", "tell_all"]
-
-Sink = Callable[[Alert], None]
-"""Tells people; may fail."""
+__all__ = ["run_ticks"]
 
 RETRY = 5
 """Seconds until the chain is looked at again after it could not be read."""
@@ -58,16 +55,6 @@ def run_ticks(guard: Guard, schedule: Schedule, *, stop: Event, is_once: bool) -
         if is_once:
             return
         _wait(guard, schedule, wait, stop)
-
-
-def tell_all(alerts: tuple[Alert, ...], sinks: list[Sink], *, failed: Callable[[str], None]) -> None:
-    """Hand every alert to every sink; one that fails stops neither the others nor the guard."""
-    for alert in alerts:
-        for sink in sinks:
-            try:
-                sink(alert)
-            except Exception as error:  # noqa: BLE001 - whatever a sink raises, the guard goes on
-                failed(f"an alert was not delivered: {type(error).__name__}")
 
 
 def _tick(guard: Guard, number: int, last: _Last, *, is_once: bool) -> TickReport:

@@ -21,6 +21,8 @@ Writing, in the order of a run. The two that carry weight: `reserve` before sign
     journal.release(intent, why=…)                    a nonce that nothing of ours was sent for is free again
     journal.finish(run, Outcome(…)) / journal.stop(run, why)
 
+    alerted(journal, Alerted(…))                      an alert of a guard, after it was handed to its sinks
+
 Recovery, on every start and every tick:
 
     journal.open_attempts(chain=…, account=…)         -> tuple[OpenAttempt, …]: may still land, or still watched
@@ -29,10 +31,11 @@ Recovery, on every start and every tick:
 
 The guard: `GuardJournal(journal)` holds leases, keeps decisions and what is remembered of each account, and switches.
 
-Reading: `journal.runs()`, `journal.run(number)`, `journal.outcomes()`, `journal.verify()`, `journal.export()`.
-`open_for_reading(place)` gives these alone, and `None` when there is no journal yet.
+Reading: `journal.runs()`, `journal.run(number)`, `journal.outcomes()`, `journal.verify()`, `journal.export()`,
+`alerts_of(journal)`. `open_for_reading(place)` gives these alone, and `None` when there is no journal yet.
 """
 
+from defilev.journal.alerting import Alerted, alerted, alerts_of
 from defilev.journal.guarding import (
     GuardJournal,
     GuardSpending,
@@ -66,6 +69,7 @@ __all__ = [
     "EVERYTHING",
     "LIVE",
     "TRANSITIONS",
+    "Alerted",
     "ChainTruth",
     "Finding",
     "GuardJournal",
@@ -83,6 +87,8 @@ __all__ = [
     "SignedAttempt",
     "Switch",
     "Verdict",
+    "alerted",
+    "alerts_of",
     "classify",
     "decisions_of",
     "guard_spending",

@@ -208,6 +208,8 @@ def _of_run(connection: Connection, number: int) -> Iterator[tuple[str, list[Row
         "receipt": tables.receipt.c.hash.in_(attempts),
     }
     for table in tables.SEALED[1:]:
+        if table.name not in conditions and "run" not in table.c:
+            continue
         condition = conditions[table.name] if table.name in conditions else table.c.run == number  # noqa: SIM401 - some have no such column
         yield table.name, [dict(row) for row in connection.execute(_ordered(table).where(condition)).mappings()]
     yield "event", [dict(row) for row in connection.execute(_ordered(tables.event)).mappings() if _is_of(row, number)]

@@ -25,6 +25,7 @@ __all__ = [
     "attempt",
     "event",
     "fill",
+    "guard_alert",
     "guard_decision",
     "guard_memory",
     "guard_switch",
@@ -217,8 +218,19 @@ guard_decision = Table(
     Column("block_time", BigInteger, nullable=False),
     Column("document", Text, nullable=False),
 )
+guard_alert = Table(
+    "guard_alert",
+    METADATA,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    *(Column(name, Text, nullable=False) for name in ("at", "kind", "severity", "state")),
+    Column("chain_id", BigInteger),
+    Column("account", Text),
+    *(Column(name, Text, nullable=False) for name in ("text", "facts", "deliveries")),
+    _words("severity", "info", "warning", "critical"),
+    _words("state", "raised", "repeated", "escalated", "resolved"),
+)
 SEALED: tuple[Table, ...] = (
-    *(run, observation, plan, step, simulation, intent, attempt, receipt, outcome, fill, guard_decision),
+    *(run, observation, plan, step, simulation, intent, attempt, receipt, outcome, fill, guard_decision, guard_alert),
 )
 """Tables whose every row the chain of events vouches for."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
+from defilev.model.alerting import AlertRules
 from defilev.model.guard import Authority, Tier, TriggerKind
 from defilev.model.request import Address
 
@@ -172,3 +173,4 @@ class GuardRules:
     halt_file: str | None
     source: str
     digest: str
+    alerts: AlertRules = field(default_factory=AlertRules)

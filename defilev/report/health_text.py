@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from defilev.model.account import Leg
@@ -14,7 +15,7 @@ from defilev.risk.prices import price_age
 from defilev.risk.status import Status
 from defilev.units import BPS, EXACT, RAY, to_decimal
 
-__all__ = ["health_text"]
+__all__ = ["health_text", "summary_lines"]
 
 SUMMARY_FROM = 6
 ID_SHOWN = 10
@@ -27,9 +28,25 @@ def health_text(report: HealthReport, *, width: int, ink: Ink) -> str:
     """Return the report for a terminal of `width` columns, at least 80, without a newline at its end."""
     blocks = [_block(report, view, width=width, ink=ink) for view in report.views]
     if len(report.views) >= SUMMARY_FROM:
-        blocks.insert(0, _summary(report, width=width, ink=ink))
+        held = [view for view in report.views if not view.account.is_empty]
+        blocks.insert(0, summary_lines(held, width=width, ink=ink))
     blocks.extend([f"{owner}: no position in the markets asked for"] for owner in report.without_position)
     return "\n\n".join("\n".join(block) for block in blocks)
+
+
+def summary_lines(views: Sequence[HealthView], *, width: int, ink: Ink) -> list[str]:
+    """Return a line for each of `views`, the nearest to liquidation first, under a heading."""
+    columns = [
+        Column("account"),
+        Column("market"),
+        Column("health", "right"),
+        Column("status"),
+        Column("leverage", "right", drop=2),
+        Column("equity", "right", drop=1),
+        Column("nearest liquidation", drop=3),
+    ]
+    ordered = sorted(views, key=lambda view: (view.health_factor is None, view.health_factor or 0))
+    return table(columns, [_summary_row(view) for view in ordered], width=width, ink=ink)
 
 
 def _block(report: HealthReport, view: HealthView, *, width: int, ink: Ink) -> list[str]:
@@ -186,21 +203,6 @@ def _with(name: str, assets: tuple[str, ...]) -> str:
 def _state(prefix: str, health_factor: Decimal | None, status: Status, *, first: str = "") -> Cell:
     start = f"{figures.clean(first)} " if first else ""
     return Cell(f"{start}{prefix}{figures.health(health_factor)} {status}", None if status == "OK" else status)
-
-
-def _summary(report: HealthReport, *, width: int, ink: Ink) -> list[str]:
-    columns = [
-        Column("account"),
-        Column("market"),
-        Column("health", "right"),
-        Column("status"),
-        Column("leverage", "right", drop=2),
-        Column("equity", "right", drop=1),
-        Column("nearest liquidation", drop=3),
-    ]
-    held = [view for view in report.views if not view.account.is_empty]
-    ordered = sorted(held, key=lambda view: (view.health_factor is None, view.health_factor or 0))
-    return table(columns, [_summary_row(view) for view in ordered], width=width, ink=ink)
 
 
 def _summary_row(view: HealthView) -> list[Cell]:

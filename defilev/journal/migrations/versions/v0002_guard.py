@@ -1,4 +1,4 @@
-"""The guard's decisions, its memory, and the switches that hold it."""
+"""The guard's decisions and alerts, its memory, and the switches that hold it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,17 @@ def upgrade() -> None:
         sa.Column("block_time", sa.BigInteger(), nullable=False),
         *_texts("document"),
         sa.ForeignKeyConstraint(["run"], ["run.id"]),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "guard_alert",
+        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
+        *_texts("at", "kind", "severity", "state"),
+        sa.Column("chain_id", sa.BigInteger(), nullable=True),
+        sa.Column("account", sa.Text(), nullable=True),
+        *_texts("text", "facts", "deliveries"),
+        sa.CheckConstraint("severity IN ('info', 'warning', 'critical')", name="severity_known"),
+        sa.CheckConstraint("state IN ('raised', 'repeated', 'escalated', 'resolved')", name="state_known"),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
