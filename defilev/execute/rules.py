@@ -160,7 +160,7 @@ _RULES: Mapping[str, Mapping[str, Callable[[DecodedCall, Bounds], Iterator[Check
 
 
 def _for_another(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
-    """What holds when a reserve pays for somebody: the market alone takes tokens, by calls that its rules name for it."""
+    """What holds when a reserve pays for somebody: the market alone takes tokens, by calls named for it."""
     named = ADAPTERS[bounds.protocol].for_another
     if call.role == "token":
         spender = call.arguments["spender"]

@@ -61,7 +61,7 @@ def _require_repayable(rule: AccountRule) -> None:
     able = [name for name, known in PROTOCOLS.items() if known.abilities.repays_for_another]
     raise RulesInvalid(
         f"account {rule.name}: the authority reserve is not for {rule.protocol}, where nobody repays for another",
-        fix='give the account authority = "owner" or "none"',
+        fix='give the account authority = "owner" or "alert-only"',
         reserve_for=", ".join(able),
     )
 

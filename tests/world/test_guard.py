@@ -193,8 +193,17 @@ def test_one_node_is_not_enough_unless_the_rules_say_so(cli: Cli, path: Path, tm
 def test_a_pool_that_is_not_the_pinned_one_is_refused(cli: Cli, path: Path, tmp_path: Path) -> None:
     """What the address book resolves to must be what the rules pin."""
     said = "the market's pool is not the one that the rules pin"
-    assert_refused(cli("guard", "check", rules(cli, tmp_path, pool=f'"{cli.world.pool("legacy")}"')), code=2, said=said)
+    assert_refused(cli("guard", "check", rules(cli, tmp_path, pool=f'"{cli.world.pool("spark")}"')), code=2, said=said)
     assert 0 == cli("guard", "check", rules(cli, tmp_path, pool=f'"{cli.world.pool("main")}"')).code
+
+
+@pytest.mark.parametrize("protocol", ["morpho-blue", "compound-v3"])
+def test_a_reserve_where_nobody_repays_for_another_is_refused(
+    cli: Cli, path: Path, tmp_path: Path, protocol: str
+) -> None:
+    """The authority and the lender are named, before anything is read of the account."""
+    said = f"the authority reserve is not for {protocol}"
+    assert_refused(cli("guard", "check", rules(cli, tmp_path, protocol=f'"{protocol}"')), code=2, said=said)
 
 
 def test_what_is_paused_begins_nothing_and_goes_on_after(cli: Cli, path: Path, tmp_path: Path) -> None:

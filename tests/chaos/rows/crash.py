@@ -167,7 +167,7 @@ def together(stage: Stage, random: Random) -> Seen:
 
 
 def apart(stage: Stage, random: Random) -> Seen:
-    """F10: two processes with one key, two journals and two signers begin together; at most one acts, the other halts."""
+    """F10: two processes with one key, two journals and two signers begin together; at most one acts, one halts."""
     arena = stage.arena
     arena.begin()
     other = arena.other_signer
@@ -213,8 +213,8 @@ ROWS = (
     Row(
         "F1",
         "kill −9 at every named boundary, with every kind of failure of the node",
-        f"the process ends itself at one of {len(BOUNDARIES)} boundaries; one of {len(FAULTS)} kinds of failure meets a call "
-        "of sending or reading; a quarter of the trials sells collateral in five transactions",
+        f"the process ends itself at one of {len(BOUNDARIES)} boundaries; one of {len(FAULTS)} kinds of failure meets "
+        "a call of sending or reading; a quarter of the trials sells collateral in five transactions",
         "the next process finishes what the first one began, once",
         killed_at_boundary,
         trials=1360,
@@ -230,8 +230,8 @@ ROWS = (
     Row(
         "F3",
         "kill −9 while the fee is raised",
-        f"the base fee is multiplied by 10 to {SPIKE} between send and block; the process ends itself before the dearer "
-        "transaction is durable, after that, or after it was sent",
+        f"the base fee is multiplied by 10 to {SPIKE} between send and block; the process ends itself before the "
+        "dearer transaction is durable, after that, or after it was sent",
         "every attempt of the nonce is known, and one of them is included",
         killed_in_bump,
         trials=300,
