@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from defilev.chain.endpoint import Endpoint
+from defilev.errors import PolicyViolation
 from defilev.execute.desk import Desk
 from defilev.execute.fees import Fees, raised_fees
 from defilev.execute.flight import Attempt, Flight, Purpose
@@ -14,7 +15,7 @@ from defilev.execute.transaction import TransactionFields
 from defilev.model.execution import Remark, SignedStep
 from defilev.model.request import Block
 
-__all__ = ["CANCEL_GAS", "hand_over_flight", "raise_fees", "sign_attempt"]
+__all__ = ["CANCEL_GAS", "ask_signer", "hand_over_flight", "keep_attempt", "raise_fees", "sign_attempt"]
 
 CANCEL_GAS = 21_000
 """What a transaction of nothing takes."""
@@ -26,14 +27,26 @@ def sign_attempt(desk: Desk, flight: Flight, fields: TransactionFields, purpose:
     Raises:
         PolicyViolation, KeyFailure: it must not be signed, or cannot be.
     """
-    at, is_first = desk.sending.at, not flight.attempts
-    step = flight.step if purpose == "act" else None
-    if step is None:
+    keep_attempt(desk, flight, fields, purpose, head=head, raw=ask_signer(desk, flight, fields, purpose))
+
+
+def ask_signer(desk: Desk, flight: Flight, fields: TransactionFields, purpose: Purpose) -> bytes:
+    """Return the signed bytes of what the policy allows; raises as `sign_attempt` does."""
+    if purpose == "cancel":
         check_cancellation(fields, policy=desk.policy)
     else:
-        check_transaction(fields, step, policy=desk.policy)
+        check_transaction(fields, flight.step, policy=desk.policy)
     raw = desk.signer.sign(fields)
-    at("signed" if is_first else "bump_signed")
+    desk.sending.at("bump_signed" if flight.attempts else "signed")
+    return raw
+
+
+def keep_attempt(
+    desk: Desk, flight: Flight, fields: TransactionFields, purpose: Purpose, *, head: int, raw: bytes
+) -> None:
+    """Compare what was signed with what was asked for, and write it down."""
+    is_first = not flight.attempts
+    step = flight.step if purpose == "act" else None
     signed = SignedStep(
         index=flight.step.index,
         nonce=fields.nonce,
@@ -45,7 +58,7 @@ def sign_attempt(desk: Desk, flight: Flight, fields: TransactionFields, purpose:
     )
     desk.ledger.signed(signed, purpose=purpose)
     flight.attempts.append(Attempt(signed, fields, purpose, head=head, at=desk.sending.clock()))
-    at("durable" if is_first else "bump_durable")
+    desk.sending.at("durable" if is_first else "bump_durable")
 
 
 def hand_over_flight(desk: Desk, flight: Flight) -> None:
@@ -73,24 +86,47 @@ def _recipients(desk: Desk, flight: Flight, *, is_first: bool) -> list[Endpoint]
 def raise_fees(desk: Desk, flight: Flight, *, head: Block) -> None:
     """Sign the nonce anew with higher fees and hand it over: for the step while it is wanted, else for nothing.
 
-    A transaction of nothing may cost what the policy allows at the most: it is small, and ends what must not happen.
+    A nonce that was spent meanwhile is never signed for again. What the cap, the policy or the signer does not allow is
+    left as it is. A transaction of nothing may cost what the policy allows at the most: it is small, and ends what must
+    not happen.
     """
-    sending = desk.sending
     flight.is_unwanted = flight.is_unwanted or not desk.wanted(flight.step)
-    cap = desk.policy.limits.fee_per_gas if flight.is_unwanted else sending.fee_cap
-    fees = raised_fees(flight.newest.fees, base_fee=head.base_fee or 0, cap=cap, is_urgent=sending.is_urgent)
-    if fees is None:
-        flight.is_capped = True
-        desk.tell(flight.step, _remark(flight, "capped", f"its fees may not exceed {cap} wei per gas"))
+    if desk.node.nonce(desk.policy.actor, block=desk.node.block()) > flight.nonce:
         return
-    if flight.is_unwanted:
-        sign_attempt(desk, flight, _cancellation(desk, flight, fees), "cancel", head=head.number)
-        told = _remark(flight, "cancelling", "it is no longer wanted: a transaction of nothing takes its nonce")
-    else:
-        sign_attempt(desk, flight, _with_fees(flight.newest.fields, fees), "act", head=head.number)
-        told = _remark(flight, "raised", f"its fees rise to {fees.max_fee_per_gas} wei per gas")
+    purpose: Purpose = "cancel" if flight.is_unwanted else "act"
+    cap = _cap(desk, flight)
+    fees = raised_fees(flight.newest.fees, base_fee=head.base_fee or 0, cap=cap, is_urgent=desk.sending.is_urgent)
+    if fees is None:
+        _stay(desk, flight, f"its fees may not exceed {cap} wei per gas")
+        return
+    fields = _cancellation(desk, flight, fees) if flight.is_unwanted else _with_fees(flight.newest.fields, fees)
+    try:
+        raw = ask_signer(desk, flight, fields, purpose)
+    except PolicyViolation as denied:
+        _stay(desk, flight, denied.fact)
+        return
+    keep_attempt(desk, flight, fields, purpose, head=head.number, raw=raw)
     hand_over_flight(desk, flight)
-    desk.tell(flight.step, told)
+    desk.tell(flight.step, _told(flight, fees))
+
+
+def _cap(desk: Desk, flight: Flight) -> int:
+    """Return the most wei per gas that the next transaction of the nonce may pay."""
+    limits = desk.policy.limits
+    if flight.is_unwanted:
+        return limits.fee_per_gas
+    return min(desk.sending.fee_cap, limits.transaction_cost // flight.newest.fields.gas_limit)
+
+
+def _stay(desk: Desk, flight: Flight, why: str) -> None:
+    flight.is_capped = True
+    desk.tell(flight.step, _remark(flight, "capped", why))
+
+
+def _told(flight: Flight, fees: Fees) -> Remark:
+    if flight.is_unwanted:
+        return _remark(flight, "cancelling", "it is no longer wanted: a transaction of nothing takes its nonce")
+    return _remark(flight, "raised", f"its fees rise to {fees.max_fee_per_gas} wei per gas")
 
 
 def _cancellation(desk: Desk, flight: Flight, fees: Fees) -> TransactionFields:

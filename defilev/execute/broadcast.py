@@ -107,12 +107,12 @@ class _Run:
         fields = prepare(step, nonce=nonce, desk=self.sender.desk, at=at)
         self.sender.launch(step, fields, at=at)
         self.sender.until_included()
-        if self.done[-1].status == "reverted":
-            self.stop(f"step {step.index} ({step.action.kind}) was included and reverted")
+        self._require_success()
 
     def finished(self, verify: Verify) -> Execution:
         """Return what was done, with the account as read at the last receipt's block, once that is deep enough."""
         self.sender.until_confirmed()
+        self._require_success()
         block = self.sender.desk.node.block(self.done[-1].block_number)
         got = verify(block)
         self.sender.desk.sending.at("verified")
@@ -125,6 +125,12 @@ class _Run:
             got=got,
             fee_paid=sum(sent.fee_paid for sent in self.done),
         )
+
+    def _require_success(self) -> None:
+        """Stop when anything on the chain reverted, also what came in again after a reorganisation."""
+        for flight in self.sender.flights:
+            if flight.sent is not None and flight.sent.status == "reverted":
+                self.stop(f"step {flight.step.index} ({flight.step.action.kind}) was included and reverted")
 
     def ended(self, ended: FlightEnded) -> DefilevError:
         """Return the error that says how a nonce ended that was not included as wanted."""

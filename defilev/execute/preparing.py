@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from defilev.abi import interface, revert_reason
 from defilev.chain.dialects import revert_data
+from defilev.chain.endpoint import Endpoint
+from defilev.chain.endpoints import ask_all
 from defilev.chain.node import Node
 from defilev.chain.quantity import parse_quantity
 from defilev.errors import (
@@ -15,7 +17,7 @@ from defilev.errors import (
     SimulationFailed,
 )
 from defilev.execute.desk import Desk
-from defilev.execute.fees import gas_limit, read_fees
+from defilev.execute.fees import Fees, gas_limit, read_fees
 from defilev.execute.policy import Policy, check_transaction
 from defilev.execute.rules import ADAPTERS
 from defilev.execute.signer import Signer
@@ -78,9 +80,9 @@ def prepare(step: Step, *, nonce: int, desk: Desk, at: Block) -> TransactionFiel
     Raises:
         Refused, PolicyViolation, SimulationFailed: it must not be signed.
     """
-    node, policy, sending = desk.node, desk.policy, desk.sending
+    node, policy = desk.node, desk.policy
     _assert_chain(node, policy.account.chain_id)
-    fees = read_fees(node, at=at, tip_floor=sending.tip_floor, is_urgent=sending.is_urgent)
+    fees = _fees(desk, at)
     estimated = _estimate(step, node, policy, at)
     fields = TransactionFields(
         chain_id=policy.account.chain_id,
@@ -95,6 +97,21 @@ def prepare(step: Step, *, nonce: int, desk: Desk, at: Block) -> TransactionFiel
     check_transaction(fields, step, policy=policy)
     _assert_affordable(fields, step, balance=node.balance(policy.actor, block=at))
     return fields
+
+
+def _fees(desk: Desk, at: Block) -> Fees:
+    """Return the fees that the blocks up to `at` suggest, with the lowest tip that any node suggests.
+
+    A tip is whatever a node says that blocks paid, so that one that lies could have it burnt.
+    """
+    sending = desk.sending
+
+    def suggested(endpoint: Endpoint) -> Fees:
+        return read_fees(endpoint.node, at=at, tip_floor=sending.tip_floor, is_urgent=sending.is_urgent)
+
+    said = ask_all(desk.endpoints, suggested)
+    found = [one.value for one in said if one.error is None]
+    return min(found, key=lambda fees: fees.max_fee_per_gas) if found else said[0].value
 
 
 def _estimate(step: Step, node: Node, policy: Policy, at: Block) -> int:

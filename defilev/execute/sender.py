@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from defilev.chain.values import Receipt
-from defilev.errors import DataError
+from defilev.errors import DataError, JournalDamaged, JournalUnusable
 from defilev.execute.attempting import hand_over_flight, raise_fees, sign_attempt
 from defilev.execute.desk import Desk
 from defilev.execute.flight import Attempt, Flight, next_move
@@ -98,6 +98,8 @@ class Sender:
         """Look once at every nonce; what a node fails to say is waited for."""
         try:
             self._see_head(self.desk.node.block())
+        except (JournalDamaged, JournalUnusable):
+            raise
         except DataError as error:
             self.trouble = error.fact
         for flight in self.flights:
@@ -125,6 +127,8 @@ class Sender:
             found = find_inclusion(self.desk, flight)
             if found is None:
                 self._move(flight)
+        except (JournalDamaged, JournalUnusable):
+            raise
         except DataError as error:
             self.trouble = error.fact
             self._require_time(flight)
@@ -149,7 +153,8 @@ class Sender:
         now = desk.sending.clock()
         seen = see(desk, flight, head=head)
         flight.note(seen, now=now)
-        if desk.private is not None and not flight.is_public and now - flight.began >= desk.sending.private_for:
+        is_due = desk.private is not None and now - flight.began >= desk.sending.private_for
+        if is_due and not flight.is_public and flight.may_be_resent:
             flight.is_public = True
             self._hand_over_again(flight, "published", "the private relay did not bring it in: every node has it now")
         match next_move(flight, seen, desk.sending, now=now):

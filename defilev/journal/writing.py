@@ -168,9 +168,12 @@ class Journal(JournalReader):
                 writer.change(tables.attempt, {"hash": transaction}, {"settled": None}, run=row["run"])
 
     def foreign(self, intent: str, *, by: str, why: str) -> None:
-        """Write down that a transaction which is not ours used the nonce."""
+        """Write down that a transaction which is not ours used the nonce: the intent is halted, and so said once."""
         with self.writing() as writer:
-            row = _move(writer, _intent(writer, intent), "FOREIGN", {"by": by, "why": why})
+            row = _intent(writer, intent)
+            if row["state"] == "HALTED":
+                return
+            _move(writer, row, "HALTED", {"by": by, "why": why})
             for transaction in _attempts(writer, intent):
                 writer.change(tables.attempt, {"hash": transaction}, {"settled": "foreign"}, run=row["run"])
 

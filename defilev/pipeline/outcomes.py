@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from defilev.chain.values import Log
     from defilev.pipeline.acting import Outcome
 
-__all__ = ["outcome_of", "received"]
+__all__ = ["outcome_of", "received", "taken"]
 
 TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
 """Topic of an ERC-20 `Transfer`."""
@@ -66,13 +66,19 @@ def _fills(plan: Plan, outcome: Outcome, node: Node) -> tuple[Fill, ...]:
 
 def received(receipt: Receipt, token: Address, owner: Address) -> int:
     """Return how many base units of `token` a transaction brought to `owner`."""
-    return sum(_received(log, token, owner) for log in receipt.logs)
+    return sum(_moved(log, token, owner, place=2) for log in receipt.logs)
 
 
-def _received(log: Log, token: Address, owner: Address) -> int:
+def taken(receipt: Receipt, token: Address, owner: Address) -> int:
+    """Return how many base units of `token` a transaction took from `owner`."""
+    return sum(_moved(log, token, owner, place=1) for log in receipt.logs)
+
+
+def _moved(log: Log, token: Address, owner: Address, *, place: int) -> int:
+    """Return the amount of a transfer of `token` with `owner` at `place`: 1 is the sender, 2 the recipient."""
     if log.address != token or len(log.topics) != 3 or log.topics[0] != TRANSFER:  # signature, sender, recipient
         return 0
-    return int.from_bytes(log.data) if address_from_word(int(log.topics[2], 16)) == owner else 0
+    return int.from_bytes(log.data) if address_from_word(int(log.topics[place], 16)) == owner else 0
 
 
 def _cost(plan: Plan, before: LendingAccount, fills: Sequence[Fill]) -> int | None:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from defilev.chain.endpoints import Endpoints
-from defilev.chain.node import Node
 from defilev.chain.sightings import transaction_seen
 from defilev.chain.values import Receipt
 from defilev.errors import ForeignTransaction
@@ -60,8 +59,9 @@ def _looked_up(
     attempts = journal.open_attempts(chain=chain, account=account)
     truth = truth_of(endpoints, attempts, account=account)
     verdicts = classify(attempts, truth)
+    newest = endpoints.look().newest
     for attempt in attempts:
-        _include(journal, endpoints.node, attempt, verdicts[attempt.hash])
+        _include(journal, attempt, verdicts[attempt.hash], head=newest.number if newest else 0)
     return attempts, truth
 
 
@@ -107,13 +107,13 @@ def _users(taken: Iterable[OpenAttempt], endpoints: Endpoints) -> dict[int, str]
     return {nonce: user for nonce, user in (others | shown).items() if user is not None}
 
 
-def _include(journal: Journal, node: Node, attempt: OpenAttempt, verdict: Verdict) -> None:
+def _include(journal: Journal, attempt: OpenAttempt, verdict: Verdict, *, head: int) -> None:
     """Write down a receipt, and how deep it lies."""
     receipt = verdict.receipt
     if receipt is None:
         return
     journal.included(attempt.hash, receipt)
-    depth = node.block_number() - receipt.block_number
+    depth = head - receipt.block_number
     if depth >= CONFIRMATIONS and attempt.purpose == "act" and attempt.state not in ("VERIFIED", "REVERTED_FINAL"):
         journal.move(attempt.intent, "VERIFIED" if receipt.succeeded else "REVERTED_FINAL", why=f"{depth} blocks deep")
     if depth >= FINAL:
@@ -125,13 +125,13 @@ def _settle_the_rest(journal: Journal, truth: ChainTruth, *, chain: str, account
     attempts = journal.open_attempts(chain=chain, account=account)
     verdicts = classify(attempts, truth)
     taken = _taken(attempts, truth)
+    moved: set[str] = set()
     for attempt in attempts:
         if attempt not in taken:
-            _settle(journal, attempt, verdicts[attempt.hash])
+            _settle(journal, attempt, verdicts[attempt.hash], moved)
     for intent in dict.fromkeys(attempt.intent for attempt in taken):
         by = next(verdicts[attempt.hash].by for attempt in taken if attempt.intent == intent)
         journal.foreign(intent, by=by or "unknown", why=f"the account's nonce is {truth.nonce}")
-        journal.move(intent, "HALTED", why="told to the user")
     if taken:
         raise ForeignTransaction(
             f"nonce {taken[0].nonce} of {account} was used by a transaction that the journal does not know",
@@ -142,12 +142,14 @@ def _settle_the_rest(journal: Journal, truth: ChainTruth, *, chain: str, account
     return tuple(each for each in attempts if verdicts[each.hash].result != "OK" and each.state != "ABORTED")
 
 
-def _settle(journal: Journal, attempt: OpenAttempt, verdict: Verdict) -> None:
+def _settle(journal: Journal, attempt: OpenAttempt, verdict: Verdict, moved: set[str]) -> None:
+    """Write down what became of one attempt; `moved` are the intents that were moved already."""
     if verdict.result == "OK" or (verdict.result == "KNOWN" and verdict.nonce_used):
         return
     if verdict.nonce_used:
         journal.settle(attempt.hash, "replaced", why=f"{verdict.by or 'another transaction'} used its nonce")
-        if attempt.state in LIVE:
+        if attempt.state in LIVE and attempt.intent not in moved:
+            moved.add(attempt.intent)
             journal.move(attempt.intent, "CANCELLED", why="another transaction of the journal used its nonce")
     elif attempt.included_in is not None:
         journal.reorged(attempt.intent, why="its receipt is no longer on the chain")

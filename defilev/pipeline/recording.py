@@ -142,7 +142,6 @@ class Recording:
     def foreign(self, nonce: int, *, by: str | None) -> None:
         """Write down that another's transaction used the nonce, and that the user is told so."""
         self.journal.foreign(self.intents[nonce], by=by or "unknown", why="no receipt of ours, and the nonce is spent")
-        self.journal.move(self.intents[nonce], "HALTED", why="told to the user")
 
     def finish(self, outcome: Outcome, *, node: Node) -> None:
         """Write down the account after it, and promised against got."""

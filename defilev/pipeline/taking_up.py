@@ -133,6 +133,7 @@ def _flight(plan: Plan, attempts: Sequence[OpenAttempt], *, now: float) -> Fligh
             raw=attempt.raw,
         )
         flight.attempts.append(Attempt(signed, fields, attempt.purpose, head=attempt.observed_block, at=now))
+    flight.is_unwanted = attempts[-1].purpose == "cancel"
     return flight
 
 

@@ -13,7 +13,7 @@ from defilev.journal import JournalReader
 from defilev.model.account import LendingAccount
 from defilev.model.plan import Plan, Repay, Swap, Withdraw
 from defilev.model.request import Address
-from defilev.pipeline.outcomes import received
+from defilev.pipeline.outcomes import received, taken
 from defilev.pipeline.planning import PlanQuestion
 from defilev.pipeline.taking_up import plan_of
 from defilev.plan.goals import Aim
@@ -106,8 +106,8 @@ def _moved(plan: Plan, included: dict[int, str], node: Node) -> Iterator[tuple[A
                 moved[asset.address] += received(receipt, asset.address, plan.owner)
             case Swap(route, amount_in):
                 moved[route[0].token_in.address] -= amount_in
-            case Repay(asset, amount):
-                moved[asset.address] -= amount or 0
+            case Repay(asset):
+                moved[asset.address] -= taken(receipt, asset.address, plan.owner)
             case _:
                 pass
     yield from moved.items()

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
-import threading
-import time
 import tomllib
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from eth_account import Account
 
-from defilev.abi import interface, keccak
-from defilev.journal import Place, open_journal
-from defilev.model.request import Address
+from defilev.journal import Place, open_for_reading, open_journal
+from tests.chaos.chain import TARGET, TRIGGER, Chain
 from tests.chaos.faultproxy import FaultProxy
 from tests.chaos.job import Job
 from tests.chaos.poolproxy import GethPool
@@ -26,74 +23,39 @@ from tests.chaos.zygote import Zygote
 from tests.support.signing import PolicyToken, SignerProcess, policy_text, signer_folder, start_signer
 from tests.support.world import ROOT, World
 
-__all__ = ["BLOCK_SECONDS", "WHO", "Arena", "Truth", "arena_on"]
+__all__ = ["GWEI", "Arena", "arena_on"]
 
 WHO = "comfortable"
-BLOCK_SECONDS = 0.25
-"""Between two blocks, on the wall's clock; on the chain's there are 12."""
-
 GWEI = 10**9
-TRIGGER, TARGET = "2.2", "2.3"
-"""The account's health factor is 2.075: it must be brought to the target."""
-
-TOO_FAR = 0.02
-"""Health factor beyond the target that a plan never leads to: what is got may lie 0.01 above it."""
-
+BASE_FEE = 2 * GWEI
 WALLET_USDC = 20_000 * 10**6
 UNUSED_NONCES = 20
 """Between the last nonce that the signer signed for and the first of a trial."""
 
 TRIALS_PER_SIGNER = 100
+LIMITS = {"fee_per_gas_gwei": "2000", "transaction_cost_eth": "0.5"}
 TOKENS = ROOT / "scripts" / "world.d" / "data" / "tokens.toml"
-REPAY = "0x" + keccak(b"Repay(address,address,address,uint256,bool)").hex()
-WITHDRAW = "0x" + keccak(b"Withdraw(address,address,address,uint256)").hex()
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What the chain says of a trial.
-
-    `repaid` and `withdrawn` count the pool's events, `repeated` the calls that were included twice, byte for byte;
-    approvals are not among them.
-    """
-
-    repaid: int
-    withdrawn: int
-    repeated: int
-    health_factor: float
-    nonces_used: int
-
-    @property
-    def is_duplicate(self) -> bool:
-        """Whether something happened again: the same call, or more than the target asks for."""
-        return self.repeated > 0 or self.health_factor > float(TARGET) + TOO_FAR
-
-    @property
-    def is_missed(self) -> bool:
-        """Whether the account is still below its trigger."""
-        return self.health_factor < float(TRIGGER)
 
 
 @dataclass
-class Arena:
-    """One chain and everything around it, for one trial at a time; `number` is the trial's."""
+class Arena(Chain):
+    """One chain and everything around it, for one trial at a time; `number` is the trial's.
 
-    world: World
-    anvil: Anvil
-    pool: GethPool
+    `first`, `second` and `third` are endpoints of the chain, `key` is the owner's. `signed_before` counts the
+    signatures that were given before the trial.
+    """
+
     first: FaultProxy
     second: FaultProxy
+    third: FaultProxy
     zygote: Zygote
     folder: Path
     key: bytes
-    owner: Address
     snapshot: str = ""
     number: int = 0
-    started_at: int = 0
-    first_nonce: int = 0
+    signed_before: int = 0
     _signer: SignerProcess | None = None
     _other: SignerProcess | None = None
-    mined: threading.Event = field(default_factory=threading.Event)
 
     def begin(self, *, in_steps: bool = False) -> None:
         """Put everything back to how it was, under nonces that nobody signed for yet.
@@ -101,8 +63,8 @@ class Arena:
         `in_steps` empties the wallet, so that collateral must be sold.
         """
         self.number += 1
-        self.first.inject()
-        self.second.inject()
+        self.halted.clear()
+        self.trust()
         self.anvil.rpc("evm_revert", self.snapshot)
         self.snapshot = self.anvil.rpc("evm_snapshot")
         self.pool.keeps_reorged = True
@@ -114,8 +76,10 @@ class Arena:
         self.anvil.rpc("anvil_setNonce", self.owner, hex(self.first_nonce))
         if in_steps:
             self.anvil.rpc("anvil_dealERC20", self.owner, self.world.token("USDC"), hex(0))
+        self.anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(BASE_FEE))  # a revert leaves the last one
         self.anvil.rpc("evm_mine")
         self.started_at = self.head()
+        self.signed_before = self.signatures()
         shutil.copytree(self.folder / "blank", self.journal.parent)
 
     def job(self, **change: object) -> Job:
@@ -135,6 +99,15 @@ class Arena:
         )
         return replace(usual, **change)  # type: ignore[arg-type]
 
+    def trust(self) -> None:
+        """Let no endpoint fail any more."""
+        for proxy in (self.first, self.second, self.third):
+            proxy.inject()
+
+    def nodes(self, count: int) -> tuple[str, ...]:
+        """Return the URLs of so many endpoints, each of which fails by rules of its own."""
+        return tuple(proxy.url for proxy in (self.first, self.second, self.third)[:count])
+
     @property
     def journal(self) -> Path:
         """The trial's journal."""
@@ -151,81 +124,21 @@ class Arena:
         """Which signer serves: they are renewed before their memory is long."""
         return self.number // TRIALS_PER_SIGNER
 
-    def head(self) -> int:
-        """Return the newest block's number."""
-        return int(self.anvil.rpc("eth_blockNumber"), 16)
+    def signatures(self) -> int:
+        """Return how many signatures the signer has given."""
+        return self.signer.log.read_text().count(" signed nonce ")
 
-    def nonce(self) -> int:
-        """Return how many of the owner's transactions are included."""
-        return int(self.anvil.rpc("eth_getTransactionCount", self.owner, "latest"), 16)
+    def written(self) -> list[dict[str, Any]]:
+        """Return all that the trial's journal has, run by run."""
+        journal = open_for_reading(Place(self.journal))
+        assert journal is not None
+        with journal:
+            return [journal.run(run["id"]) for run in journal.runs()]
 
-    def mine(self, blocks: int = 1) -> None:
-        """Mine blocks, as a chain with geth's pool would."""
-        for _ in range(blocks):
-            self.pool.mine()
-
-    def spike(self, factor: int) -> None:
-        """Multiply the base fee of the next block; it falls by an eighth with each empty block after it."""
-        base = int(self.anvil.rpc("eth_getBlockByNumber", "latest", False)["baseFeePerGas"], 16)
-        self.anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(max(base, GWEI) * factor))
-
-    def reorganise(self, depth: int, pairs: Sequence[tuple[str, int]] = ()) -> None:
-        """Replace the newest blocks by others, with these transactions, each at its place among the new blocks."""
-        self.anvil.rpc("anvil_reorg", depth, [list(pair) for pair in pairs])
-        self.pool.after_reorg()
-
-    @contextmanager
-    def mining(self, every: float = BLOCK_SECONDS) -> Iterator[None]:
-        """Mine a block now and then in the background."""
-        stop = threading.Event()
-
-        def work() -> None:
-            due = time.monotonic() + every
-            while not stop.wait(max(due - time.monotonic(), 0)):
-                self.mine()
-                due += every
-            self.anvil.hang_up()
-
-        miner = threading.Thread(target=work)
-        miner.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            miner.join()
-
-    def truth(self) -> Truth:
-        """Return what happened since the trial began, once everything that can land has landed."""
-        for _ in range(8):
-            self.mine()
-            if not self.pool.waiting:
-                break
-        topics = [[REPAY, WITHDRAW], None, "0x" + self.owner[2:].lower().rjust(64, "0")]
-        wanted = {"address": self.world.pool("main"), "fromBlock": hex(self.started_at + 1), "topics": topics}
-        names = [log["topics"][0] for log in self.anvil.rpc("eth_getLogs", wanted)]
-        return Truth(
-            repaid=names.count(REPAY),
-            withdrawn=names.count(WITHDRAW),
-            repeated=self._repeated(),
-            health_factor=self.health_factor(),
-            nonces_used=self.nonce() - self.first_nonce,
-        )
-
-    def _repeated(self) -> int:
-        """Return how many calls of the owner to pool and router are in the trial's blocks a second time."""
-        tokens = {str(token["address"]).lower() for token in self.world.description["tokens"].values()}
-        seen: Counter[tuple[str, str]] = Counter()
-        for number in range(self.started_at + 1, self.head() + 1):
-            for sent in self.anvil.rpc("eth_getBlockByNumber", hex(number), True)["transactions"]:
-                if sent["from"] == self.owner.lower() and sent["to"] not in (*tokens, self.owner.lower()):
-                    seen[sent["to"], sent["input"]] += 1
-        return sum(count - 1 for count in seen.values())
-
-    def health_factor(self) -> float:
-        """Return the contract's own figure."""
-        figures = interface("aave_v3_pool")["getUserAccountData"]
-        asked = {"to": self.world.pool("main"), "data": "0x" + figures.encode(self.owner).hex()}
-        return figures.decode(bytes.fromhex(self.anvil.rpc("eth_call", asked, "latest")[2:]))[5] / 1e18
+    def log(self) -> str:
+        """Return what the trial's processes said."""
+        path = Path(self.job().log)
+        return path.read_text(errors="replace") if path.exists() else ""
 
     def renew_signer(self) -> None:
         """Start a signer with an empty memory, in place of the one that serves."""
@@ -248,7 +161,7 @@ class Arena:
         self._signer = self._other = None
 
     def _serve(self, name: str) -> SignerProcess:
-        folder = signer_folder(self.folder / name, key=self.key, policy=_policy(self.world, self.owner))
+        folder = signer_folder(self.folder / name, key=self.key, policy=_policy(self.world))
         return start_signer(folder)
 
     def prepare(self) -> None:
@@ -271,28 +184,32 @@ def arena_on(world: World, folder: Path) -> Iterator[Arena]:
     zygote = Zygote(log=folder / "zygote.log")
     with ExitStack() as stack:
         stack.callback(zygote.close)
-        first, second = (stack.enter_context(FaultProxy(pool)) for _ in range(2))
-        arena = Arena(world, anvil, pool, first, second, zygote, folder, key, world.account(WHO))
+        first, second, third = (stack.enter_context(FaultProxy(pool)) for _ in range(3))
+        arena = Arena(world, anvil, pool, world.account(WHO), first, second, third, zygote, folder, key)
         stack.callback(arena.stop_signers)
         before = anvil.rpc("evm_snapshot")
         arena.prepare()
         try:
             yield arena
         finally:
-            first.inject()
-            second.inject()
+            arena.trust()
             pool.forget()
             anvil.rpc("evm_revert", before)
             anvil.rpc("evm_setAutomine", True)
             anvil.hang_up()
 
 
-def _policy(world: World, owner: Address) -> str:
+def _policy(world: World) -> str:
     entries = tomllib.loads(TOKENS.read_text())["token"]
     tokens = [
         PolicyToken(entry["symbol"], world.token(entry["symbol"]), entry["decimals"], entry["price"])
         for entry in entries
     ]
-    router = world.description["uniswap_v3"]["swap_router_02"]
-    places = {"chain_id": world.chain_id, "owner": owner, "pool": world.pool("main"), "router": router}
-    return policy_text(**places, tokens=tokens)
+    return policy_text(
+        chain_id=world.chain_id,
+        owner=world.account(WHO),
+        pool=world.pool("main"),
+        router=world.description["uniswap_v3"]["swap_router_02"],
+        tokens=tokens,
+        limits=LIMITS,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
@@ -16,6 +17,7 @@ from defilev.model.account import LendingAccount
 from defilev.model.plan import Goal
 from defilev.model.request import Address
 from defilev.pipeline.acting import policy_of, require_promise, try_again
+from defilev.pipeline.agreeing import agree
 from defilev.pipeline.journalled import Ready, ready_to_take_up
 from defilev.pipeline.look import read_account
 from defilev.pipeline.planning import PlanQuestion, make_plan
@@ -56,8 +58,8 @@ def protect(job: Job, at: At) -> None:
         return RemoteSigner.connect(Path(job.signer), owner=owner)
 
     with ready_to_take_up(session, account=owner, open_signer=signer, tell=lambda *_: None, sending=sending) as ready:
-        session = session.at("latest")
-        account = look(session, job)
+        agreement = agree(session, owner, protocol=PROTOCOL, market=MARKET)
+        session, account = session.through(agreement.nodes).at(agreement.block), agreement.account
         question = _question(ready, session, account, job)
         if question is None:
             return
@@ -80,7 +82,7 @@ def policy(session: Session, account: LendingAccount) -> Policy:
 def connected(job: Job) -> Session:
     """Connect to the job's node."""
     flags = {
-        "rpc_url": job.rpc_urls[0],
+        "rpc_url": list(job.rpc_urls),
         "address_book": [job.address_book],
         "journal": job.journal,
         "timeout": job.timeout,
@@ -106,7 +108,7 @@ def _question(ready: Ready, session: Session, account: LendingAccount, job: Job)
 
 def _sending(job: Job, at: At) -> Sending:
     """Return a schedule for blocks that come several times a second."""
-    return Sending(
+    usual = Sending(
         timeout=job.budget,
         refused_timeout=job.budget,
         pause=0.05,
@@ -116,5 +118,5 @@ def _sending(job: Job, at: At) -> Sending:
         foreign_after=1.0,
         fee_cap=1000 * GWEI,
         at=at,
-        **job.sending,
     )
+    return replace(usual, **job.sending)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from random import Random
 from typing import Any, Literal, Self, TypeAlias
 
 from defilev.abi import keccak
@@ -26,9 +27,10 @@ Kind: TypeAlias = Literal[
 """What goes wrong.
 
 `drop_before` and `drop_after` reset the connection before or after the node had the request. `http` answers with a
-status, `html` with a page, `error` with a JSON-RPC error; none of them is forwarded. `truncate`, `null`, `set` and
-`wrong_id` forward, and spoil the answer. `delay` forwards after some seconds, `hang` never. `lag` answers as a replica
-that is some blocks behind. `blackhole` gives the hash of a transaction that goes nowhere, `dup` forwards twice.
+status, `html` with a page, `error` with a JSON-RPC error; none of them is forwarded. `truncate`, `null` and `set`
+forward, and spoil the answer; `wrong_id` forwards, and gives the answer to the request before. `delay` forwards after
+some seconds, `hang` never. `lag` answers as a replica that is some blocks behind. `blackhole` gives the hash of a
+transaction that goes nowhere, `dup` forwards twice.
 """
 
 KINDS: tuple[Kind, ...] = Kind.__args__  # type: ignore[attr-defined]
@@ -40,8 +42,11 @@ LONGEST_HANG = 60.0
 class Rule:
     """The next `count` calls of `method` after `skip` ones fail; every one of them when `count` is `None`.
 
+    With `odds` a call fails only so often.
+
     `method` may be `*` for all, or `reads` for all but sending. `value` is the status of `http`, the result of `set` or
-    a function of the request and the true answer, code and message of `error`, seconds of `delay`, blocks of `lag`.
+    a function of the request and the true answer, code and message of `error`, seconds of `delay`, blocks of `lag`,
+    what happens between the two forwardings of `dup`.
     """
 
     kind: Kind
@@ -49,7 +54,9 @@ class Rule:
     count: int | None = 1
     skip: int = 0
     value: Any = None
+    odds: float = 1.0
     hits: int = 0
+    dice: Random = field(default_factory=lambda: Random(0))
 
     def takes(self, method: str) -> bool:
         """Count a call, and tell whether it fails."""
@@ -59,6 +66,8 @@ class Rule:
             self.skip -= 1
             return False
         if self.count is not None and self.hits >= self.count:
+            return False
+        if self.odds < 1 and self.dice.random() >= self.odds:
             return False
         self.hits += 1
         return True
@@ -87,6 +96,7 @@ class FaultProxy:
 
     def __enter__(self) -> Self:
         self._lock = threading.Lock()
+        self._previous = b""
         self._closing = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _handler(self.reply, self.upstream.hang_up))
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
@@ -118,7 +128,10 @@ class FaultProxy:
         with self._lock:
             self.calls.append(method)
             rule = next((rule for rule in self.rules if rule.takes(method)), None)
-        return Reply(self.upstream.answer(request)) if rule is None else self._fail(rule, request)
+        if rule is not None:
+            return self._fail(rule, request)
+        self._previous = self.upstream.answer(request)
+        return Reply(self._previous)
 
     def _fail(self, rule: Rule, request: dict[str, Any]) -> Reply:
         match rule.kind:
@@ -146,10 +159,13 @@ class FaultProxy:
         if rule.kind == "delay":
             time.sleep(rule.value or 1.0)
         answer = self.upstream.answer(request)
+        previous, self._previous = self._previous, answer
         match rule.kind:
             case "drop_after":
                 raise Reset
             case "dup":
+                if rule.value is not None:
+                    rule.value()
                 answer = self.upstream.answer(request)
             case "truncate":
                 answer = answer[: len(answer) // 2]
@@ -158,7 +174,7 @@ class FaultProxy:
             case "set":
                 answer = envelope(request, rule.value(request, answer) if callable(rule.value) else rule.value)
             case "wrong_id":
-                answer = json.dumps({**json.loads(answer), "id": request["id"] + 1}).encode()
+                answer = previous or json.dumps({**json.loads(answer), "id": request["id"] + 1}).encode()
         return Reply(answer)
 
 

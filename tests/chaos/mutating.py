@@ -53,10 +53,11 @@ def mutated(mutant: Mutant, folder: Path) -> Iterator[Path]:
             shutil.copy2(source, copy / name)
     for name in LINKED:
         (copy / name).symlink_to(ROOT / name)
-    file = copy / mutant.file
-    text = file.read_text(encoding="utf-8")
-    assert text.count(mutant.old) == 1, f"{mutant.old!r} is {text.count(mutant.old)} times in {mutant.file}"
-    file.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
+    for each in (mutant, *mutant.also):
+        file = copy / each.file
+        text = file.read_text(encoding="utf-8")
+        assert text.count(each.old) == 1, f"{each.old!r} is {text.count(each.old)} times in {each.file}"
+        file.write_text(text.replace(each.old, each.new), encoding="utf-8")
     try:
         yield copy
     finally:

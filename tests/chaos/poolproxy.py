@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,7 +51,8 @@ class Held:
 class GethPool:
     """Answers for anvil. The harness mines through it, and tells it of reorganisations.
 
-    `refused` are replacements that the ten per cent rule refused, `sent` the hashes of what was handed over, in order.
+    `refused` are replacements that the ten per cent rule refused, `sent` the hashes of what was handed over, in order,
+    `passed_over` those that no block takes.
     `on_taken` hears of each transaction that is taken, before a block can include it.
     `keeps_reorged` says whether a reorganisation's transactions return; `False` is anvil's own way.
     """
@@ -61,10 +63,17 @@ class GethPool:
     included: dict[str, Held] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
     sent: list[str] = field(default_factory=list)
+    passed_over: set[str] = field(default_factory=set)
     on_taken: Callable[[Held], None] | None = None
 
     def __post_init__(self) -> None:
         self._lock = threading.RLock()
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Let no block and no transaction come meanwhile."""
+        with self._lock:
+            yield
 
     def mine(self) -> None:
         """Mine a block, and do with what waits as geth does."""
@@ -74,15 +83,15 @@ class GethPool:
 
     def answer(self, request: dict[str, Any]) -> bytes:
         """Return the response to `request`."""
-        match request["method"]:
-            case "eth_sendRawTransaction":
-                with self._lock:
+        with self._lock:  # no block comes in the midst of an answer
+            match request["method"]:
+                case "eth_sendRawTransaction":
                     return self._take(request)
-            case "eth_getTransactionByHash":
-                return self._shown(request)
-            case "eth_getTransactionCount" if request["params"][-1] == "pending":
-                return envelope(request, hex(self._pending(request["params"][0])))
-        return self.anvil.answer(request)
+                case "eth_getTransactionByHash":
+                    return self._shown(request)
+                case "eth_getTransactionCount" if request["params"][-1] == "pending":
+                    return envelope(request, hex(self._pending(request["params"][0])))
+            return self.anvil.answer(request)
 
     def hang_up(self) -> None:
         """Close what the calling thread has open."""
@@ -93,7 +102,7 @@ class GethPool:
         with self._lock:
             self.anvil.rpc("anvil_dropAllTransactions")
             self.on_taken = None
-            for known in (self.waiting, self.included, self.refused, self.sent):
+            for known in (self.waiting, self.included, self.refused, self.sent, self.passed_over):
                 known.clear()
 
     def evict(self, transaction: str) -> bool:
@@ -104,6 +113,12 @@ class GethPool:
                 del self.waiting[held.key]
                 self.anvil.rpc("anvil_dropTransaction", held.hash)
             return bool(found)
+
+    def pass_over(self, transaction: str) -> None:
+        """Keep a transaction out of every block, as one that pays too little tip."""
+        with self._lock:
+            self.passed_over.add(transaction)
+            self.anvil.rpc("anvil_dropTransaction", transaction)
 
     def after_block(self) -> None:
         """Take note of what was included, and offer anvil again what it has evicted and what can be paid now."""
@@ -150,8 +165,7 @@ class GethPool:
         answer = self.anvil.answer(request)
         if json.loads(answer).get("result") is not None:
             return answer
-        with self._lock:
-            found = next((held for held in self.waiting.values() if held.hash == request["params"][0]), None)
+        found = next((held for held in self.waiting.values() if held.hash == request["params"][0]), None)
         return answer if found is None else envelope(request, _pending_transaction(found))
 
     def _pending(self, sender: str) -> int:
@@ -164,7 +178,8 @@ class GethPool:
     def _offer(self, held: Iterable[Held]) -> None:
         """Hand to anvil what it does not have; what it refuses for its fee waits."""
         for each in sorted(held, key=lambda held: held.nonce):
-            if self.anvil.rpc("eth_getTransactionByHash", each.hash) is None:
+            is_there = self.anvil.rpc("eth_getTransactionByHash", each.hash) is not None
+            if not is_there and each.hash not in self.passed_over:
                 self.anvil.answer({"jsonrpc": "2.0", "id": 1, "method": "eth_sendRawTransaction", "params": [each.raw]})
 
     def _receipt(self, transaction: str) -> Any:

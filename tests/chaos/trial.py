@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tests.chaos.arena import BLOCK_SECONDS, Arena, Truth
+from tests.chaos.arena import Arena
+from tests.chaos.chain import BLOCK_SECONDS, Truth
 from tests.chaos.faultproxy import Rule
 from tests.chaos.zygote import Started
 
@@ -77,13 +78,13 @@ def run_trial(arena: Arena, spec: Spec) -> Result:
     """Put the arena back, do what the spec says, and return what came of it."""
     began = time.monotonic()
     arena.begin(in_steps=spec.in_steps)
-    rules = [replace(rule, hits=0) for rule in spec.rules]
+    rules = list(spec.rules)
     arena.first.inject(*rules)
     if spec.prepare is not None:
         spec.prepare(arena)
     with arena.mining(spec.block_seconds):
         codes = supervise(arena, spec)
-    arena.first.inject()
+    arena.trust()
     hits = sum(rule.hits for rule in rules)
     return Result(arena.truth(), codes, hits, time.monotonic() - began, arena.job().log)
 

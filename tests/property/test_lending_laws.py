@@ -8,7 +8,7 @@ from hypothesis import assume, given, strategies as st
 from defilev.errors import Infeasible
 from defilev.model.account import Leg, LendingAccount
 from defilev.model.plan import Action, Borrow, Repay, Withdraw
-from defilev.protocols import LendingProtocol
+from defilev.protocols import PROTOCOLS, LendingProtocol
 from defilev.risk.forms import health_factor as health_of_forms
 from defilev.risk.liquidation import driver_liquidations
 from defilev.units import WAD
@@ -39,6 +39,11 @@ def attempt(protocol: LendingProtocol, account: LendingAccount, action: Action) 
         return protocol.apply(account, action, at=NOW)
     except Infeasible:
         return None
+
+
+def test_no_lender_is_without_laws() -> None:
+    """Whatever protocol there are rules for is drawn here."""
+    assert set(PROTOCOLS) == set(LENDERS)
 
 
 @every_lender

@@ -16,7 +16,17 @@ from defilev.protocols.aave_family.state import AaveMarket, AaveState, Position,
 from defilev.protocols.compound_v3.account import account_from_state as comet_account
 from defilev.protocols.compound_v3.math import principal_value
 from defilev.protocols.compound_v3.state import Collateral, CometMarket, CometState, RateModel, Totals
+from defilev.protocols.morpho_blue.account import account_from_state as morpho_account
+from defilev.protocols.morpho_blue.state import (
+    AdaptiveCurve,
+    MarketParams,
+    MorphoMarket,
+    MorphoState,
+    Position as MorphoPosition,
+    Totals as MorphoTotals,
+)
 from defilev.units import RAY, WAD
+from tests.factories import OWNER
 
 __all__ = ["LENDERS", "NOW", "Lender"]
 
@@ -114,9 +124,32 @@ def comet_accounts(draw: st.DrawFn) -> LendingAccount:
     return comet_account(replace(state, principal=principal_value(-amount_of(draw(cents), owed), totals)))
 
 
+@st.composite
+def morpho_accounts(draw: st.DrawFn) -> LendingAccount:
+    """Draw from a market whose shares are worth a millionth of a unit, as every market's are when it is new."""
+    sold, collateral, debt = draw(prices), draw(cents), draw(cents)
+    market = MorphoMarket(
+        morpho=ANY,
+        id="0x" + "00" * 32,
+        deployment="main",
+        params=MarketParams(DEBT.address, COLLATERAL.address, ANY, ANY, draw(thresholds) * WAD // 10_000),
+        loan=DEBT,
+        collateral=COLLATERAL,
+        price=Price(sold * 10**28, 36, COLLATERAL.address, COLLATERAL.address),
+        loan_price=Price(1, 0, DEBT.address, DEBT.address),
+        fee_recipient=ANY,
+    )
+    lent = MorphoTotals(10**32, 10**38, 5 * 10**31, 5 * 10**37, NOW, 0)
+    position = MorphoPosition(0, debt * 10**16 * 10**6, amount_of(collateral, sold))
+    rates = AdaptiveCurve(draw(st.integers(10**7, 10**11)))
+    state = MorphoState(1, Block(1, "0x00", NOW), NOW, OWNER, market, rates, lent, position)
+    return morpho_account(state)
+
+
 _DRAWN: dict[str, Callable[[], st.SearchStrategy[LendingAccount]]] = {
     "aave-v3": lambda: aave_accounts("aave-v3", "3.6"),
     "sparklend": lambda: aave_accounts("sparklend", "3.0"),
     "compound-v3": comet_accounts,
+    "morpho-blue": morpho_accounts,
 }
 LENDERS = {name: Lender(PROTOCOLS[name], drawn()) for name, drawn in _DRAWN.items()}

@@ -23,10 +23,13 @@ from defilev.model.request import Address, Block
 from defilev.observe.drive import drive
 from defilev.protocols import PROTOCOLS
 
-__all__ = ["World", "open_world", "start_world", "stop_world"]
+__all__ = ["EVERY_MARKET", "ISOLATED", "MARKETS", "World", "open_world", "start_world", "stop_world"]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MARKETS = ("main", "spark")
+ISOLATED = ("wstETH/USDC", "wstETH/WETH", "WBTC/USDC")
+"""Markets of Morpho Blue, by the names that the local chain gives them."""
+EVERY_MARKET = MARKETS + ISOLATED
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,11 @@ class World:
         return Address(self.description["tokens"][symbol]["address"])
 
     def market(self, name: str) -> MarketEntry:
-        """Return the entry points of a market: `main` is Aave's, `spark` SparkLend's."""
+        """Return the entry points of a market: `main` is Aave's, `spark` SparkLend's, the others isolated ones."""
+        isolated = self.isolated(name)
+        if isolated is not None:
+            deployment = MarketEntry("morpho-blue", "main", {"morpho": self.pool(name)})
+            return deployment.isolated(isolated["id"])
         described = self.description["markets"][name]
         entry_points = {"pool_addresses_provider": Address(described["addresses_provider"])}
         return MarketEntry(described["protocol"], described["market"], entry_points)
@@ -91,8 +98,15 @@ class World:
         entry = self.market(name)
         return ("-p", entry.protocol, "--market", entry.market)
 
+    def isolated(self, name: str) -> dict[str, Any] | None:
+        """Return how an isolated market is described, `None` for markets that have a pool of their own."""
+        found: dict[str, Any] | None = self.description["morpho_blue"]["markets"].get(name)
+        return found
+
     def pool(self, name: str) -> Address:
-        """Return the pool of a market."""
+        """Return the contract that holds the positions of a market."""
+        if self.isolated(name) is not None:
+            return Address(self.description["morpho_blue"]["morpho"])
         return Address(self.description["markets"][name]["pool"])
 
     def head(self) -> Block:

@@ -275,13 +275,14 @@ def test_signing_twice_is_signing_once(journal: Journal) -> None:
 
 
 def test_a_foreign_transaction_ends_it(journal: Journal) -> None:
-    """A nonce that somebody else used keeps the account busy until that is acknowledged."""
-    intent, _ = sent(journal)
+    """A nonce that somebody else used halts its intent in one write, from wherever it stood, and frees the account."""
+    intent, transaction = sent(journal)
+    journal.included(transaction, a_receipt())
+    journal.reorged(intent, why="its block is gone")
     journal.foreign(intent, by="0xf", why="receipt of another")
+    journal.foreign(intent, by="0xf", why="said by two")
 
-    with pytest.raises(AttemptOpen):
-        journal.reserve(a_reservation(begun(journal), nonce=8))
-    journal.move(intent, "HALTED", why="seen")
+    assert ("HALTED", ()) == (journal.run(1)["intent"][0]["state"], journal.open_attempts())
     assert journal.reserve(a_reservation(begun(journal), nonce=8))
 
 

@@ -93,7 +93,8 @@ def _unpriced(state: MorphoState) -> tuple[Notice, ...]:
 
 
 def _details(state: MorphoState) -> tuple[tuple[str, str], ...]:
-    market, position, totals = state.market, state.position, accrued(state).totals
+    market, now = state.market, accrued(state)
+    position, totals = now.position, now.totals
     price = liquidation_price(state)
     return (
         ("morpho", market.morpho),

@@ -36,6 +36,7 @@ def apply_action(state: MorphoState, action: Action, *, at: int) -> MorphoState:
     Raises:
         Infeasible: the contract would revert; `reason` among the facts is its own word for it.
     """
+    lent_shares = accrued(state).position.supply_shares
     state = project_state(state, at=at)
     if not isinstance(action, Withdraw | Supply | Borrow | Repay):
         return state
@@ -45,13 +46,13 @@ def apply_action(state: MorphoState, action: Action, *, at: int) -> MorphoState:
         )
     if action.asset != state.market.loan:
         raise Infeasible(f"{action.asset.symbol} is not in {state.market.label}", fix="choose an asset of the market")
-    return _on_the_loan_side(accrued(state), action)
+    return _on_the_loan_side(accrued(state), action, lent_shares)
 
 
-def _on_the_loan_side(state: MorphoState, action: Withdraw | Supply | Borrow | Repay) -> MorphoState:
+def _on_the_loan_side(state: MorphoState, action: Withdraw | Supply | Borrow | Repay, lent_shares: int) -> MorphoState:
     match action:
         case Withdraw():
-            return _withdraw(state, action)
+            return _withdraw(state, action, lent_shares)
         case Supply():
             return _supply(state, action)
         case Borrow():
@@ -76,11 +77,12 @@ def _supply_collateral(state: MorphoState, action: Supply) -> MorphoState:
     return _with_position(state, collateral=state.position.collateral + action.amount)
 
 
-def _withdraw(state: MorphoState, action: Withdraw) -> MorphoState:
+def _withdraw(state: MorphoState, action: Withdraw, lent_shares: int) -> MorphoState:
+    """Everything is `lent_shares`: those that there were when the call was made, without a fee that came meanwhile."""
     totals, held = state.totals, state.position.supply_shares
-    _require(bool(held if action.amount is None else action.amount), action, "inconsistent input")
+    _require(bool(lent_shares if action.amount is None else action.amount), action, "inconsistent input")
     if action.amount is None:
-        shares, assets = held, to_assets_down(held, totals.supply_assets, totals.supply_shares)
+        shares, assets = lent_shares, to_assets_down(lent_shares, totals.supply_assets, totals.supply_shares)
     else:
         shares, assets = to_shares_up(action.amount, totals.supply_assets, totals.supply_shares), action.amount
     _require(shares <= held, action, "arithmetic overflow or underflow")

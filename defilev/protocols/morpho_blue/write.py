@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from defilev.abi import Transaction, interface
 from defilev.model.plan import Action, Borrow, Repay, Supply, Withdraw
+from defilev.protocols.morpho_blue.math import accrued
 from defilev.protocols.morpho_blue.state import MorphoState
 
 __all__ = ["CONTRACT", "GAS", "transaction"]
@@ -31,7 +32,7 @@ def transaction(state: MorphoState, action: Action) -> Transaction:
             name = "withdrawCollateral"
             arguments = (params.words, state.position.collateral if amount is None else amount, owner, owner)
         case Withdraw(_, None):
-            name, arguments = "withdraw", (params.words, 0, state.position.supply_shares, owner, owner)
+            name, arguments = "withdraw", (params.words, 0, accrued(state).position.supply_shares, owner, owner)
         case Withdraw(_, amount):
             name, arguments = "withdraw", (params.words, amount, 0, owner, owner)
         case Repay(_, amount) if amount is not None and action.shares is None:

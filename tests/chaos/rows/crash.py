@@ -25,7 +25,7 @@ BOUNDARIES = (
 """Where a process may end, in the order in which it passes them; those from the nonce on once for each transaction."""
 
 OF_A_BUMP = ("bump_signed", "bump_durable", "bump_sent")
-ONCE = frozenset({"observed", "planned", "simulated", "finished"})
+ONCE = frozenset({"observed", "planned", "simulated", "verified", "finished"})
 FAULTS: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind != "set")
 OF_SENDING: frozenset[Kind] = frozenset({"drop_after", "blackhole", "dup"})
 READS = (
@@ -88,8 +88,14 @@ def killed_at_boundary(stage: Stage, random: Random) -> Seen:
         first={"kill_at": boundary, "kill_pass": 1 if boundary in ONCE else random.randrange(1, steps + 1)},
         rules=(fault(kind, random, steps=steps),),
         in_steps=in_steps,
+        job=nodes(stage.arena, random),
     )
     return seen_of(run_trial(stage.arena, spec))
+
+
+def nodes(arena: Arena, random: Random) -> dict[str, Any]:
+    """Return what a process is told of nodes: mostly one, sometimes three, of which the first fails."""
+    return {"rpc_urls": arena.nodes(3)} if random.random() < 0.25 else {}
 
 
 def killed_at_any_instant(stage: Stage, random: Random) -> Seen:
@@ -97,7 +103,8 @@ def killed_at_any_instant(stage: Stage, random: Random) -> Seen:
     in_steps = random.random() < 0.25
     cycle = CYCLE * STEPS[in_steps] / 2
     rules = (fault(random.choice(FAULTS), random),) if random.random() < 0.5 else ()
-    spec = Spec(kill_after=random.uniform(0, 1.5 * cycle), rules=rules, in_steps=in_steps)
+    job = nodes(stage.arena, random)
+    spec = Spec(kill_after=random.uniform(0, 1.5 * cycle), rules=rules, in_steps=in_steps, job=job)
     return seen_of(run_trial(stage.arena, spec))
 
 
@@ -167,7 +174,7 @@ def together(stage: Stage, random: Random) -> Seen:
 
 
 def apart(stage: Stage, random: Random) -> Seen:
-    """F10: two processes with one key, two journals and two signers begin together; at most one acts, one halts."""
+    """F10: two processes with one key, but two journals and two signers, begin together; one acts, the other halts."""
     arena = stage.arena
     arena.begin()
     other = arena.other_signer

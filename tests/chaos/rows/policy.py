@@ -267,7 +267,7 @@ ROWS = (
     Row(
         "F51",
         "a compromised planner asks the signer for anything",
-        f"{ILLEGAL_PER_TRIAL} illegal and {LEGAL_PER_TRIAL} legal transactions a trial, from `scripts/policy-trial`, "
+        f"{ILLEGAL_PER_TRIAL} illegal and {LEGAL_PER_TRIAL} legal transactions a trial from `scripts/policy-trial` "
         "to a signer's process",
         "nothing illegal is signed, nothing legal is refused; without a policy some would be signed",
         compromised_planner,

@@ -9,7 +9,7 @@ from random import Random
 
 from tests.chaos.arena import Arena
 
-__all__ = ["Mutant", "Row", "Seen", "Stage", "Trial", "check"]
+__all__ = ["Mutant", "Row", "Seen", "Stage", "Trial", "check", "row_of"]
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,12 @@ Trial = Callable[[Stage, Random], Seen]
 
 @dataclass(frozen=True)
 class Mutant:
-    """A defence taken away: `old`, which is in `file` exactly once, becomes `new`."""
+    """A defence taken away: `old`, which is in `file` exactly once, becomes `new`; `also` where it stands twice."""
 
     file: str
     old: str
     new: str
+    also: tuple[Mutant, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,11 @@ class Row:
     mutants: tuple[Mutant, ...] = ()
     trials: int = 100
     quick: int = 3
+
+
+def row_of(name: str, texts: tuple[str, str, str], trial: Trial, *mutants: Mutant) -> Row:
+    """Return a row; `texts` are the fault, how it is made, and what must come of it."""
+    return Row(name, *texts, trial, mutants, quick=2)
 
 
 def check(**claims: bool) -> tuple[str, ...]:

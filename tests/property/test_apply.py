@@ -11,12 +11,11 @@ from defilev.model.account import LendingAccount
 from defilev.model.plan import Action, Borrow, Repay, Supply, Withdraw
 from defilev.protocols import PROTOCOLS
 from tests.support.positions import Recipe, approve, give, open_position, recipes
-from tests.support.world import MARKETS, World
+from tests.support.world import EVERY_MARKET, World
 
 pytestmark = pytest.mark.world
 
 EXAMPLES = 1000 if os.environ.get("DEFILEV_FULL") else 40
-AAVE = PROTOCOLS["aave-v3"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Choice:
 
 choices = st.builds(
     Choice,
-    kind=st.sampled_from(("withdraw", "withdraw", "repay", "supply", "borrow")),
+    kind=st.sampled_from(("withdraw", "withdraw", "repay", "repay shares", "supply", "borrow")),
     place=st.integers(0, 5),
     share=st.integers(1, 9_999) | st.just(10_000) | st.just(10_001),
 )
@@ -38,7 +37,7 @@ choices = st.builds(
 
 def action_of(account: LendingAccount, choice: Choice) -> Action | None:
     """Return the action that `choice` means for the account, or `None` when it has no such leg."""
-    side = "borrow" if choice.kind in ("repay", "borrow") else "supply"
+    side = "supply" if choice.kind in ("withdraw", "supply") else "borrow"
     legs = [leg for leg in account.legs if leg.side == side]
     if not legs:
         return None
@@ -49,13 +48,16 @@ def action_of(account: LendingAccount, choice: Choice) -> Action | None:
             return Withdraw(leg.asset, None if choice.share > 10_000 else amount)
         case "repay":
             return Repay(leg.asset, None if choice.share > 10_000 else amount)
+        case "repay shares":
+            shares = PROTOCOLS[account.protocol].debt_shares(account, amount)
+            return Repay(leg.asset, amount if shares is None else 2 * amount + 10, shares=shares)
         case "supply":
             return Supply(leg.asset, amount)
         case _:
             return Borrow(leg.asset, max(amount // 20, 1))
 
 
-@pytest.mark.parametrize("market", MARKETS)
+@pytest.mark.parametrize("market", EVERY_MARKET)
 def test_an_action_does_what_the_contract_does(market: str, world_session: World) -> None:
     """After any action the predicted account equals the contract's to the wei; what we refuse, the contract refuses."""
 
@@ -80,17 +82,18 @@ def compare(world: World, market: str, recipe: Recipe, chosen: Choice) -> None:
         return
     fund(world, market, recipe, action)
     (before,) = world.read(market, [recipe.owner])
-    transaction = AAVE.transaction(before, action)
+    protocol = PROTOCOLS[before.protocol]
+    transaction = protocol.transaction(before, action)
     receipt = world.send(recipe.owner, transaction.to, transaction.data)
     (after,) = world.read(market, [recipe.owner])
     event(f"{action.kind} {'accepted' if receipt['status'] == '0x1' else 'refused'}")
 
     if receipt["status"] == "0x1":
-        predicted = AAVE.apply(before, action, at=after.block.timestamp)
+        predicted = protocol.apply(before, action, at=after.block.timestamp)
         assert figures(after) == figures(predicted)
     else:
         with pytest.raises(Infeasible):
-            AAVE.apply(before, action, at=after.block.timestamp)
+            protocol.apply(before, action, at=after.block.timestamp)
 
 
 def fund(world: World, market: str, recipe: Recipe, action: Action) -> None:
