@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from defilev.errors import RpcMalformed, RpcRejected, RpcTimeout
+from defilev.errors import RpcBusy, RpcDenied, RpcMalformed, RpcRejected, RpcTimeout
 from defilev.model.request import Address, LogFilter
 
 __all__ = ["MOST_REQUESTS", "FetchLogs", "Found", "Search", "search_logs"]
@@ -20,7 +20,8 @@ MOST_REQUESTS = 400
 
 SMALLEST_SPAN = 250
 _SHRINK, _GROW = 8, 2
-_RATE_LIMIT = -32005
+_TOO_MANY = "results"
+"""What nodes that have one code for both say of too many logs, and not of too many requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def search_logs(
         try:
             named = [found_topics for each in filters for found_topics in fetch(each, start, end)]
         except (RpcRejected, RpcTimeout) as refusal:
-            if end - start < SMALLEST_SPAN or refusal.facts.get("code") == _RATE_LIMIT:
+            if end - start < SMALLEST_SPAN or not _may_be_the_range(refusal):
                 raise
             span = max((end - start + 1) // _SHRINK, SMALLEST_SPAN)
             continue
@@ -65,6 +66,13 @@ def search_logs(
             markets[owner] = markets.get(owner, frozenset()) | {market}
         start, span = end + 1, span * _GROW
     return Search(markets, start - 1)
+
+
+def _may_be_the_range(refusal: RpcRejected | RpcTimeout) -> bool:
+    """Return whether fewer blocks may be served: not by a node that denies the method, or has enough of requests."""
+    if isinstance(refusal, RpcBusy):
+        return _TOO_MANY in str(refusal.facts.get("message"))
+    return not isinstance(refusal, RpcDenied)
 
 
 def _decoded(found: Found, topics: Sequence[str]) -> tuple[Address, str]:

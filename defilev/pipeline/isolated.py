@@ -56,9 +56,10 @@ def isolated_markets(
 
 def is_called(position: LendingAccount | Plan, wanted: str) -> bool:
     """Return whether the market of `position` is meant by `wanted`: its name or id, its label, or an id's beginning."""
-    if wanted == position.market or wanted.casefold() == position.market_label.casefold():
+    asked = wanted.casefold()
+    if asked in (position.market.casefold(), position.market_label.casefold()):
         return True
-    return bool(_PART_OF_ID.fullmatch(wanted.lower())) and position.market.startswith(wanted.lower())
+    return bool(_PART_OF_ID.fullmatch(asked)) and position.market.startswith(asked)
 
 
 def _searched(

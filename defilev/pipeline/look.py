@@ -7,7 +7,7 @@ from contextlib import suppress
 from difflib import get_close_matches
 
 from defilev.config.cache import MetadataCache
-from defilev.errors import Infeasible, NoSuchMarket, NotDeployed, UnknownName
+from defilev.errors import Infeasible, NotDeployed, UnknownName
 from defilev.model.account import LendingAccount
 from defilev.model.book import MarketEntry
 from defilev.model.request import Address, Read
@@ -154,10 +154,10 @@ def _read(
 
 
 def _optional(read: Read[AccountsRead], entry: MarketEntry, *, named: bool) -> Read[AccountsRead | None]:
-    """Return `None` for a market that nobody named and that is not there; a deployment must be."""
-    if named:
+    """Return `None` for a market that nobody named and that is not there; an isolated one was named by its id."""
+    if named or entry.deployment:
         return (yield from read)
-    with suppress(NoSuchMarket if entry.deployment else NotDeployed):
+    with suppress(NotDeployed):
         return (yield from read)
     return None
 

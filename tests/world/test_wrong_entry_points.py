@@ -16,7 +16,12 @@ from tests.support.world import World
 pytestmark = pytest.mark.world
 
 NOWHERE = Address("0x" + "de" * 20)
-KEYS = {"aave-v3": "pool_addresses_provider", "sparklend": "pool_addresses_provider", "compound-v3": "comet"}
+KEYS = {
+    "aave-v3": "pool_addresses_provider",
+    "sparklend": "pool_addresses_provider",
+    "compound-v3": "comet",
+    "morpho-blue": "morpho",
+}
 ELSEWHERE: dict[str, Callable[[World], Address]] = {
     "no code": lambda _: NOWHERE,
     "a token": lambda world: world.token("WETH"),
@@ -32,7 +37,8 @@ def test_an_entry_point_that_leads_elsewhere_is_named(world: World, protocol: st
     entry = MarketEntry(protocol, "usdc", {KEYS[protocol]: address})
     block = world.head()
     fetch = world.reader(block).fetch
-    read = PROTOCOLS[protocol].read_accounts(entry, [world.account("mixed")], chain_id=world.chain_id, block=block)
+    one = entry.isolated("0x" + "12" * 32) if PROTOCOLS[protocol].is_isolated else entry
+    read = PROTOCOLS[protocol].read_accounts(one, [world.account("mixed")], chain_id=world.chain_id, block=block)
 
     for asked in (read, PROTOCOLS[protocol].identify(entry)):
         with pytest.raises(NotDeployed, match=address):
