@@ -10,6 +10,10 @@ from defilev.model.account import Leg, LendingAccount, Notice, Price, SelfCheck,
 from defilev.model.exposure import Driver, Exposure, Term
 from defilev.model.request import Address, Block
 from defilev.model.token import Token
+from defilev.report.health import HealthView
+from defilev.report.health_report import ChainView, HealthReport
+from defilev.report.total import total_of
+from defilev.risk.holdings import holdings_of
 from defilev.risk.prices import PriceLimits
 from defilev.risk.status import HealthLimits
 from defilev.units import BPS, RAY, WAD, Bps, Ray, Wad, to_raw
@@ -28,6 +32,7 @@ __all__ = [
     "a_borrow",
     "a_driver",
     "a_price",
+    "a_report",
     "a_supply",
     "a_term",
     "an_account",
@@ -157,6 +162,13 @@ def an_account(
         warnings=tuple(warnings),
         state=None,
     )
+
+
+def a_report(*views: HealthView) -> HealthReport:
+    """The report of `views`, read on Ethereum eleven seconds after the block."""
+    holdings = [holding for view in views for holding in holdings_of(exposure_of(view.account))]
+    total = total_of([(view, Decimal(1)) for view in views], (), holdings) if views else None
+    return HealthReport((ChainView("ethereum", 1, BLOCK, "latest", 11),), views, total=total)
 
 
 def exposure_of(account: LendingAccount) -> Exposure:

@@ -138,7 +138,7 @@ class Endpoints:
         """Return the newest block of each endpoint, and charge those that lag with a failure."""
         said = ask_all(self, lambda endpoint: endpoint.node.block("latest"))
         shown = [one.value for one in said if one.error is None]
-        newest = _believed(shown)
+        newest = max(shown, key=lambda head: head.number, default=None)
         fresh = {}
         for one in said:
             if one.error is not None or newest is None:
@@ -172,7 +172,7 @@ class Endpoints:
 
     def _accept(self, head: Block) -> None:
         shown = [endpoint.node.newest for endpoint in self._endpoints]
-        newest = _believed([block for block in shown if block]) or head
+        newest = max((block for block in shown if block), key=lambda block: block.number, default=head)
         if is_stale(head, newest=newest):
             raise BlockUnavailable(
                 f"the node's newest block {head.number} is {newest.number - head.number} blocks behind",
@@ -196,12 +196,6 @@ def ask_all(endpoints: Sequence[Endpoint] | Endpoints, ask: Callable[[Endpoint],
 
     with ThreadPoolExecutor(len(endpoints)) as threads:
         return list(threads.map(said, endpoints))
-
-
-def _believed(heads: Sequence[Block]) -> Block | None:
-    """Return the newest block that a second node has reached too, where there are three or more; `None` of none."""
-    ranked_heads = sorted(heads, key=lambda head: head.number, reverse=True)
-    return ranked_heads[1] if len(ranked_heads) > 2 else next(iter(ranked_heads), None)
 
 
 def is_stale(head: Block, *, newest: Block) -> bool:

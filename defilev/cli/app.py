@@ -11,7 +11,6 @@ import typer
 from typer.core import TyperGroup, TyperOption
 from typer.main import get_command
 
-from defilev import __version__
 from defilev.cli.accuracy import accuracy
 from defilev.cli.arguments import hoisted
 from defilev.cli.config import app as config
@@ -31,6 +30,7 @@ from defilev.cli.target import target
 from defilev.cli.wallet import app as wallet
 from defilev.cli.watch import watch
 from defilev.errors import DefilevError, UsageError
+from defilev.version import __version__
 
 __all__ = ["main", "root_command"]
 
@@ -135,6 +135,9 @@ def _root(
         list[str] | None,
         typer.Option(metavar="FILE", help="An address book laid over the shipped ones; may be given several times."),
     ] = None,
+    book: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Your book file: names, chains, and what no chain shows.")
+    ] = None,
     config: Annotated[
         str | None, typer.Option(metavar="FILE", help="Read in place of ./defilev.toml and your config file.")
     ] = None,
@@ -158,6 +161,7 @@ def _root(
             chain=chain,
             block=block,
             address_book=tuple(address_book or ()),
+            book=book,
             config=config,
             profile=profile,
             json=json,

@@ -8,7 +8,9 @@ from defilev.errors import UsageError
 
 __all__ = ["ROOT_FLAGS", "ROOT_VALUES", "hoisted"]
 
-ROOT_VALUES = frozenset({"--rpc-url", "--chain", "--block", "--address-book", "--config", "--profile", "--color"})
+ROOT_VALUES = frozenset(
+    {"--rpc-url", "--chain", "--block", "--address-book", "--book", "--config", "--profile", "--color"}
+)
 """Root options that take a value."""
 ROOT_FLAGS = frozenset({"--json", "--quiet", "-v", "--verbose", "--no-input"})
 """Root options that do not."""

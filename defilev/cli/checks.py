@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from defilev import __version__
 from defilev.errors import DefilevError
+from defilev.version import __version__
 
 if TYPE_CHECKING:
     from defilev.config.loading import LoadedSettings
@@ -34,10 +34,11 @@ class Check:
 
 
 def machine_checks(loaded: LoadedSettings) -> Iterator[Check]:
-    """Yield a check of Python, defilev, the settings, anvil and the keystores."""
+    """Yield a check of Python, defilev, the settings, the book, anvil and the keystores."""
     yield _python()
     yield Check("defilev", "ok", __version__)
     yield _settings(loaded)
+    yield _book(loaded)
     yield _anvil(loaded)
     yield _keystores(loaded.values.keystore_dir)
 
@@ -56,6 +57,19 @@ def _settings(loaded: LoadedSettings) -> Check:
         return Check("settings", "warning", text, "give them as flags, variables or in your own config file")
     count = len(loaded.origins)
     return Check("settings", "ok", f"{count} set" if count else "defaults")
+
+
+def _book(loaded: LoadedSettings) -> Check:
+    from defilev.config.book_file import book_in_use
+
+    try:
+        book = book_in_use(loaded.values)
+    except DefilevError as error:
+        return Check("book", "problem", error.fact, error.fix)
+    if book is None:
+        return Check("book", "ok", "none: needed only for names such as @main")
+    overlays = len(book.options) + len(book.positions)
+    return Check("book", "ok", f"{len(book.owners)} owners, {len(book.chains)} chains, {overlays} overlays")
 
 
 def _anvil(loaded: LoadedSettings) -> Check:

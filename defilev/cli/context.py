@@ -11,7 +11,10 @@ import typer
 from defilev.cli.output import Color, Output
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from defilev.config.loading import LoadedSettings
+    from defilev.model.book_file import BookFile
 
 __all__ = ["GlobalOptions", "Run", "load", "options", "output", "run_of"]
 
@@ -24,6 +27,7 @@ class GlobalOptions:
     chain: str | None = None
     block: str | None = None
     address_book: tuple[str, ...] = ()
+    book: str | None = None
     config: str | None = None
     profile: str | None = None
     json: bool = False
@@ -61,12 +65,29 @@ class Run:
                 "chain": given.chain,
                 "block": given.block,
                 "address_book": given.address_book,
+                "book": given.book,
                 "color": given.color,
             }
             config = Path(given.config) if given.config else None
             self._settings = load_settings(flags, config=config, profile=given.profile)
             self.output.color = self._settings.values.color
         return self._settings
+
+    def book_for(self, who: Sequence[str]) -> BookFile | None:
+        """Return the book in use when `who` has a name of one, or nothing else names a node; else it is not read.
+
+        Raises as `load_book_file` does.
+        """
+        from defilev.config.book_file import book_in_use
+        from defilev.pipeline.people import names_of_book
+
+        settings = self.load().values
+        return book_in_use(settings) if names_of_book(who) or not settings.rpc_url else None
+
+    @property
+    def is_url_given(self) -> bool:
+        """Whether the node was named on the command line."""
+        return bool(self.options.rpc_url)
 
 
 def run_of(ctx: typer.Context) -> Run:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import traceback
 from typing import Any
 
 from defilev.chain.redaction import redact_urls
 from defilev.errors import ConditionBreached, Declined, DefilevError
+from defilev.report.failure import anchor, failure_fields, printable, text_of
 
-__all__ = ["anchor", "describe", "failure_document", "text_of", "unexpected"]
+__all__ = ["describe", "failure_document", "unexpected"]
 
 _PREFIXES: dict[type[DefilevError], str] = {ConditionBreached: "condition breached", Declined: "declined"}
-
-
-def anchor(name: str) -> str:
-    """Return where docs/errors.md describes a class: `RpcTimeout` is `rpc-timeout`."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()
 
 
 def describe(error: DefilevError) -> tuple[str, list[str]]:
@@ -28,21 +23,12 @@ def describe(error: DefilevError) -> tuple[str, list[str]]:
         facts["docs"] = f"docs/errors.md#{anchor(type(error).__name__)}"
     width = max((len(name) for name in facts), default=0)
     lines = [f"  {name:{width}}  {value}" for name, value in facts.items()]
-    return prefix, [text_of(error.fact), *lines, f"fix: {_printable(error.fix)}"]
+    return prefix, [text_of(error.fact), *lines, f"fix: {printable(error.fix)}"]
 
 
 def failure_document(error: DefilevError) -> dict[str, Any]:
     """Return the JSON document of a failure; numbers are strings."""
-    name = type(error).__name__
-    return {
-        "schema": "defilev/error@1",
-        "error": name,
-        "exit_code": error.exit_code,
-        "fact": text_of(error.fact),
-        "facts": {key: text_of(value) for key, value in error.facts.items()},
-        "fix": _printable(error.fix),
-        "docs": f"docs/errors.md#{anchor(name)}",
-    }
+    return {"schema": "defilev/error@1", **failure_fields(error)}
 
 
 def unexpected(error: BaseException, *, is_verbose: bool) -> DefilevError:
@@ -53,15 +39,3 @@ def unexpected(error: BaseException, *, is_verbose: bool) -> DefilevError:
     fact = f"unexpected {type(error).__name__}" + (f": {said}" if said else "")
     fix = "report this with the command and the lines above" if is_verbose else "run it again with -v and report it"
     return DefilevError(fact, fix=fix)
-
-
-def text_of(value: object) -> str:
-    """Return a value on one line, with the secret parts of URLs masked."""
-    if isinstance(value, list | tuple | set | frozenset):
-        return ", ".join(text_of(item) for item in value)
-    return redact_urls(_printable(str(value)))
-
-
-def _printable(text: str) -> str:
-    spaced = " ".join(text.split())
-    return "".join(character for character in spaced if character.isprintable())

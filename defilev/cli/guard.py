@@ -210,5 +210,5 @@ def install(
     from defilev.cli.guarding import installed
 
     load(ctx)
-    text = installed(kind, rules=rules, is_broadcasting=broadcast, password_file=password_file)
+    text = installed(run_of(ctx), kind, rules=rules, is_broadcasting=broadcast, password_file=password_file)
     output(ctx).result(text)

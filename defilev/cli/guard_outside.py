@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from defilev import __version__
+from defilev.cli.who import names_in_book
 from defilev.config.guard_rules import load_guard_rules
 from defilev.config.values import parse_duration
 from defilev.errors import ConfigurationError, Refused, UnknownName, UsageError
@@ -88,7 +89,7 @@ def tried_alerts(run: Run, file: Path) -> dict[str, str]:
     Raises:
         UsageError: the rules name none.
     """
-    rules = load_guard_rules(file).alerts
+    rules = load_guard_rules(file, names=names_in_book(run)).alerts
     sinks = built(rules, is_json=run.output.json)
     if (heartbeat := built_heartbeat(rules)) is not None:
         sinks["heartbeat"] = heartbeat

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from defilev.cli.consent import require_own_settings
 from defilev.cli.guard_outside import Outside, require_heard
 from defilev.cli.keys import keystore_path, password_for, remote_signer, unlock
+from defilev.cli.who import names_in_book
 from defilev.config.guard_rules import load_guard_rules
 from defilev.config.values import parse_duration
 from defilev.errors import ConditionBreached, KeyFailure, Refused, UnknownName, UsageError
@@ -50,15 +51,9 @@ if TYPE_CHECKING:
     from defilev.model.guard_rules import AccountRule, GuardRules
     from defilev.model.request import Address
 
-__all__ = ["Guarding", "checked", "explained", "installed", "looked_up", "names_of", "schedule_of", "switch"]
+__all__ = ["Guarding", "checked", "explained", "installed", "looked_up", "schedule_of", "switch"]
 
 SHORTEST_LEASE, LONGEST_LEASE = 3.0, 20.0
-
-
-def names_of(run: Run) -> Mapping[str, Address]:
-    """Return the addresses that rules may call by name."""
-    del run
-    return {}
 
 
 def schedule_of(*, every: str | None, cron: str | None, on_block: bool) -> Schedule:
@@ -72,7 +67,7 @@ def schedule_of(*, every: str | None, cron: str | None, on_block: bool) -> Sched
 
 def checked(run: Run, file: Path) -> tuple[GuardRules, bool]:
     """Return the rules, and whether they were held against a chain; raises `RulesInvalid` or `DataError`."""
-    rules = load_guard_rules(file, names=names_of(run))
+    rules = load_guard_rules(file, names=names_in_book(run))
     settings = run.load().values
     if not settings.rpc_url:
         return rules, False
@@ -86,7 +81,7 @@ def checked(run: Run, file: Path) -> tuple[GuardRules, bool]:
 
 def looked_up(run: Run, file: Path) -> tuple[GuardRules, dict[str, Any]]:
     """Return the rules, and what the journal knows of them."""
-    rules = load_guard_rules(file, names=names_of(run))
+    rules = load_guard_rules(file, names=names_in_book(run))
     found = open_for_reading(place_of(run.load().values.journal))
     if found is None:
         return rules, {"decisions": {}, "leases": [], "switches": []}
@@ -132,10 +127,10 @@ def explained(run: Run, number: int) -> tuple[dict[str, Any], dict[str, Any]]:
     return json.loads(decisions[-1]["document"]), record
 
 
-def installed(kind: str, *, rules: Path, is_broadcasting: bool, password_file: Path | None) -> str:
+def installed(run: Run, kind: str, *, rules: Path, is_broadcasting: bool, password_file: Path | None) -> str:
     """Return the text of a unit or a crontab line; raises `UsageError` for another kind."""
     program = Path(sys.argv[0]).absolute()
-    digest = load_guard_rules(rules).digest if is_broadcasting else None
+    digest = load_guard_rules(rules, names=names_in_book(run)).digest if is_broadcasting else None
     acting = ["--broadcast", "--confirm-rules", digest] if digest else []
     command = [str(program), "--no-input", "guard", "run", "--rules", str(rules.absolute()), *acting]
     if kind == "systemd":
@@ -160,7 +155,7 @@ class Guarding:
     def run_all(self) -> None:
         """Tick until told to stop; raises a `DefilevError` at whatever forbids going on."""
         loaded = self.run.load()
-        rules = load_guard_rules(self.file, names=names_of(self.run))
+        rules = load_guard_rules(self.file, names=names_in_book(self.run))
         if self.is_broadcasting:
             require_own_settings(loaded, unused=frozenset())
         session = connect(loaded.values)

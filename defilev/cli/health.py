@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
-from defilev.cli.context import load, output
+from defilev.cli.context import Run, run_of
 from defilev.cli.scenarios import parse_changes, parse_health_limit, parse_shocks
-from defilev.errors import ConditionBreached, SearchIncomplete
+from defilev.errors import UsageError
 
 if TYPE_CHECKING:
     from defilev.cli.output import Output
-    from defilev.report.health import HealthReport, HealthView
+    from defilev.model.book_file import MarketChoice
+    from defilev.report.health_report import HealthReport, Scenarios
 
-__all__ = ["health"]
+__all__ = ["Market", "Protocols", "Who", "choices_of", "health"]
 
-Who = Annotated[list[str], typer.Argument(metavar="WHO…", help="Addresses or ENS names.", show_default=False)]
+Who = Annotated[
+    list[str],
+    typer.Argument(metavar="WHO…", help="Addresses, ENS names, @NAME of your book, or @all.", show_default=False),
+]
 Protocols = Annotated[
     list[str] | None, typer.Option("-p", "--protocol", metavar="PROTOCOL", help="Only this protocol; may be repeated.")
 ]
@@ -41,6 +45,11 @@ Shock = Annotated[
         help="Health after this change of an asset's feed and all that is priced from it; several happen together.",
     ),
 ]
+Format: TypeAlias = Literal["table", "json", "csv"]
+Formats = Annotated[
+    Format | None,
+    typer.Option("--format", help="How to print: table, json (as --json), or csv, a line for each account."),
+]
 
 
 def health(
@@ -51,83 +60,83 @@ def health(
     fail_below: FailBelow = None,
     stress: Stress = None,
     shock: Shock = None,
+    format: Formats = None,
 ) -> None:
-    """Show how close accounts are to liquidation, at one block and checked against the contract.
+    """Show how close accounts are to liquidation, on every market at one block, checked against the contracts.
 
     Example: defilev health 0xADDRESS --stress -10%,-20% --fail-below 1.4
     """
+    from defilev.cli.health_outcome import note_left_out, require_complete, require_healthy, suggestion
+    from defilev.report.health_report import Scenarios
+
+    run = run_of(ctx)
+    shape = _shape(format, run.output)
     limit = None if fail_below is None else parse_health_limit(fail_below)
-    changes = () if stress is None else parse_changes(stress)
-    shocks = parse_shocks(shock or ())
-    report, shortfalls = _read(ctx, who, tuple(protocol or ()), market, changes, shocks)
-    out = output(ctx)
-    _print(report, out)
+    scenarios = Scenarios(() if stress is None else parse_changes(stress), parse_shocks(shock or ()))
+    report = _report(run, who, choices_of(protocol or (), market), scenarios)
+    _print(report, run.output, shape)
+    note_left_out(report, run.output)
     if limit is not None:
-        _require(report, limit)
-    if shortfalls:
-        raise shortfalls[0]
-    if endangered := [view for view in report.views if view.status != "OK"]:
-        out.next(_plan(_worst(endangered), load(ctx).values.status.low))
+        require_healthy(report, limit)
+    require_complete(report)
+    if command := suggestion(report, run.load().values.status.low):
+        run.output.next(command)
 
 
-def _read(
-    ctx: typer.Context,
-    who: list[str],
-    protocols: tuple[str, ...],
-    market: str | None,
-    changes: tuple[Decimal, ...],
-    shocks: tuple[tuple[str, Decimal], ...],
-) -> tuple[HealthReport, Sequence[SearchIncomplete]]:
-    """Return the report, and what of the chain could not be searched for more."""
-    from defilev.cli.health_report import health_report, require_well_formed, resolve_owners
-    from defilev.pipeline.session import connect
-
-    require_well_formed(who)
-    with output(ctx).stage("observe"):
-        session = connect(load(ctx).values)
-        try:
-            owners = resolve_owners(session, who)
-            report = health_report(session, owners, protocols=protocols, market=market, changes=changes, shocks=shocks)
-            return report, session.shortfalls
-        finally:
-            session.close()
+def _shape(asked: Format | None, out: Output) -> Format:
+    """Return how to print; `--json` says it too."""
+    if out.json and asked not in {None, "json"}:
+        raise UsageError(f"--json and --format {asked} contradict each other", fix="give one of them")
+    out.json = out.json or asked == "json"
+    return "json" if out.json else asked or "table"
 
 
-def _print(report: HealthReport, out: Output) -> None:
-    from defilev.report.health_json import health_document
-    from defilev.report.health_text import health_text
+def choices_of(protocols: Sequence[str], market: str | None) -> tuple[MarketChoice, ...]:
+    """Return the markets that the flags name; none when they name none."""
+    from defilev.model.book_file import MarketChoice
 
-    if out.json:
-        out.document(health_document(report))
-    else:
-        out.result(health_text(report, width=out.width, ink=out.ink))
+    if not protocols and market is None:
+        return ()
+    return tuple(MarketChoice(protocol, market) for protocol in protocols or (None,))
 
 
-def _require(report: HealthReport, limit: Decimal) -> None:
-    """Raise `ConditionBreached` when an account's health factor is below `limit`; nothing owed is never below."""
-    from defilev.report.figures import health as health_figure
+def _report(run: Run, who: list[str], choices: tuple[MarketChoice, ...], scenarios: Scenarios) -> HealthReport:
+    from defilev.cli.health_outcome import require_something
+    from defilev.pipeline.everywhere import connected, read_chains, resolved
+    from defilev.pipeline.nodes import nodes_of_all
+    from defilev.pipeline.overlays import overlays_of
+    from defilev.pipeline.people import names_of_book, people
+    from defilev.report.health_report import health_report
 
-    below = [view for view in report.views if view.health_factor is not None and view.health_factor < limit]
-    if not below:
-        return
-    worst = _worst(below)
-    figure = health_figure(worst.health_factor, against=limit)
-    others = {} if len(below) == 1 else {"below": [_place(view) for view in below]}
-    raise ConditionBreached(
-        f"health factor {figure} of {_place(worst)} is below --fail-below {limit}", fix=_plan(worst, limit), **others
+    book = run.book_for(who)
+    by_book = book if names_of_book(who) else None
+    asked = people(who, book)
+    nodes = nodes_of_all(run.load().values, book, asked, is_url_given=run.is_url_given)
+    with run.output.stage("observe"), connected(nodes) as chains:
+        whose = resolved(chains, asked)
+        readings, unread = read_chains(chains, whose, choices or (by_book.markets if by_book else ()))
+    require_something(readings, unread)
+    return health_report(
+        readings,
+        unread,
+        asked={address: person for person, address in whose},
+        scenarios=scenarios,
+        overlays=overlays_of(by_book, asked) if by_book and not choices else (),
+        now=int(time.time()),
+        is_book=by_book is not None,
     )
 
 
-def _place(view: HealthView) -> str:
-    return f"{view.account.owner} {view.account.protocol} {view.account.market_name}"
+def _print(report: HealthReport, out: Output, shape: Format) -> None:
+    if shape == "json":
+        from defilev.report.health_json import health_document
 
+        out.document(health_document(report))
+    elif shape == "csv":
+        from defilev.report.records import health_csv
 
-def _worst(views: Sequence[HealthView]) -> HealthView:
-    return min(views, key=lambda view: view.health_factor or Decimal(0))
+        out.result(health_csv(report))
+    else:
+        from defilev.report.health_text import health_text
 
-
-def _plan(view: HealthView, limit: Decimal) -> str:
-    """Return the command that plans to bring an account's health factor up to `limit`."""
-    account = view.account
-    market = "" if account.market == "main" else f" --market {account.market}"
-    return f"defilev plan {account.owner} -p {account.protocol}{market} --to-health-factor {limit} -o plan.json"
+        out.result(health_text(report, width=out.width, ink=out.ink))

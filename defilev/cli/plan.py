@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from defilev.cli.context import load, output
+from defilev.cli.context import load, output, run_of
 
 if TYPE_CHECKING:
-    from defilev.config.settings import Settings
     from defilev.model.plan import Plan
     from defilev.pipeline.planning import PlanQuestion
 
 __all__ = ["plan"]
 
-Who = Annotated[str, typer.Argument(metavar="WHO", help="An address or ENS name.", show_default=False)]
+Who = Annotated[
+    str, typer.Argument(metavar="WHO", help="An address, an ENS name, or @NAME of your book.", show_default=False)
+]
 Protocol = Annotated[str, typer.Option("-p", "--protocol", metavar="PROTOCOL", help="The protocol of the position.")]
 Market = Annotated[
     str | None, typer.Option("--market", metavar="NAME", help="The market: its name, or the beginning of its id.")
@@ -86,27 +87,20 @@ def plan(
     made = _made(ctx, who, protocol, market, question)
     _print(ctx, made)
     if out is not None:
-        _write(ctx, made, out)
+        _write(ctx, who, made, out)
 
 
 def _made(ctx: typer.Context, who: str, protocol: str, market: str | None, question: PlanQuestion) -> Plan:
-    from defilev.cli.health_report import require_well_formed
+    from defilev.cli.who import one_account
     from defilev.pipeline.look import read_account
-    from defilev.pipeline.names import resolve
     from defilev.pipeline.planning import make_plan
-    from defilev.pipeline.session import connect
 
-    require_well_formed([who])
     out = output(ctx)
-    settings: Settings = load(ctx).values
-    session = connect(settings)
-    try:
+    with one_account(run_of(ctx), who) as (session, owner):
         with out.stage("observe"):
-            account = read_account(session, resolve(session, who), protocol=protocol, market=market)
+            account = read_account(session, owner, protocol=protocol, market=market)
         with out.stage("plan"):
             return make_plan(session, account, question)
-    finally:
-        session.close()
 
 
 def _print(ctx: typer.Context, made: Plan) -> None:
@@ -121,12 +115,13 @@ def _print(ctx: typer.Context, made: Plan) -> None:
         out.result(plan_text(made, width=out.width, ink=ink(color=out.has_color(sys.stdout))))
 
 
-def _write(ctx: typer.Context, made: Plan, path: Path) -> None:
+def _write(ctx: typer.Context, who: str, made: Plan, path: Path) -> None:
     from defilev.cli.plan_file import write_document
+    from defilev.cli.who import typed_again
     from defilev.plan import plan_document
 
     write_document(path, plan_document(made))
     out = output(ctx)
     out.note(f"wrote {path}")
     market = "" if made.market == "main" else f" --market {made.market}"
-    out.next(f"defilev rebalance {made.owner} -p {made.protocol}{market} --plan {path}")
+    out.next(f"defilev rebalance {typed_again(run_of(ctx), who, made.owner)} -p {made.protocol}{market} --plan {path}")

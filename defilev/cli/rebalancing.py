@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from defilev.cli.consent import ask, require_confirmed_hash, require_own_settings
-from defilev.cli.health_report import require_well_formed
 from defilev.cli.keys import keystore_path, password_for, remote_signer, require_one_signer, unlock
 from defilev.cli.plan_file import read_plan, write_document
 from defilev.cli.resuming import Rest
+from defilev.cli.who import one_account
 from defilev.errors import PlanUnreadable
 from defilev.execute.policy import check_plan
 from defilev.execute.public_keys import assert_key_allowed
@@ -25,10 +25,9 @@ from defilev.pipeline.acting import (
 )
 from defilev.pipeline.isolated import is_called
 from defilev.pipeline.look import read_account
-from defilev.pipeline.names import resolve
 from defilev.pipeline.planning import PlanQuestion, make_plan
 from defilev.pipeline.proving import require_fork, require_proven
-from defilev.pipeline.session import Session, connect
+from defilev.pipeline.session import Session
 from defilev.pipeline.trying import account_of, require_kept, require_unexpired, try_plan
 from defilev.plan import plan_document
 from defilev.report.execution_text import agreement_text, dissent_text, event_text, execution_text, signed_text
@@ -92,26 +91,22 @@ class Rebalancing:
     def run_all(self) -> None:
         """Do what was wanted; raises a `DefilevError` at the first thing that forbids going on."""
         loaded = self.run.load()
-        require_well_formed([self.who])
         if self.wanted.mode != "dry-run":
             require_own_settings(loaded, unused=self.wanted.limits)
         if self.wanted.mode in {"sign-only", "broadcast"}:
             require_fork(self.protocol, self.wanted.engine)
         chosen = self.authority
         require_one_signer(account=chosen.account, keystore=chosen.keystore, signer=chosen.signer)
-        session = connect(loaded.values)
-        try:
-            self._with(session)
-        finally:
-            session.close()
+        with one_account(self.run, self.who) as (session, owner):
+            self._with(session, owner)
 
-    def _with(self, session: Session) -> None:
+    def _with(self, session: Session, owner: Address) -> None:
         question = self.wanted.question
         if self.wanted.resume:
-            question, session = self._rest(session)
+            question, session = self._rest(session, owner)
             if question is None:
                 return
-        plan = self._plan(session, question)
+        plan = self._plan(session, owner, question)
         require_confirmed_hash(plan, self.authority.confirm_plan)
         check_plan(plan, policy=policy_of(session, account_of(session, plan)))
         self._say(lambda: plan_text(plan, width=self.run.output.width, ink=self.run.output.ink))
@@ -127,16 +122,15 @@ class Rebalancing:
             case "broadcast":
                 self._send(session, plan, report)
 
-    def _rest(self, session: Session) -> tuple[PlanQuestion | None, Session]:
+    def _rest(self, session: Session, owner: Address) -> tuple[PlanQuestion | None, Session]:
         """Bring in what is open, when that was asked for; return what is left to plan, at the block after it."""
-        rest = Rest(self.run.output, resolve(session, self.who), self.protocol, self.market)
+        rest = Rest(self.run.output, owner, self.protocol, self.market)
         if self.wanted.mode != "broadcast":
             return rest.looked_up(session), session
         return rest.taken_up(session, open_signer=self._signing(session, rest.owner), tell=self._tell(None))
 
-    def _plan(self, session: Session, question: PlanQuestion | None) -> Plan:
+    def _plan(self, session: Session, owner: Address, question: PlanQuestion | None) -> Plan:
         out = self.run.output
-        owner = resolve(session, self.who)
         if self.wanted.plan_file is not None:
             plan = read_plan(self.wanted.plan_file)
             is_market = self.market is None or is_called(plan, self.market)

@@ -57,10 +57,9 @@ def simulate(
 def print_report(plan: Plan, report: SimulationReport, out: Output) -> None:
     """Print what came of a simulation."""
     from defilev.report.ink import ink
-    from defilev.report.simulation_json import simulation_document
     from defilev.report.simulation_text import simulation_text
 
     if out.json:
-        out.document(simulation_document(report))
+        out.document(report.to_document())
     else:
         out.result(simulation_text(plan, report, width=out.width, ink=ink(color=out.has_color(sys.stdout))))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from defilev.cli.context import load, output
+from defilev.cli.context import load, output, run_of
 
 if TYPE_CHECKING:
     from defilev.model.account import LendingAccount
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["target"]
 
-Who = Annotated[str, typer.Argument(metavar="WHO", help="An address or ENS name.", show_default=False)]
+Who = Annotated[
+    str, typer.Argument(metavar="WHO", help="An address, an ENS name, or @NAME of your book.", show_default=False)
+]
 Protocol = Annotated[str, typer.Option("-p", "--protocol", metavar="PROTOCOL", help="The protocol of the position.")]
 Market = Annotated[
     str | None, typer.Option("--market", metavar="NAME", help="The market: its name, or the beginning of its id.")
@@ -116,7 +118,8 @@ def target(
 
     Example: defilev target 0xADDRESS -p aave-v3 --volatility 65% --explain
     """
-    from defilev.cli.target_question import TargetFlags, target_question, usual_preferences
+    from defilev.cli.target_question import TargetFlags, target_question
+    from defilev.pipeline.targeting import usual_preferences
 
     question = target_question(
         TargetFlags(
@@ -142,42 +145,39 @@ def target(
     )
     account, found, chain = _found(ctx, who, protocol, market, question)
     _print(ctx, account, found, chain_name=chain, explain=explain)
+    if found is not None:
+        _next(ctx, who, found)
 
 
 def _found(
     ctx: typer.Context, who: str, protocol: str, market: str | None, question: TargetQuestion
 ) -> tuple[LendingAccount, Target | None, str]:
-    from defilev.cli.health_report import exposure_of, require_well_formed
+    from defilev.cli.who import one_account
+    from defilev.pipeline.exposing import exposure_of
     from defilev.pipeline.look import read_account
-    from defilev.pipeline.names import resolve
-    from defilev.pipeline.session import connect
     from defilev.pipeline.targeting import make_target
 
-    require_well_formed([who])
     out = output(ctx)
-    session = connect(load(ctx).values)
-    try:
+    with one_account(run_of(ctx), who) as (session, owner):
         with out.stage("observe"):
-            account = read_account(session, resolve(session, who), protocol=protocol, market=market)
+            account = read_account(session, owner, protocol=protocol, market=market)
         if account.is_empty:
             return account, None, session.book.chain_name
         with out.stage("target"):
             exposure = exposure_of(account, settings=session.settings)
             return account, make_target(session, account, exposure, question), session.book.chain_name
-    finally:
-        session.close()
 
 
 def _print(
     ctx: typer.Context, account: LendingAccount, found: Target | None, *, chain_name: str, explain: bool
 ) -> None:
     from defilev.report.ink import ink
-    from defilev.report.target_json import no_target_document, target_json
+    from defilev.report.target_json import no_target_document
     from defilev.report.target_text import target_text
 
     out = output(ctx)
     if out.json:
-        out.document(no_target_document(account) if found is None else target_json(found))
+        out.document(no_target_document(account) if found is None else found.to_document())
     elif found is None:
         out.result(
             f"{account.protocol} {account.market_name} · {account.owner}\n  no position: nothing to set a leverage for"
@@ -185,13 +185,14 @@ def _print(
     else:
         paint = ink(color=out.has_color(sys.stdout))
         out.result(target_text(found, chain_name=chain_name, width=out.width, ink=paint, explain=explain))
-        _next(ctx, found)
 
 
-def _next(ctx: typer.Context, found: Target) -> None:
+def _next(ctx: typer.Context, who: str, found: Target) -> None:
+    from defilev.cli.who import typed_again
+
     position, trade = found.position, found.trade
     market = "" if position.market == "main" else f" --market {position.market}"
-    command = f"defilev plan {position.owner} -p {position.protocol}{market}"
+    command = f"defilev plan {typed_again(run_of(ctx), who, position.owner)} -p {position.protocol}{market}"
     if trade.action == "close":
         output(ctx).next(f"{command} --close -o plan.json")
     elif trade.action == "deleverage" and trade.health_factor is not None:

@@ -6,21 +6,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from defilev.config.settings import TargetSettings
 from defilev.config.values import parse_duration
 from defilev.errors import InvalidNumber, UnknownName, UsageError
 from defilev.model.target_inputs import Objective, Preferences
 from defilev.optimize.mix import NEARLY_STILL
 from defilev.optimize.objectives import OBJECTIVES
-from defilev.pipeline.targeting import TargetQuestion
+from defilev.pipeline.targeting import SECONDS_PER_HOUR, TargetQuestion
 from defilev.pipeline.volatility import VolatilityChoice
 from defilev.risk.volatility.estimate import Method
 from defilev.units import parse_decimal, parse_percentage
 
-__all__ = ["TargetFlags", "parse_volatility", "target_question", "usual_preferences"]
+__all__ = ["TargetFlags", "parse_volatility", "target_question"]
 
 SECONDS_PER_DAY = 86_400
-SECONDS_PER_HOUR = 3_600
 LARGEST_VOLATILITY = 10.0
 FEED = Path("feed")
 """What --prices says for the rounds of the oracle's feeds."""
@@ -86,15 +84,6 @@ def target_question(flags: TargetFlags, *, usual: Preferences | None = None) -> 
         volatility=parse_volatility(flags.volatility, prices=flags.prices),
         yields=dict(_yield(text) for text in flags.yields),
         debt=flags.debt,
-    )
-
-
-def usual_preferences(settings: TargetSettings) -> Preferences:
-    """Return the preferences of somebody who typed nothing."""
-    return Preferences(
-        reaction_hours=settings.reaction / SECONDS_PER_HOUR,
-        prior_sharpe=float(settings.prior_sharpe),
-        information_years=float(settings.information_years),
     )
 
 

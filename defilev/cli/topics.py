@@ -13,7 +13,8 @@ Exit codes: what a script can act on without reading text.
     1  unexpected error, a defect of ours: run it again with -v and report it
     2  usage: the command, a value in it, a setting or a file is wrong
     3  declined: you, or --no-input on your behalf, did not agree
-    4  data unavailable or inconsistent: the node, a missing price, a self-check that failed
+    4  data unavailable or inconsistent: the node, a missing price, a self-check that failed;
+       also when only a part could not be read: what could be is shown
     5  condition breached: --fail-below, or a trigger of the guard in a dry run
     6  a simulated step reverted, or a post-condition failed: nothing was signed for it
     7  refused: infeasible, against policy or limits, a stale price when raising risk,
@@ -76,6 +77,11 @@ Words, as defilev uses them.
                   at which the health factor is 1. Their common fall does not matter, their parting does
   e-mode          a category in which assets of one kind may be borrowed against each other with higher
                   thresholds
+  book            your file of names for owners, chains with their nodes, and overlays: @main is one
+                  owner of it, @all all of them
+  overlay         what you hold and no chain shows: options, positions on an exchange
+  net delta       what all of it together gains when a price doubles, at today's slope: as if so much
+                  of the asset were held
   market          one deployment of a protocol on one chain with its own pools, such as main
   oracle          the contract whose prices the protocol uses; a stale price is one it has not updated
                   for longer than the setting prices.stale_after

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from defilev.cli.context import load, output
-from defilev.cli.health import Market, Protocols, Who
+from defilev.cli.context import run_of
+from defilev.cli.health import Market, Protocols, Who, choices_of
 from defilev.errors import UsageError
 
 if TYPE_CHECKING:
@@ -44,22 +44,26 @@ def watch(
 
     Example: defilev watch 0xADDRESS --metrics 127.0.0.1:9464
     """
-    from defilev.cli.health_report import require_well_formed
     from defilev.cli.watching import LONGEST_LOOK, SILENCE, Asked, Looker, watch as watch_readings
     from defilev.config.values import parse_duration
+    from defilev.pipeline.nodes import node_of_one
+    from defilev.pipeline.people import people
 
     seconds = parse_duration(every, what="--every")
-    settings = load(ctx).values
+    run = run_of(ctx)
+    settings = run.load().values
     if isinstance(settings.block, int):
         raise UsageError("a watch follows the newest block, and --block names one", fix="leave --block out")
-    require_well_formed(who)
-    looker = Looker(settings, Asked(who, tuple(protocol or ()), market))
+    book = run.book_for(who)
+    asked = Asked(people(who, book), choices_of(protocol or (), market))
+    node = node_of_one(settings, book, asked.people, is_url_given=run.is_url_given)
+    looker = Looker(node, asked)
     silence = SILENCE[settings.block]
     limit = silence + seconds + LONGEST_LOOK
     readings = _until(watch_readings(looker, every=seconds, silence=silence), count)
     try:
         with _told(metrics, limit) as tell:
-            _show(readings, output(ctx), tell, limit)
+            _show(readings, run.output, tell, limit)
     finally:
         looker.close()
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from defilev.cli.health_report import health_report, resolve_owners
 from defilev.config.settings import Settings
 from defilev.errors import BlockUnavailable, DataError, WrongChain
+from defilev.model.book_file import MarketChoice
 from defilev.model.request import Address, Block
+from defilev.pipeline.everywhere import Chains, read_chains, resolved
+from defilev.pipeline.people import Person
 from defilev.pipeline.session import Session, connect
-from defilev.report.health import HealthReport
+from defilev.report.health_report import HealthReport, health_report
 from defilev.report.watch import Watched, age_of
 
 __all__ = ["LONGEST_LOOK", "SILENCE", "Asked", "Looker", "watch"]
@@ -28,11 +30,10 @@ LONGEST_PAUSE = 30
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is watched: owners as they were given, and in which markets."""
+    """What is watched: who, and in which markets, all when there are none."""
 
-    who: Sequence[str]
-    protocols: tuple[str, ...] = ()
-    market: str | None = None
+    people: tuple[Person, ...]
+    choices: tuple[MarketChoice, ...] = ()
 
 
 class Looker:
@@ -42,7 +43,7 @@ class Looker:
         self._settings = settings
         self._asked = asked
         self._session: Session | None = None
-        self._owners: Mapping[Address, str | None] = {}
+        self._people: tuple[tuple[Person, Address], ...] = ()
         self._chain: tuple[int, str] | None = None
         self._last: Block | None = None
 
@@ -57,7 +58,7 @@ class Looker:
         Raises:
             WrongChain: the node has become one of another chain.
             BlockUnavailable: its newest block is older than one that was read.
-            DataError: see `health_report`.
+            DataError: the chain, a market or an account could not be read.
         """
         try:
             return self._look()
@@ -78,22 +79,21 @@ class Looker:
             return None
         if self._last is not None and block.number < self._last.number:
             raise BlockUnavailable(f"the node's newest block went back from {self._last.number} to {block.number}")
-        pinned = session.at(block)
-        report = health_report(
-            pinned,
-            self._owners,
-            protocols=self._asked.protocols,
-            market=self._asked.market,
-            changes=(),
-            shocks=(),
-        )
+        report = self._read(session.at(block))
         self._last = block
         return report
+
+    def _read(self, pinned: Session) -> HealthReport:
+        readings, _ = read_chains(Chains((pinned,)), self._people, self._asked.choices)
+        for unread in readings[0].unread:
+            raise unread.error
+        people = {address: person for person, address in self._people if person.is_on(pinned.book.chain_name)}
+        return health_report(readings, (), asked=people, now=int(time.time()))
 
     def _connected(self) -> Session:
         if self._session is None:
             self._session = connect(self._settings)
-            self._owners = self._owners or resolve_owners(self._session, self._asked.who)
+            self._people = self._people or resolved(Chains((self._session,)), self._asked.people)
             self._require_same_chain(self._session)
         return self._session
 

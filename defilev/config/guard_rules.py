@@ -69,9 +69,16 @@ def load_guard_rules(path: Path, *, names: Mapping[str, Address] | None = None) 
         max_hot_equity=table.guard.max_hot_equity,
         halt_file=table.guard.halt_file,
         source=source,
-        digest=hashlib.sha256(content).hexdigest(),
+        digest=_digest(content, table, accounts),
         alerts=_alerts(table, source),
     )
+
+
+def _digest(content: bytes, table: FileTable, accounts: tuple[AccountRule, ...]) -> str:
+    """Return the sha256 of the file's bytes and of what the names of the book in it stand for."""
+    named = [(entry.owner, rule.owner) for entry, rule in zip(table.account, accounts, strict=True)]
+    meant = "".join(f"\n{name}={address}" for name, address in named if name.startswith("@"))
+    return hashlib.sha256(content + meant.encode()).hexdigest()
 
 
 def _refuse(source: str, where: str, what: str, fix: str | None = None) -> NoReturn:

@@ -23,6 +23,7 @@ STEERING = frozenset(
     {
         "address_book",
         "anvil",
+        "book",
         "cache_dir",
         "expires",
         "floor",
@@ -154,7 +155,12 @@ class Settings(_Frozen):
     address_book: tuple[Path, ...] = Field(
         default=(),
         description="Address books laid over the shipped ones, later ones winning.",
-        examples=[["book.toml"]],
+        examples=[["addresses.toml"]],
+    )
+    book: Path | None = Field(
+        default=None,
+        description="Your book file: names, chains, and what no chain shows; else book.toml beside this file, if any.",
+        examples=["~/book.toml"],
     )
     anvil: Path | None = Field(
         default=None, description="The anvil binary; looked for on the PATH when left out.", examples=["~/bin/anvil"]

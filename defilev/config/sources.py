@@ -18,7 +18,7 @@ from defilev.errors import ConfigurationError
 __all__ = ["DEFAULT", "PREFIX", "Entry", "Layer", "Origin", "dotenv_layer", "file_layers", "variables_layer"]
 
 PREFIX = "DEFILEV_"
-PATH_KEYS = frozenset({"address_book", "anvil", "cache_dir", "journal", "keystore_dir"})
+PATH_KEYS = frozenset({"address_book", "anvil", "book", "cache_dir", "journal", "keystore_dir"})
 
 
 @dataclass(frozen=True, slots=True)

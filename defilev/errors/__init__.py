@@ -11,7 +11,7 @@ DefilevError                        1   a defect of ours
 │   │   ├── EndpointsDisagree, QuorumMissing
 │   │   └── RpcRejected
 │   │       └── RpcBusy, RpcDenied
-│   ├── CallReverted, NameNotResolved, PriceMissing, SelfCheckFailed, SearchIncomplete
+│   ├── CallReverted, NameNotResolved, PriceMissing, SelfCheckFailed, SearchIncomplete, ReadingIncomplete
 │   ├── NotDeployed
 │   │   └── NoSuchMarket
 │   ├── HistoryUnusable
@@ -155,6 +155,10 @@ class SearchIncomplete(DataError):
     """The logs were not searched to the end, so that markets may be missing from what was found."""
 
     default_fix = "run it again: it goes on where it stopped; or name the markets in the address book"
+
+
+class ReadingIncomplete(DataError):
+    """Some of several chains, markets or accounts could not be read; the others were."""
 
 
 class HistoryUnusable(DataError):

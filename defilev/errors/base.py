@@ -34,6 +34,7 @@ class DefilevError(Exception):
         self.fact = fact
         self.fix = fix or self.default_fix
         self.facts = facts
+        self.add_note(f"fix: {self.fix}")
 
 
 class UsageError(DefilevError):

@@ -11,6 +11,7 @@ from defilev.model.guard_rules import AccountRule
 from defilev.model.request import Address
 from defilev.model.target import Target, Trade
 from defilev.model.target_inputs import Preferences
+from defilev.pipeline.exposing import exposure_of
 from defilev.pipeline.look import read_accounts
 from defilev.pipeline.session import Session
 from defilev.pipeline.targeting import TargetQuestion, make_target
@@ -90,10 +91,7 @@ def _targets(session: Session, rule: AccountRule, account: LendingAccount) -> di
     asks_for_band = any(trigger.kind == "no-trade-band" for trigger in rule.triggers)
     if asks_for_band or (rule.goal is not None and rule.goal.kind == "band"):
         horizons.add(int(usual.horizon_days * DAY))
-    symbols = {symbol.casefold() for symbol in session.settings.stablecoins}
-    protocol = PROTOCOLS[account.protocol]
-    stable = frozenset(token.address for token in protocol.tokens(account) if token.symbol.casefold() in symbols)
-    exposure = protocol.exposure(account, stable=stable)
+    exposure = exposure_of(account, settings=session.settings)
     volatility = VolatilityChoice(figure=float(rule.volatility))
     return {
         seconds: make_target(

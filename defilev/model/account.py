@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, Self
 
+from defilev.model.codec import from_document
+from defilev.model.flow import FlowValue
 from defilev.model.request import Address, Block
 from defilev.model.token import Token
 from defilev.units import Bps, Ray, Wad
@@ -79,7 +81,7 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class LendingAccount:
+class LendingAccount(FlowValue):
     """A position in one market at one block.
 
     Values (`collateral_value`, `debt_value`, `available_borrows`) are integers scaled by `10**quote_decimals`.
@@ -90,6 +92,8 @@ class LendingAccount:
     what people call it, by the symbols that its tokens claim, and `deployment` the address book's entry that it is in;
     else both are empty.
     """
+
+    SCHEMA: ClassVar[str] = "defilev/account@1"
 
     chain_id: int
     block: Block
@@ -112,6 +116,18 @@ class LendingAccount:
     quote: str = "USD"
     market_label: str = ""
     deployment: str = ""
+
+    @classmethod
+    def from_document(cls, document: Any, *, state_type: type | None = None) -> Self:
+        """Return the account that `document` describes; see `FlowValue.from_document`.
+
+        Args:
+            document: plain JSON data.
+            state_type: what the account's protocol keeps as `state`. When left out the state stays plain data: such an
+                account has all its figures, and can neither be planned for nor taken as linear forms.
+        """
+        account = super(LendingAccount, cls).from_document(document)
+        return account if state_type is None else replace(account, state=from_document(state_type, account.state))
 
     @property
     def market_name(self) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
+from defilev.model.flow import FlowValue
 from defilev.model.request import Address, Block
 from defilev.units import Wad
 
@@ -12,8 +13,10 @@ __all__ = ["Execution", "Remark", "SentStep", "SignedStep"]
 
 
 @dataclass(frozen=True, slots=True)
-class SignedStep:
+class SignedStep(FlowValue):
     """A signed transaction: `raw` is what a node accepts, `hash` what it will be called; fees in wei per gas."""
+
+    SCHEMA: ClassVar[str] = "defilev/signed-step@1"
 
     index: int
     nonce: int
@@ -39,11 +42,13 @@ class SentStep:
 
 
 @dataclass(frozen=True, slots=True)
-class Execution:
+class Execution(FlowValue):
     """A plan that was sent, and the account as read at the last receipt's block.
 
     `promised` and `got` are health factors, `None` when nothing is owed.
     """
+
+    SCHEMA: ClassVar[str] = "defilev/execution@1"
 
     plan_hash: str
     owner: Address

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
+from defilev.model.flow import FlowValue
 from defilev.model.request import Address
 
-__all__ = ["Driver", "Exposure", "Term"]
+__all__ = ["Driver", "Exposure", "Term", "plain_symbol"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,14 @@ class Term:
 
 
 @dataclass(frozen=True, slots=True)
-class Exposure:
+class Exposure(FlowValue):
     """`capacity`, `requirement` and `equity` of an account as sums over `terms`, linear in the drivers' factors.
 
-    `liquidated_at_equality` says whether capacity equal to requirement is already liquidatable.
+    `liquidated_at_equality` says whether capacity equal to requirement is already liquidatable. `relative` says that
+    the drivers are prices in the currency that the account counts in, whose own price in dollars moves as well.
     """
+
+    SCHEMA: ClassVar[str] = "defilev/exposure@1"
 
     protocol: str
     market: str
@@ -55,3 +60,10 @@ class Exposure:
     drivers: tuple[Driver, ...]
     terms: tuple[Term, ...]
     liquidated_at_equality: bool = False
+    relative: bool = False
+
+
+def plain_symbol(symbol: str) -> str:
+    """Return ETH for WETH and BTC for WBTC, in capitals: what a driver is called whatever feed it is."""
+    name = symbol.upper()
+    return name[1:] if name in {"WETH", "WBTC"} else name

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 from defilev.model.account import Notice
+from defilev.model.flow import FlowValue
 from defilev.model.request import Address, Block
 from defilev.model.token import MOST_DECIMALS, Token
 from defilev.units import Wad
@@ -207,7 +208,7 @@ class PlanCost:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(FlowValue):
     """An executable, hashable description of what to do; data, never authority.
 
     `label` is empty, or says in words that the plan does less than the goal (`PARTIAL …`). `floor` is the lowest
@@ -216,6 +217,8 @@ class Plan:
     `quote` is the currency of all values and `market_label` what people call the market, as in the account.
     `hash` is the sha256 of the canonical JSON of everything else.
     """
+
+    SCHEMA: ClassVar[str] = "defilev/plan@1"
 
     chain_id: int
     block: Block
@@ -246,6 +249,13 @@ class Plan:
         """Raise `ValueError` when `quote_decimals` are not those of a contract."""
         if not 0 <= self.quote_decimals <= MOST_DECIMALS:
             raise ValueError(f"a quote has at most {MOST_DECIMALS} decimal places")
+
+    @classmethod
+    def from_document(cls, document: Any) -> Plan:
+        """Return the plan once its hash matches; raises `PlanUnreadable` or `PlanTampered`."""
+        from defilev.model.plan_hash import plan_from
+
+        return plan_from(document)
 
     @property
     def actor(self) -> Address:

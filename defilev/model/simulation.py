@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, ClassVar, Literal, Self
 
+from defilev.errors import UsageError
+from defilev.model.flow import FlowValue
 from defilev.model.plan import PostCondition
 from defilev.model.request import Address, Block
 from defilev.units import Wad
@@ -51,13 +53,15 @@ class CheckedCondition:
 
 
 @dataclass(frozen=True, slots=True)
-class SimulationReport:
+class SimulationReport(FlowValue):
     """A plan tried at `block` by `engine`.
 
     `health_factor` and the values (quote base units) are what the contract itself says after the last step; `None` when
     a step reverted, and `health_factor` also when nothing is owed. `wallet_changes`
     is what the owner's wallet gained (`recipient` is the owner) and lost. `gas_price` is in wei.
     """
+
+    SCHEMA: ClassVar[str] = "defilev/simulate@1"
 
     plan_hash: str
     engine: Literal["anvil", "simulate-v1"]
@@ -70,6 +74,19 @@ class SimulationReport:
     gas_used: int
     gas_price: int
     wallet_changes: tuple[TokenMovement, ...] = ()
+
+    def to_document(self) -> dict[str, Any]:
+        """Return the report with its schema and its verdict."""
+        document = super(SimulationReport, self).to_document()
+        return {"schema": document.pop("schema"), "succeeded": self.succeeded, **document}
+
+    @classmethod
+    def from_document(cls, document: Any) -> Self:
+        """Return the report; raises `UsageError` also when the document's verdict is not that of its steps."""
+        report = super(SimulationReport, cls).from_document(document)
+        if document.get("succeeded") is not report.succeeded:
+            raise UsageError("the report does not say what its steps say of success", fix="simulate the plan again")
+        return report
 
     @property
     def succeeded(self) -> bool:

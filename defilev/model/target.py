@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from defilev.errors import Infeasible, UsageError
 from defilev.model.account import Notice
-from defilev.model.codec import from_document, to_document
+from defilev.model.flow import FlowValue
 from defilev.model.plan import Goal
 from defilev.model.target_inputs import Position, Preferences, RiskMarket
 
@@ -223,12 +223,14 @@ class LoopRisk:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class Target(FlowValue):
     """The answer.
 
     `binding` names what decided: a ceiling, or the objective itself. `target.leverage` of 1 means to hold no debt.
     `position`, `risk_market` and `preferences` are all that it was computed from.
     """
+
+    SCHEMA: ClassVar[str] = SCHEMA
 
     position: Position
     risk_market: RiskMarket
@@ -250,7 +252,7 @@ class Target:
 
 def target_document(target: Target) -> dict[str, Any]:
     """Return the `defilev/target@1` document of `target`."""
-    return {"schema": SCHEMA, **to_document(target)}
+    return target.to_document()
 
 
 def target_from_document(document: Any) -> Target:
@@ -263,7 +265,7 @@ def target_from_document(document: Any) -> Target:
         raise UsageError(
             f"not a {SCHEMA} document", fix="make it with `defilev target … --json`, for an account with a position"
         )
-    return from_document(Target, {name: value for name, value in document.items() if name != "schema"})
+    return Target.from_document(document)
 
 
 def target_goal(target: Target) -> Goal:

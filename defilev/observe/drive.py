@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, TypeVar
 
+from defilev.errors import DataError
 from defilev.model.request import Batch, Call, CallResult, Read, Results, links
 
-__all__ = ["Fetch", "drive", "drive_all"]
+__all__ = ["Fetch", "drive", "drive_all", "drive_each"]
 
 T = TypeVar("T")
 Fetch: TypeAlias = Callable[[Batch], Results]
@@ -20,8 +21,25 @@ def drive(read: Read[T], fetch: Fetch) -> T:
 
 
 def drive_all(reads: Sequence[Read[T]], fetch: Fetch) -> list[T]:
-    """Return what each of `reads` returns; they advance together, so that their batches share round trips."""
-    returned: dict[int, T] = {}
+    """Return what each of `reads` returns; raises what the first of them in order that failed raised.
+
+    See `drive_each`.
+    """
+    found: list[T] = []
+    for result in drive_each(reads, fetch):
+        if isinstance(result, DataError):
+            raise result
+        found.append(result)
+    return found
+
+
+def drive_each(reads: Sequence[Read[T]], fetch: Fetch) -> list[T | DataError]:
+    """Return what each of `reads` returns, or the `DataError` that it raised, which leaves the others alone.
+
+    They advance together, so that their batches share round trips. What `fetch` raises is about the chain, not about
+    one read, and ends all of them.
+    """
+    returned: dict[int, T | DataError] = {}
     waiting: dict[int, tuple[Read[T], Any]] = {index: (read, None) for index, read in enumerate(reads)}
     while waiting:
         asked = _advance(waiting, returned)
@@ -30,13 +48,15 @@ def drive_all(reads: Sequence[Read[T]], fetch: Fetch) -> list[T]:
     return [returned[index] for index in range(len(reads))]
 
 
-def _advance(waiting: dict[int, tuple[Read[T], Any]], returned: dict[int, T]) -> dict[int, Batch]:
+def _advance(waiting: dict[int, tuple[Read[T], Any]], returned: dict[int, T | DataError]) -> dict[int, Batch]:
     asked: dict[int, Batch] = {}
     for index, (read, results) in waiting.items():
         try:
             asked[index] = read.send(results)
         except StopIteration as finished:
             returned[index] = finished.value
+        except DataError as error:
+            returned[index] = error
     return asked
 
 

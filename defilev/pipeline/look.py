@@ -1,38 +1,110 @@
-"""Reading accounts: which markets to ask, and what may be remembered about them."""
+"""Reading accounts on one chain, all markets and owners together; what cannot be read is told, and hides nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from contextlib import suppress
-from difflib import get_close_matches
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 
 from defilev.config.cache import MetadataCache
-from defilev.errors import Infeasible, NotDeployed, UnknownName
+from defilev.errors import DataError, Infeasible, NoSuchMarket, NotDeployed, RpcMalformed, SearchIncomplete, UnknownName
 from defilev.model.account import LendingAccount
 from defilev.model.book import MarketEntry
-from defilev.model.request import Address, Read
-from defilev.observe.drive import drive_all
+from defilev.model.book_file import MarketChoice
+from defilev.model.request import Address
+from defilev.observe.drive import drive_each
 from defilev.pipeline.isolated import is_called, isolated_markets
+from defilev.pipeline.markets import (
+    Asked,
+    markets_of,
+    not_there,
+    nothing_there,
+    require_known,
+    require_multicall3,
+    whole_market,
+    without_code,
+)
 from defilev.pipeline.session import Session
 from defilev.protocols import PROTOCOLS, AccountsRead
 
-__all__ = ["markets_of", "read_account", "read_accounts"]
+__all__ = ["Looked", "Unread", "look", "read_account", "read_accounts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """What could not be read, and why; `owner` is `None` when it is the market, whoever asks."""
+
+    market: MarketEntry
+    owner: Address | None
+    error: DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a chain answered at the session's block.
+
+    `accounts` are by owner and then by market, empty ones too. `absent` are markets that nobody named and that are not
+    there at the block: not yet, or by a wrong address or id.
+    """
+
+    accounts: tuple[LendingAccount, ...]
+    absent: tuple[MarketEntry, ...] = ()
+    unread: tuple[Unread, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """One read of a market, and what it returned or raised."""
+
+    market: MarketEntry
+    owners: tuple[Address, ...]
+    found: AccountsRead | DataError
+
+    @property
+    def is_somebodys(self) -> bool:
+        """Whether it failed in a way that may be the matter of one of several owners."""
+        failed = isinstance(self.found, DataError) and not isinstance(self.found, NotDeployed)
+        return failed and len(self.owners) > 1
+
+
+def look(session: Session, owners: Sequence[Address], asked: Sequence[Asked], *, is_named: bool) -> Looked:
+    """Read the accounts of `owners` in all markets of `asked` at once; what fails hides nothing else.
+
+    Of isolated markets those are read that the address book names or that logs tell of. A market that fails for
+    several owners is read once more for each of them apart, so that only those whom it fails for are missing.
+
+    Args:
+        session: the chain and the block.
+        owners: whose accounts.
+        asked: see `markets_of`.
+        is_named: whether somebody named the markets: then one that is not there is `unread`, and not `absent`.
+
+    Raises:
+        UnknownName: an isolated market was asked for by a name that none of these accounts has.
+        RpcError: the node does not answer, or the block was replaced meanwhile.
+    """
+    cache = None if session.is_anvil else _cache(session)
+    markets, failed = _expanded(session, owners, asked, cache)
+    answers = _answers(session, [(market, tuple(owners)) for market in markets], cache)
+    apart = [(answer.market, (owner,)) for answer in answers if answer.is_somebodys for owner in owners]
+    answers = [answer for answer in answers if not answer.is_somebodys] + _answers(session, apart, cache)
+    session.reader.verify()
+    for answer in answers:
+        if cache is not None and isinstance(answer.found, AccountsRead):
+            cache.store(answer.market, answer.found.metadata)
+    failed += [answer for answer in answers if isinstance(answer.found, DataError)]
+    absent = [] if is_named else [each.market for each in failed if _is_absent(session, each)]
+    unread = [told for told in _unread(session, failed, owners) if told.market not in absent]
+    accounts = _called(session, _ordered(answers, owners, markets), asked, is_whole=not unread)
+    return Looked(tuple(accounts), tuple(absent), tuple(unread))
 
 
 def read_accounts(
-    session: Session,
-    owners: Sequence[Address],
-    *,
-    protocols: Collection[str] = (),
-    market: str | None = None,
+    session: Session, owners: Sequence[Address], *, protocols: Collection[str] = (), market: str | None = None
 ) -> list[LendingAccount]:
     """Return the accounts of `owners` in every market asked for, by owner and then by market; empty ones too.
 
-    A market that nobody named and that has no contract at this block is left out. Of isolated markets those are read
-    that the address book names or that logs tell of.
-
     Args:
-        session: the chain and the block; what could not be searched is among its `shortfalls`.
+        session: the chain and the block.
         owners: whose accounts.
         protocols: names of protocols; all of the address book when empty.
         market: the name of a market, the id of an isolated one or the beginning of it, or what people call it; all
@@ -40,23 +112,18 @@ def read_accounts(
 
     Raises:
         UnknownName: a protocol or market that the address book does not have.
-        DataError: see `LendingProtocol.read_accounts`; `NotDeployed` when no market is there at all.
+        DataError: something could not be read; `NotDeployed` when no market is there at all, `SearchIncomplete` when
+            markets may be missing, unless the named one was found.
     """
-    entries = markets_of(session, protocols=protocols, market=market)
-    cache = None if session.is_anvil else _cache(session)
-    markets = [each for entry in entries for each in _markets(session, entry, owners, market, cache)]
-    reads = [_optional(_read(session, entry, owners, cache), entry, named=entry.market == market) for entry in markets]
-    found = [(entry, result) for entry, result in zip(markets, drive_all(reads, session.fetch), strict=True) if result]
-    if markets and not found:
-        raise NotDeployed(
-            f"none of the {len(markets)} markets of {session.book.chain_name} exists at block {session.block.number}"
-        )
-    session.reader.verify()
-    for entry, result in found:
-        if cache is not None:
-            cache.store(entry, result.metadata)
-    accounts = [result.accounts[place] for place in range(len(owners)) for _, result in found]
-    return accounts if market is None else _called(accounts, market, session)
+    asked = markets_of(session, [MarketChoice(protocol, market) for protocol in protocols or (None,)])
+    looked = look(session, owners, asked, is_named=market is not None)
+    is_found = market is not None and bool(looked.accounts)
+    for unread in looked.unread:
+        if not (is_found and isinstance(unread.error, SearchIncomplete)):
+            raise unread.error
+    if not looked.accounts and looked.absent:
+        raise nothing_there(session, asked)
+    return list(looked.accounts)
 
 
 def read_account(session: Session, owner: Address, *, protocol: str, market: str | None = None) -> LendingAccount:
@@ -69,56 +136,110 @@ def read_account(session: Session, owner: Address, *, protocol: str, market: str
         Infeasible: the owner has no position in any of the isolated markets.
         DataError: see `read_accounts`.
     """
-    entries = markets_of(session, protocols=[protocol], market=market)
-    if PROTOCOLS[protocol].is_isolated:
+    asked = markets_of(session, [MarketChoice(protocol, market)])
+    if asked and PROTOCOLS[protocol].is_isolated:
         return _only(read_accounts(session, [owner], protocols=[protocol], market=market), owner, protocol)
-    names = [entry.market for entry in entries]
-    if len(entries) > 1 and "main" not in names:
-        raise UnknownName(
-            f"{protocol} has several markets here", fix="choose one with --market", known=", ".join(names)
+    chosen = whole_market(session, protocol, market)
+    return read_accounts(session, [owner], protocols=[protocol], market=chosen.market)[0]
+
+
+def _expanded(
+    session: Session, owners: Sequence[Address], asked: Sequence[Asked], cache: MetadataCache | None
+) -> tuple[list[MarketEntry], list[_Answer]]:
+    """Return the markets to read, isolated ones each by itself, and the searches for them that failed or fell short."""
+    markets: list[MarketEntry] = []
+    failed: list[_Answer] = []
+    for each in asked:
+        entry, known = each.entry, len(session.shortfalls)
+        found = [entry]
+        if entry.first_block > session.block.number:
+            found = []
+            later = NoSuchMarket(f"{entry.protocol} {entry.market} begins with block {entry.first_block}")
+            failed.append(_Answer(entry, tuple(owners), later))
+        elif PROTOCOLS[entry.protocol].is_isolated:
+            try:
+                found = isolated_markets(session, entry, owners, market=each.market, cache=cache)
+            except DataError as error:
+                found = []
+                failed.append(_Answer(entry, tuple(owners), error))
+        markets += (market for market in found if market not in markets)
+        failed += (_Answer(entry, tuple(owners), shortfall) for shortfall in session.shortfalls[known:])
+    return markets, failed
+
+
+def _answers(
+    session: Session, asked: Sequence[tuple[MarketEntry, tuple[Address, ...]]], cache: MetadataCache | None
+) -> list[_Answer]:
+    """Read each market for its owners; all reads share batches."""
+    reads = [
+        PROTOCOLS[market.protocol].read_accounts(
+            market,
+            owners,
+            chain_id=session.chain_id,
+            block=session.block,
+            metadata=None if cache is None else cache.load(market),
         )
-    chosen = entries[0].market if len(entries) == 1 else "main"
-    return read_accounts(session, [owner], protocols=[protocol], market=chosen)[0]
+        for market, owners in asked
+    ]
+    try:
+        found = drive_each(reads, session.fetch)
+    except RpcMalformed:
+        require_multicall3(session)
+        raise
+    return [_Answer(market, owners, result) for (market, owners), result in zip(asked, found, strict=True)]
 
 
-def markets_of(session: Session, *, protocols: Collection[str], market: str | None) -> list[MarketEntry]:
-    """Return the entries of the address book that were asked for and that defilev has rules for.
-
-    A name that no market has may be that of an isolated one, or of a deployment: then all deployments are returned.
-
-    Raises:
-        UnknownName: there is none.
-    """
-    known = [entry for entry in session.book.markets if entry.protocol in PROTOCOLS]
-    for protocol in protocols:
-        _require_known(protocol, {entry.protocol for entry in known}, f"protocol on {session.book.chain_name}")
-    chosen = [entry for entry in known if not protocols or entry.protocol in protocols]
-    if market is None:
-        return chosen
-    deployments = [entry for entry in chosen if PROTOCOLS[entry.protocol].is_isolated]
-    if named := [entry for entry in chosen if entry.market == market and entry not in deployments]:
-        return named
-    if not deployments:
-        _require_known(market, {entry.market for entry in chosen}, f"market on {session.book.chain_name}")
-    return deployments
+def _is_absent(session: Session, answer: _Answer) -> bool:
+    """Tell whether a market is not there; an isolated one was named by its id, and is missing then."""
+    if answer.market.deployment:
+        return False
+    if isinstance(answer.found, NoSuchMarket):
+        return True
+    return isinstance(answer.found, NotDeployed) and bool(without_code(session, answer.market))
 
 
-def _markets(
-    session: Session, entry: MarketEntry, owners: Sequence[Address], market: str | None, cache: MetadataCache | None
-) -> list[MarketEntry]:
-    if not PROTOCOLS[entry.protocol].is_isolated:
-        return [entry]
-    if entry.first_block > session.block.number:
-        return []
-    return isolated_markets(session, entry, owners, market=market, cache=cache)
+def _unread(session: Session, failed: Sequence[_Answer], owners: Sequence[Address]) -> Iterator[Unread]:
+    """Yield the failures, market by market; one that is the same for every owner is the market's own."""
+    for place, market in enumerate(answer.market for answer in failed):
+        if any(answer.market == market for answer in failed[:place]):
+            continue
+        of_it = [answer for answer in failed if answer.market == market]
+        errors = [(answer.owners, answer.found) for answer in of_it if isinstance(answer.found, DataError)]
+        if len(errors) == len(owners) > 1 and len({error.fact for _, error in errors}) == 1:
+            errors = [((), errors[0][1])]
+        for whose, error in errors:
+            told = not_there(session, market, error) if isinstance(error, NotDeployed) else error
+            yield Unread(market, whose[0] if len(whose) == 1 < len(owners) else None, told)
 
 
-def _called(accounts: Sequence[LendingAccount], market: str, session: Session) -> list[LendingAccount]:
-    named = [account for account in accounts if market == account.deployment or is_called(account, market)]
-    if not named:
+def _ordered(
+    answers: Sequence[_Answer], owners: Sequence[Address], markets: Sequence[MarketEntry]
+) -> list[LendingAccount]:
+    """Return the accounts that were read, by owner and then by market."""
+    place = {owner: number for number, owner in enumerate(owners)}
+    reads = [each.found for market in markets for each in answers if each.market == market]
+    accounts = [account for read in reads if isinstance(read, AccountsRead) for account in read.accounts]
+    return sorted(accounts, key=lambda account: place[account.owner])
+
+
+def _called(
+    session: Session, accounts: Sequence[LendingAccount], asked: Sequence[Asked], *, is_whole: bool
+) -> list[LendingAccount]:
+    """Return the accounts without those in isolated markets that are called otherwise than was asked."""
+    names: dict[tuple[str, str], list[str | None]] = {}
+    for each in asked:
+        names.setdefault((each.entry.protocol, each.entry.market), []).append(each.market)
+    found = [
+        account
+        for account in accounts
+        for wanted in [names.get((account.protocol, account.deployment), [None])]
+        if any(name in (None, account.deployment) or is_called(account, str(name)) for name in wanted)
+    ]
+    called = [each.market for each in asked if each.market is not None]
+    if not found and called and is_whole:
         known = {account.market_name for account in accounts}
-        _require_known(market, known, f"market of these accounts on {session.book.chain_name}")
-    return named
+        require_known(called[0], known, f"market of these accounts on {session.book.chain_name}")
+    return found
 
 
 def _only(accounts: Sequence[LendingAccount], owner: Address, protocol: str) -> LendingAccount:
@@ -134,32 +255,6 @@ def _only(accounts: Sequence[LendingAccount], owner: Address, protocol: str) -> 
     if not chosen:
         raise Infeasible(f"{owner} has no position on {protocol}", fix="check WHO, or name a market with --market ID")
     return chosen[0]
-
-
-def _require_known(name: str, known: Collection[str], what: str) -> None:
-    if name in known:
-        return
-    meant = get_close_matches(name, known, 1, 0.6)
-    fix = f"did you mean {meant[0]}?" if meant else "choose one of those, or see `defilev protocols ls`"
-    raise UnknownName(f"no {what} is called {name!r}", fix=fix, known=", ".join(sorted(known)) or "none")
-
-
-def _read(
-    session: Session, entry: MarketEntry, owners: Sequence[Address], cache: MetadataCache | None
-) -> Read[AccountsRead]:
-    remembered = cache.load(entry) if cache is not None else None
-    return PROTOCOLS[entry.protocol].read_accounts(
-        entry, owners, chain_id=session.chain_id, block=session.block, metadata=remembered
-    )
-
-
-def _optional(read: Read[AccountsRead], entry: MarketEntry, *, named: bool) -> Read[AccountsRead | None]:
-    """Return `None` for a market that nobody named and that is not there; an isolated one was named by its id."""
-    if named or entry.deployment:
-        return (yield from read)
-    with suppress(NotDeployed):
-        return (yield from read)
-    return None
 
 
 def _cache(session: Session) -> MetadataCache:

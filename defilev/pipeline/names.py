@@ -1,32 +1,23 @@
-"""From what a person calls an account to its address."""
+"""From an ENS name to the address of an account."""
 
 from __future__ import annotations
 
-from defilev.abi import interface, keccak, parse_address
+from defilev.abi import interface, keccak
 from defilev.abi.address import ZERO_ADDRESS
-from defilev.errors import InvalidAddress, NameNotResolved, UnknownName
+from defilev.errors import InvalidAddress, NameNotResolved
 from defilev.model.request import Address, Call
 from defilev.pipeline.session import Session
 
 __all__ = ["resolve"]
 
 
-def resolve(session: Session, who: str) -> Address:
-    """Return the address that `who` means: an address, or an ENS name (anything with a dot).
+def resolve(session: Session, name: str) -> Address:
+    """Return the address of an ENS name.
 
     Raises:
-        InvalidAddress: neither an address nor a name, or a wrong checksum.
-        UnknownName: a name of a book file, when none is in use.
+        InvalidAddress: ENS has no such names.
         NameNotResolved: the chain has no ENS, or the name has no resolver or no address.
     """
-    if who.startswith("@"):
-        raise UnknownName(f"no book file names {who}", fix="give the address itself")
-    if "." in who and not who.startswith("0x"):
-        return _resolve_ens(session, who)
-    return parse_address(who)
-
-
-def _resolve_ens(session: Session, name: str) -> Address:
     registry = session.book.ens_registry
     if registry is None:
         raise NameNotResolved(f"{name} cannot be resolved: no ENS registry is known on {session.book.chain_name}")

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from defilev import __version__
 from defilev.errors import DefilevError, KeyFailure, PolicyViolation, SignerUnreachable
 from defilev.execute.flight import Purpose
 from defilev.execute.handing_over import Handed
@@ -18,6 +17,7 @@ from defilev.model.execution import SentStep, SignedStep
 from defilev.model.plan import Plan, Step
 from defilev.model.request import Address, Block
 from defilev.pipeline.outcomes import outcome_of
+from defilev.version import __version__
 
 if TYPE_CHECKING:
     from defilev.chain.node import Node

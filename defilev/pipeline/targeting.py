@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from defilev.config.multipliers import load_multipliers
+from defilev.config.settings import TargetSettings
 from defilev.errors import CallReverted, Infeasible, UnknownName
 from defilev.model.account import Leg, LendingAccount
-from defilev.model.exposure import Exposure
+from defilev.model.exposure import Exposure, plain_symbol
 from defilev.model.multipliers import MultiplierTable
 from defilev.model.request import Address
 from defilev.model.target import Target
@@ -21,12 +22,14 @@ from defilev.optimize.target import choose_target
 from defilev.pipeline.hubs import native_of, read_hubs
 from defilev.pipeline.session import Session
 from defilev.pipeline.surroundings import deltas_of, depth_of, stress_cases
-from defilev.pipeline.volatility import Volatilities, VolatilityChoice, plain_symbol, volatilities_of
+from defilev.pipeline.volatility import Volatilities, VolatilityChoice, volatilities_of
 from defilev.protocols import PROTOCOLS
 from defilev.risk.first_passage import jumps_for_volatility
 from defilev.units import BPS, RAY, WAD, to_decimal
 
-__all__ = ["TargetQuestion", "make_target"]
+__all__ = ["SECONDS_PER_HOUR", "TargetQuestion", "make_target", "usual_preferences"]
+
+SECONDS_PER_HOUR = 3_600
 
 REBALANCE_GAS = 650_000
 """Withdraw, two approvals, a swap and a repayment."""
@@ -47,6 +50,15 @@ class TargetQuestion:
     volatility: VolatilityChoice = field(default_factory=VolatilityChoice)
     yields: Mapping[str, float] = field(default_factory=dict)
     debt: str | None = None
+
+
+def usual_preferences(settings: TargetSettings) -> Preferences:
+    """Return the preferences of somebody who stated none."""
+    return Preferences(
+        reaction_hours=settings.reaction / SECONDS_PER_HOUR,
+        prior_sharpe=float(settings.prior_sharpe),
+        information_years=float(settings.information_years),
+    )
 
 
 def make_target(session: Session, account: LendingAccount, exposure: Exposure, question: TargetQuestion) -> Target:

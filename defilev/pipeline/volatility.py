@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from defilev.errors import HistoryUnusable, UsageError
-from defilev.model.exposure import Driver, Exposure
+from defilev.model.exposure import Driver, Exposure, plain_symbol
 from defilev.model.request import Address
 from defilev.model.target_inputs import VolatilityPart
 from defilev.observe.drive import Fetch
@@ -259,9 +259,3 @@ def _notes(
     if choice.method != "blend" or choice.implied is not None or choice.implied_file is not None:
         notes.append("the multipliers belong to another estimate (½ EWMA + ½ long-run) and are used with this one")
     return notes
-
-
-def plain_symbol(symbol: str) -> str:
-    """Return ETH for WETH and BTC for WBTC, in capitals."""
-    name = symbol.upper()
-    return name[1:] if name in {"WETH", "WBTC"} else name

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from defilev.model.plan import Plan
+from defilev.model.plan_hash import plan_document, plan_from, rest_of
 from defilev.model.request import Read
 from defilev.plan.assemble import assemble
 from defilev.plan.closing import plan_closing
 from defilev.plan.goals import parse_goal
-from defilev.plan.hashing import plan_document, plan_from, rest_of
 from defilev.plan.inputs import PlanInputs
 from defilev.plan.refusals import require_possible
 from defilev.plan.repaying import plan_repayment

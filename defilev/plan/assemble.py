@@ -5,10 +5,10 @@ from __future__ import annotations
 from defilev.abi import Transaction, interface
 from defilev.model.account import LendingAccount
 from defilev.model.plan import Action, Approve, Plan, Promise, Step, Swap
+from defilev.model.plan_hash import with_hash
 from defilev.plan.conditions import post_conditions
 from defilev.plan.cost import cost_of
 from defilev.plan.goals import shown_leverage
-from defilev.plan.hashing import with_hash
 from defilev.plan.inputs import PlanInputs
 from defilev.plan.notices import notices
 from defilev.plan.path import Path

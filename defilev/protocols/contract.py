@@ -70,6 +70,11 @@ class LendingProtocol(Protocol):
         """What can be done with the protocol, and which of its releases are known."""
         ...
 
+    @property
+    def state_type(self) -> type:
+        """The frozen dataclass that accounts carry as their `state`."""
+        ...
+
     def read_accounts(
         self,
         market: MarketEntry,

@@ -9,6 +9,7 @@ from defilev.units import EXACT, to_decimal
 
 __all__ = [
     "DOLLAR",
+    "MINUS",
     "NARROW_SPACE",
     "NOTHING",
     "amount",

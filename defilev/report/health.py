@@ -7,7 +7,6 @@ from decimal import Decimal
 
 from defilev.model.account import LendingAccount, Notice
 from defilev.model.exposure import Exposure
-from defilev.model.request import Address, Block
 from defilev.report.balance import Balance, balance_of
 from defilev.report.liquidation import (
     LiquidationView,
@@ -17,6 +16,7 @@ from defilev.report.liquidation import (
     liquidations_by_driver,
     liquidations_by_ratio,
     move_of_all_volatile,
+    nearest,
 )
 from defilev.report.scenario import NamedShock, ShockView, StressView, shocked, stressed, volatile_assets
 from defilev.risk.interest import days_to_liquidation_by_interest
@@ -24,7 +24,7 @@ from defilev.risk.prices import PriceLimits, price_notices
 from defilev.risk.status import HealthLimits, Status, status_of
 from defilev.units import to_decimal
 
-__all__ = ["HealthQuestion", "HealthReport", "HealthView", "health_view"]
+__all__ = ["HealthQuestion", "HealthView", "health_view"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +39,24 @@ class HealthQuestion:
 
 @dataclass(frozen=True, slots=True)
 class HealthView:
-    """An account with its figures.
+    """An account with its figures; `name` and `note` are its owner's.
 
     `health_factor` is `None` when nothing is owed; `days_by_interest` also when interest alone never liquidates.
     `volatile` are the symbols that move with everything but stablecoins; `common_move` is such a move that liquidates,
-    `None` when none does. `shock` is `None` when none was asked for.
+    `None` when none does; `nearest` is the nearest liquidation by a price or ratio. `shock` is `None` when none was
+    asked for.
     """
 
     account: LendingAccount
     name: str | None
+    note: str
     status: Status
     health_factor: Decimal | None
     balance: Balance
     by_asset: tuple[LiquidationView, ...]
     by_driver: tuple[LiquidationView, ...]
     by_ratio: tuple[RatioView, ...]
+    nearest: LiquidationView | RatioView | None
     common_move: Decimal | None
     days_by_interest: Decimal | None
     volatile: tuple[str, ...]
@@ -62,39 +65,25 @@ class HealthView:
     warnings: tuple[Notice, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class HealthReport:
-    """The accounts of one `health`, all at one block.
-
-    `block_name` is what the block was asked for as (`latest`), `None` for a number; `age` is the seconds since it by
-    the clock of this machine. `without_position` lists owners that have none in any of several markets; of a single
-    market an empty view is shown.
-    """
-
-    chain_name: str
-    block: Block
-    block_name: str | None
-    age: int
-    views: tuple[HealthView, ...]
-    without_position: tuple[Address, ...] = ()
-
-
 def health_view(
-    account: LendingAccount, *, exposure: Exposure, question: HealthQuestion, name: str | None = None
+    account: LendingAccount, *, exposure: Exposure, question: HealthQuestion, name: str | None = None, note: str = ""
 ) -> HealthView:
-    """Return the view of `account`, whose linear forms are `exposure`; `name` is the owner's, when it has one."""
+    """Return the view of `account`, whose linear forms are `exposure`."""
     health_factor = None if account.health_factor is None else to_decimal(account.health_factor, 18)
     limits = question.health_limits
     days = days_to_liquidation_by_interest(exposure)
+    by_driver, by_ratio = liquidations_by_driver(account, exposure=exposure), liquidations_by_ratio(exposure)
     return HealthView(
         account=account,
         name=name,
+        note=note,
         status=status_of(health_factor, limits=limits, liquidated_at_equality=exposure.liquidated_at_equality),
         health_factor=health_factor,
         balance=balance_of(account),
         by_asset=liquidations_by_asset(account, exposure=exposure),
-        by_driver=liquidations_by_driver(account, exposure=exposure),
-        by_ratio=liquidations_by_ratio(exposure),
+        by_driver=by_driver,
+        by_ratio=by_ratio,
+        nearest=nearest(by_driver, by_ratio),
         common_move=move_of_all_volatile(exposure),
         days_by_interest=None if days is None else decimal_figure(days),
         volatile=volatile_assets(exposure),

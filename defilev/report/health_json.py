@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import Decimal
 from typing import Any
 
 from defilev.model.account import Leg
 from defilev.model.token import Token
-from defilev.report.health import HealthReport, HealthView
+from defilev.report.decimals import at_least, bps, computed_price, fraction, rounded
+from defilev.report.health import HealthView
+from defilev.report.health_report import HealthReport
 from defilev.report.liquidation import LiquidationView, MovedAsset, RatioView
 from defilev.report.scenario import ShockView
+from defilev.report.total_json import failure_part, left_out_part, overlay_part, total_part
 from defilev.risk.prices import price_age
-from defilev.units import EXACT, RAY, Bps, Wad, to_decimal
+from defilev.units import EXACT, RAY, Wad, to_decimal
 
 __all__ = ["SCHEMA", "health_document"]
 
@@ -19,22 +22,26 @@ SCHEMA = "defilev/health@1"
 _NUMBERS = frozenset({"revision", "e_mode", "last_accrual"})
 _VERDICTS = frozenset({"absorbable", "is_borrow_collateralized", "is_liquidatable"})
 _VERDICT = {"true": True, "false": False}
-_PRICE = Context(prec=8, rounding=ROUND_HALF_EVEN)
 
 
 def health_document(report: HealthReport) -> dict[str, Any]:
     """Return the document: money as decimal strings beside base units, `None` where there is no figure."""
     return {
         "schema": SCHEMA,
-        "accounts": [_account(view) for view in report.views],
+        "accounts": [_account(report, view) for view in report.views],
         "without_position": list(report.without_position),
+        "left_out": [left_out_part(left_out) for left_out in report.left_out],
+        "overlays": [overlay_part(overlay) for overlay in report.overlays],
+        "total": None if report.total is None else total_part(report.total),
+        "failures": [failure_part(failure) for failure in report.failures],
     }
 
 
-def _account(view: HealthView) -> dict[str, Any]:
+def _account(report: HealthReport, view: HealthView) -> dict[str, Any]:
     account = view.account
     return {
         "kind": "lending",
+        "chain": report.chain_of(view).name,
         "chain_id": account.chain_id,
         "block": {
             "number": account.block.number,
@@ -46,6 +53,7 @@ def _account(view: HealthView) -> dict[str, Any]:
         "market_label": account.market_name,
         "address": account.owner,
         "name": view.name,
+        "note": view.note or None,
         "self_check": {"result": account.self_check.result, "compared": account.self_check.compared},
         **_health(view),
         "quote": account.quote,
@@ -74,17 +82,17 @@ def _health(view: HealthView) -> dict[str, Any]:
 def _totals(view: HealthView) -> dict[str, Any]:
     balance = view.balance
     return {
-        "collateral_value": _at_least(balance.collateral_value, 2),
-        "debt_value": _at_least(balance.debt_value, 2),
-        "equity_value": _at_least(balance.equity_value, 2),
-        "idle_value": _at_least(balance.idle_value, 2),
-        "leverage": _fraction(balance.leverage),
-        "loan_to_value": _fraction(balance.loan_to_value),
-        "liquidation_threshold": _bps(view.account.liquidation_threshold),
-        "maximum_loan_to_value": _bps(view.account.loan_to_value),
-        "supply_rate": _fraction(balance.supply_rate),
-        "borrow_rate": _fraction(balance.borrow_rate),
-        "net_carry": _fraction(balance.net_carry),
+        "collateral_value": at_least(balance.collateral_value, 2),
+        "debt_value": at_least(balance.debt_value, 2),
+        "equity_value": at_least(balance.equity_value, 2),
+        "idle_value": at_least(balance.idle_value, 2),
+        "leverage": fraction(balance.leverage),
+        "loan_to_value": fraction(balance.loan_to_value),
+        "liquidation_threshold": bps(view.account.liquidation_threshold),
+        "maximum_loan_to_value": bps(view.account.loan_to_value),
+        "supply_rate": fraction(balance.supply_rate),
+        "borrow_rate": fraction(balance.borrow_rate),
+        "net_carry": fraction(balance.net_carry),
     }
 
 
@@ -92,13 +100,13 @@ def _leg(leg: Leg, *, at: int, quote_decimals: int) -> dict[str, Any]:
     return {
         "side": leg.side,
         "asset": _token(leg.asset),
-        "amount": {"raw": str(leg.amount), "decimal": _at_least(to_decimal(leg.amount, leg.asset.decimals), 0)},
-        "price": _at_least(to_decimal(leg.price.value, leg.price.decimals), 2),
-        "value": _at_least(to_decimal(leg.value, quote_decimals), 2),
-        "liquidation_threshold": _bps(leg.liquidation_threshold),
-        "loan_to_value": _bps(leg.loan_to_value),
+        "amount": {"raw": str(leg.amount), "decimal": at_least(to_decimal(leg.amount, leg.asset.decimals), 0)},
+        "price": at_least(to_decimal(leg.price.value, leg.price.decimals), 2),
+        "value": at_least(to_decimal(leg.value, quote_decimals), 2),
+        "liquidation_threshold": bps(leg.liquidation_threshold),
+        "loan_to_value": bps(leg.loan_to_value),
         "used_as_collateral": leg.used_as_collateral,
-        "rate": _fraction(EXACT.divide(Decimal(leg.rate), RAY)),
+        "rate": fraction(EXACT.divide(Decimal(leg.rate), RAY)),
         "price_source": {
             "address": leg.price.source,
             "driver": leg.price.driver,
@@ -116,10 +124,10 @@ def _scenarios(view: HealthView) -> dict[str, Any]:
         "liquidation": [_liquidation(at) for at in view.by_asset],
         "liquidation_by_driver": [_driver_liquidation(at) for at in view.by_driver],
         "liquidation_by_ratio": [_ratio(at) for at in view.by_ratio],
-        "common_move": _fraction(view.common_move),
-        "days_to_liquidation_by_interest": None if days is None else _at_least(_rounded(days, 2), 2),
+        "common_move": fraction(view.common_move),
+        "days_to_liquidation_by_interest": None if days is None else at_least(rounded(days, 2), 2),
         "stress": [
-            {"shock": _at_least(row.change, 2), "health_factor": _fraction(row.health_factor), "status": row.status}
+            {"shock": at_least(row.change, 2), "health_factor": fraction(row.health_factor), "status": row.status}
             for row in view.stress
         ],
         "shock": None if view.shock is None else _shock(view.shock),
@@ -130,9 +138,9 @@ def _liquidation(at: LiquidationView) -> dict[str, Any]:
     return {
         "asset": at.name,
         "address": at.address,
-        "price": _computed_price(at.price),
-        "price_now": _at_least(at.price_now, 2),
-        "distance": _fraction(at.distance),
+        "price": computed_price(at.price),
+        "price_now": at_least(at.price_now, 2),
+        "distance": fraction(at.distance),
         "side": at.side,
         "stable": at.stable,
     }
@@ -142,9 +150,9 @@ def _driver_liquidation(at: LiquidationView) -> dict[str, Any]:
     return {
         "driver": at.name,
         "feed": at.address,
-        "price": _computed_price(at.price),
-        "price_now": _at_least(at.price_now, 2),
-        "distance": _fraction(at.distance),
+        "price": computed_price(at.price),
+        "price_now": at_least(at.price_now, 2),
+        "distance": fraction(at.distance),
         "side": at.side,
         "stable": at.stable,
         "assets": [_moved(asset) for asset in at.assets],
@@ -152,16 +160,16 @@ def _driver_liquidation(at: LiquidationView) -> dict[str, Any]:
 
 
 def _moved(asset: MovedAsset) -> dict[str, Any]:
-    return {"asset": asset.symbol, "address": asset.address, "price": _computed_price(asset.price)}
+    return {"asset": asset.symbol, "address": asset.address, "price": computed_price(asset.price)}
 
 
 def _ratio(at: RatioView) -> dict[str, Any]:
     return {
         "collateral": at.collateral,
         "debt": at.debt,
-        "ratio": _computed_price(at.ratio),
-        "ratio_now": _computed_price(at.ratio_now),
-        "distance": _fraction(at.distance),
+        "ratio": computed_price(at.ratio),
+        "ratio_now": computed_price(at.ratio_now),
+        "distance": fraction(at.distance),
         "independent": at.independent,
     }
 
@@ -169,9 +177,9 @@ def _ratio(at: RatioView) -> dict[str, Any]:
 def _shock(shock: ShockView) -> dict[str, Any]:
     return {
         "moves": [
-            {"name": move.name, "shock": _at_least(move.change, 2), "assets": list(move.assets)} for move in shock.moves
+            {"name": move.name, "shock": at_least(move.change, 2), "assets": list(move.assets)} for move in shock.moves
         ],
-        "health_factor": _fraction(shock.health_factor),
+        "health_factor": fraction(shock.health_factor),
         "status": shock.status,
     }
 
@@ -185,27 +193,3 @@ def _wad(value: Wad | None, *, with_decimal: bool) -> dict[str, str] | None:
         return None
     wad = {"wad": str(value)}
     return {**wad, "decimal": format(to_decimal(value, 18), "f")} if with_decimal else wad
-
-
-def _bps(value: Bps | None) -> str | None:
-    return None if value is None else format(to_decimal(value, 4), "f")
-
-
-def _fraction(value: Decimal | None) -> str | None:
-    return None if value is None else _at_least(_rounded(value, 6), 4)
-
-
-def _computed_price(value: Decimal) -> str:
-    return _at_least(value.normalize(_PRICE), 2)
-
-
-def _rounded(value: Decimal, places: int) -> Decimal:
-    rounded = value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_EVEN, context=EXACT)
-    return rounded or abs(rounded)
-
-
-def _at_least(value: Decimal, places: int) -> str:
-    """Return all the digits of `value` in plain notation, with no zeros at the end beyond `places` of them."""
-    whole, _, digits = format(value, "f").partition(".")
-    digits = digits.rstrip("0").ljust(places, "0")
-    return f"{whole}.{digits}" if digits else whole

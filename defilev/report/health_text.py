@@ -1,21 +1,23 @@
-"""Health as a person reads it: one block for each account, a summary before many of them."""
+"""Health as a person reads it: one block for each account, a summary before many of them, or of a book."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from decimal import Decimal
 
 from defilev.model.account import Leg
 from defilev.report import figures
-from defilev.report.health import HealthReport, HealthView
+from defilev.report.failure import text_of
+from defilev.report.health import HealthView
+from defilev.report.health_report import ChainView, Failure, HealthReport
 from defilev.report.ink import Ink
-from defilev.report.liquidation_text import liquidation_lines, nearest_liquidation
+from defilev.report.liquidation_text import liquidation_lines
+from defilev.report.summary_text import summary_lines
 from defilev.report.table import LABEL_WIDTH, Cell, Column, flow, labelled, table
 from defilev.risk.prices import price_age
 from defilev.risk.status import Status
 from defilev.units import BPS, EXACT, RAY, to_decimal
 
-__all__ = ["health_text", "summary_lines"]
+__all__ = ["health_text", "place_of_failure"]
 
 SUMMARY_FROM = 6
 ID_SHOWN = 10
@@ -27,26 +29,25 @@ _CHECKS = {"exact": "matches the contract", "consistent": "agrees with the contr
 def health_text(report: HealthReport, *, width: int, ink: Ink) -> str:
     """Return the report for a terminal of `width` columns, at least 80, without a newline at its end."""
     blocks = [_block(report, view, width=width, ink=ink) for view in report.views]
-    if len(report.views) >= SUMMARY_FROM:
-        held = [view for view in report.views if not view.account.is_empty]
-        blocks.insert(0, summary_lines(held, width=width, ink=ink))
-    blocks.extend([f"{owner}: no position in the markets asked for"] for owner in report.without_position)
+    if len(report.views) >= SUMMARY_FROM or (report.is_book and len(report.views) + len(report.overlays) > 1):
+        blocks.insert(0, summary_lines(report, width=width, ink=ink))
+    where = "what could be read" if report.failures else "the markets asked for"
+    blocks.extend([f"{owner}: no position in {where}"] for owner in report.without_position)
+    blocks.extend(_not_read(failure, width=width, ink=ink) for failure in report.failures)
     return "\n\n".join("\n".join(block) for block in blocks)
 
 
-def summary_lines(views: Sequence[HealthView], *, width: int, ink: Ink) -> list[str]:
-    """Return a line for each of `views`, the nearest to liquidation first, under a heading."""
-    columns = [
-        Column("account"),
-        Column("market"),
-        Column("health", "right"),
-        Column("status"),
-        Column("leverage", "right", drop=2),
-        Column("equity", "right", drop=1),
-        Column("nearest liquidation", drop=3),
-    ]
-    ordered = sorted(views, key=lambda view: (view.health_factor is None, view.health_factor or 0))
-    return table(columns, [_summary_row(view) for view in ordered], width=width, ink=ink)
+def place_of_failure(failure: Failure) -> str:
+    """Return what could not be read or priced, by its names."""
+    if failure.overlay is not None:
+        return f"overlay {failure.overlay}"
+    names = (failure.chain, failure.protocol, failure.market, failure.owner)
+    return " ".join(name for name in names if name is not None)
+
+
+def _not_read(failure: Failure, *, width: int, ink: Ink) -> list[str]:
+    words = f"{place_of_failure(failure)}: not read: {text_of(failure.error.fact)}".split(" ")
+    return flow([Cell(words[0], "warning"), *(Cell(word) for word in words[1:])], separator=" ", width=width, ink=ink)
 
 
 def _block(report: HealthReport, view: HealthView, *, width: int, ink: Ink) -> list[str]:
@@ -65,7 +66,8 @@ def _head(report: HealthReport, view: HealthView, *, width: int, ink: Ink) -> li
     account = view.account
     check = _CHECKS.get(account.self_check.result, f"not checked: {account.self_check.compared}")
     owner = f"{figures.clean(view.name)} {account.owner}" if view.name else account.owner
-    parts = [_titled(view), figures.clean(report.chain_name), _block_named(report)]
+    chain = report.chain_of(view)
+    parts = [_titled(view), figures.clean(chain.name), _block_named(chain)]
     cells = [Cell(part) for part in (*parts, owner, check)]
     return flow([Cell(cells[0].text, "strong"), *cells[1:]], separator=" · ", width=width, ink=ink)
 
@@ -78,10 +80,10 @@ def _titled(view: HealthView) -> str:
     return f"{account.protocol} {figures.clean(account.market_label)} ({account.market[:ID_SHOWN]})"
 
 
-def _block_named(report: HealthReport) -> str:
-    when = f"{figures.duration(report.age)} ago" if 0 <= report.age < 86_400 else figures.utc(report.block.timestamp)
-    named = f"{report.block_name}, {when}" if report.block_name else when
-    return f"block {figures.block_number(report.block.number)} ({named})"
+def _block_named(chain: ChainView) -> str:
+    when = f"{figures.duration(chain.age)} ago" if 0 <= chain.age < 86_400 else figures.utc(chain.block.timestamp)
+    named = f"{chain.block_name}, {when}" if chain.block_name else when
+    return f"block {figures.block_number(chain.block.number)} ({named})"
 
 
 def _facts(view: HealthView, *, width: int, ink: Ink) -> list[str]:
@@ -168,7 +170,8 @@ def _after(view: HealthView, *, width: int, ink: Ink) -> list[str]:
         lines += labelled(
             "warning", flow([Cell(words[0].text, "warning"), *words[1:]], separator=" ", width=room, ink=ink)
         )
-    return lines
+    note = [Cell(word) for word in figures.clean(view.note).split()]
+    return lines + labelled("note", flow(note, separator=" ", width=room, ink=ink))
 
 
 def _stress(view: HealthView, *, width: int, ink: Ink) -> list[str]:
@@ -203,19 +206,6 @@ def _with(name: str, assets: tuple[str, ...]) -> str:
 def _state(prefix: str, health_factor: Decimal | None, status: Status, *, first: str = "") -> Cell:
     start = f"{figures.clean(first)} " if first else ""
     return Cell(f"{start}{prefix}{figures.health(health_factor)} {status}", None if status == "OK" else status)
-
-
-def _summary_row(view: HealthView) -> list[Cell]:
-    account = view.account
-    return [
-        Cell(figures.clean(view.name) if view.name else figures.short_address(account.owner)),
-        Cell(f"{account.protocol} {figures.clean(account.market_name)}"),
-        Cell(figures.health(view.health_factor)),
-        Cell(view.status, view.status),
-        Cell(figures.leverage(view.balance.leverage)),
-        Cell(figures.worth(view.balance.equity_value, account.quote)),
-        Cell(nearest_liquidation(view)),
-    ]
 
 
 def _bps(value: int) -> Decimal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
@@ -29,7 +30,13 @@ __all__ = [
     "liquidations_by_driver",
     "liquidations_by_ratio",
     "move_of_all_volatile",
+    "nearest",
+    "worth_a_line",
 ]
+
+STABLE_SHOWN_WITHIN = Decimal("0.2")
+"""The loss of its peg, as a fraction, beyond which a stablecoin's liquidation price is left to the JSON document."""
+RISE_SHOWN_WITHIN = Decimal(9)
 
 _COMPUTED = Context(prec=12, rounding=ROUND_HALF_EVEN)
 """What a figure computed in floating point is rounded to: far inside its precision."""
@@ -62,6 +69,11 @@ class LiquidationView:
     stable: bool
     assets: tuple[MovedAsset, ...]
 
+    @property
+    def mover(self) -> str:
+        """What has to move, by name."""
+        return self.assets[0].symbol if len(self.assets) == 1 else self.name
+
 
 @dataclass(frozen=True, slots=True)
 class RatioView:
@@ -73,6 +85,11 @@ class RatioView:
     ratio: Decimal
     distance: Decimal
     independent: bool
+
+    @property
+    def mover(self) -> str:
+        """What has to move, by name."""
+        return f"{self.collateral}/{self.debt}"
 
 
 def decimal_figure(value: float) -> Decimal:
@@ -96,6 +113,19 @@ def liquidations_by_ratio(exposure: Exposure) -> tuple[RatioView, ...]:
     return tuple(_ratio_view(at) for at in ratio_liquidations(exposure))
 
 
+def worth_a_line(by_driver: Iterable[LiquidationView]) -> list[LiquidationView]:
+    """Return the nearest first, without what would take an unheard-of move, unless there is nothing else."""
+    by_distance = sorted(by_driver, key=lambda at: abs(at.distance))
+    return [at for at in by_distance if _is_heard_of(at)] or by_distance[:1]
+
+
+def nearest(by_driver: Iterable[LiquidationView], by_ratio: Iterable[RatioView]) -> LiquidationView | RatioView | None:
+    """Return the nearest liquidation by a driver's price, or by the ratio where nothing else is held."""
+    ways: list[LiquidationView | RatioView] = [*worth_a_line(by_driver)]
+    ways += (at for at in by_ratio if at.independent)
+    return min(ways, key=lambda at: (abs(at.distance), at.mover), default=None)
+
+
 def move_of_all_volatile(exposure: Exposure) -> Decimal | None:
     """Return the common relative move of all drivers but stablecoins at which health is one.
 
@@ -108,6 +138,12 @@ def move_of_all_volatile(exposure: Exposure) -> Decimal | None:
         if step is not None:
             return decimal_figure(sign * step)
     return None
+
+
+def _is_heard_of(at: LiquidationView) -> bool:
+    if at.stable:
+        return at.side == "below" and at.distance >= -STABLE_SHOWN_WITHIN
+    return at.distance <= RISE_SHOWN_WITHIN
 
 
 def _asset_view(account: LendingAccount, at: AssetLiquidation, *, stable: bool) -> LiquidationView:

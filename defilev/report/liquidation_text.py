@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from defilev.report import figures
 from defilev.report.health import HealthView
 from defilev.report.ink import Ink
-from defilev.report.liquidation import LiquidationView, RatioView
+from defilev.report.liquidation import LiquidationView, RatioView, worth_a_line
 from defilev.report.table import Cell, flow
 
 __all__ = ["liquidation_lines", "nearest_liquidation"]
 
-STABLE_SHOWN_WITHIN = Decimal("0.2")
-"""The loss of its peg, as a fraction, beyond which a stablecoin's liquidation price is left to the JSON document."""
-RISE_SHOWN_WITHIN = Decimal(9)
 DAYS_SHOWN_WITHIN = 5 * 365
 
 
@@ -29,22 +24,13 @@ def liquidation_lines(view: HealthView, *, width: int, ink: Ink) -> list[str]:
 
 def nearest_liquidation(view: HealthView) -> str:
     """Return the nearest liquidation by price or ratio in a few words; a dash when there is none."""
-    near = [(abs(at.distance), f"{_mover(at)} {figures.change(at.distance)}") for at in _drivers(view)]
-    near += [(abs(at.distance), f"{_pair(at)} {figures.change(at.distance)}") for at in view.by_ratio if at.independent]
-    return min(near)[1] if near else figures.NOTHING
-
-
-def _drivers(view: HealthView) -> list[LiquidationView]:
-    """Return the drivers worth a line: all but what would take an unheard-of move, unless there is nothing else."""
-    volatile = [at for at in view.by_driver if not at.stable and at.distance <= RISE_SHOWN_WITHIN]
-    stable = [at for at in view.by_driver if at.stable and at.side == "below" and at.distance >= -STABLE_SHOWN_WITHIN]
-    shown = sorted([*volatile, *stable], key=lambda at: abs(at.distance))
-    return shown or sorted(view.by_driver, key=lambda at: abs(at.distance))[:1]
+    near = view.nearest
+    return figures.NOTHING if near is None else f"{figures.clean(near.mover)} {figures.change(near.distance)}"
 
 
 def _prices(view: HealthView) -> list[list[str]]:
     ways = []
-    for at in _drivers(view):
+    for at in worth_a_line(view.by_driver):
         ways.append(_driver(at, view))
         if len(at.assets) > 1:
             held = {asset.address for asset in at.assets}
@@ -75,7 +61,7 @@ def _words(name: str, at: LiquidationView | RatioView, price: str, now: str, vie
 def _ratios(view: HealthView) -> list[list[str]]:
     return [
         [
-            *_words(_pair(at), at, figures.grouped(at.ratio, 4), figures.grouped(at.ratio_now, 4), view),
+            *_words(at.mover, at, figures.grouped(at.ratio, 4), figures.grouped(at.ratio_now, 4), view),
             f"at any price of {figures.clean(at.debt)}" if at.independent else "other prices as now",
         ]
         for at in view.by_ratio
@@ -99,11 +85,3 @@ def _interest(view: HealthView) -> list[list[str]]:
     if days > DAYS_SHOWN_WITHIN and not pair:
         return []
     return [[f"interest alone: in {figures.duration(int(days) * 86_400)} at today's rates, prices unchanged"]]
-
-
-def _mover(at: LiquidationView) -> str:
-    return figures.clean(at.assets[0].symbol if len(at.assets) == 1 else at.name)
-
-
-def _pair(at: RatioView) -> str:
-    return f"{figures.clean(at.collateral)}/{figures.clean(at.debt)}"

@@ -68,7 +68,7 @@ class WatchMetrics:
 
 
 def _chain(known: Watched) -> Iterator[GaugeMetricFamily]:
-    block = known.report.block
+    block = known.chain.block
     yield _gauge("defilev_fresh", "1 while the newest look succeeded and blocks come.", int(known.failure is None))
     yield _gauge("defilev_block_number", "Block of the newest good reading.", block.number)
     yield _gauge("defilev_block_timestamp_seconds", "Its time by the chain's clock.", block.timestamp)

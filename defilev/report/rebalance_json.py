@@ -7,9 +7,9 @@ from typing import Any
 
 from defilev.model.codec import to_document
 from defilev.model.execution import Execution, SignedStep
+from defilev.model.flow import FlowValue
 from defilev.model.simulation import SimulationReport
 from defilev.pipeline.agreeing import Agreement
-from defilev.report.simulation_json import simulation_part
 
 __all__ = ["SCHEMA", "rebalance_document"]
 
@@ -35,10 +35,10 @@ def rebalance_document(
         "schema": SCHEMA,
         "mode": mode,
         "plan": plan,
-        "simulation": simulation_part(report),
-        "signed": None if signed is None else to_document(signed),
+        "simulation": _part(report),
+        "signed": None if signed is None else _part(signed),
         "unsigned": unsigned,
-        "execution": None if execution is None else to_document(execution),
+        "execution": None if execution is None else _part(execution),
         "journal": journal,
         "agreement": None if agreement is None else _agreement(agreement),
     }
@@ -51,3 +51,8 @@ def _agreement(agreement: Agreement) -> dict[str, Any]:
         "asked": str(agreement.asked),
         "dissent": to_document(agreement.dissent),
     }
+
+
+def _part(value: FlowValue) -> dict[str, Any]:
+    """Return a value as a part of a larger document."""
+    return {name: field for name, field in value.to_document().items() if name != "schema"}

@@ -6,14 +6,9 @@ from dataclasses import fields
 from typing import Any
 
 from defilev.model.account import LendingAccount
-from defilev.model.target import SCHEMA, Target, target_document
+from defilev.model.target import SCHEMA, Target
 
-__all__ = ["no_target_document", "target_json"]
-
-
-def target_json(target: Target) -> dict[str, Any]:
-    """Return the document that `target_goal` reads: the answer, and all that it was computed from."""
-    return target_document(target)
+__all__ = ["no_target_document"]
 
 
 def no_target_document(account: LendingAccount) -> dict[str, Any]:

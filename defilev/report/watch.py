@@ -7,9 +7,10 @@ from decimal import Decimal
 
 from defilev.errors import BlockUnavailable, DataError
 from defilev.report import figures
-from defilev.report.health import HealthReport, HealthView
-from defilev.report.health_text import summary_lines
+from defilev.report.health import HealthView
+from defilev.report.health_report import ChainView, HealthReport
 from defilev.report.ink import Ink
+from defilev.report.summary_text import account_lines
 from defilev.report.table import Cell, flow
 
 __all__ = ["Watched", "age_of", "as_of", "watch_frame", "watch_lines"]
@@ -28,10 +29,15 @@ class Watched:
     failure: DataError | None = None
     failures: int = 0
 
+    @property
+    def chain(self) -> ChainView:
+        """The one chain that is watched, at the block of the reading."""
+        return self.report.chains[0]
+
 
 def age_of(watched: Watched, *, now: int) -> int:
     """Return the seconds since the block of the newest good reading, by the clock of this machine."""
-    return max(0, now - watched.report.block.timestamp)
+    return max(0, now - watched.chain.block.timestamp)
 
 
 def as_of(watched: Watched, *, now: int, limit: int) -> Watched:
@@ -43,30 +49,30 @@ def as_of(watched: Watched, *, now: int, limit: int) -> Watched:
 
 def watch_lines(watched: Watched, *, now: int, ink: Ink) -> list[str]:
     """Return a line for each account when the reading is fresh, else one that says that there are no new figures."""
-    at, report = figures.utc(watched.looked_at), watched.report
+    at, block = figures.utc(watched.looked_at), _block(watched)
     if watched.failure is not None:
-        last = f"the last good reading is of block {_block(report)}, {_ago(watched, now=now)}"
+        last = f"the last good reading is of block {block}, {_ago(watched, now=now)}"
         return [f"{at}  {ink('NO NEW READING', 'DANGER')}  {_said(watched)}; {last}"]
-    start = f"{at}  block {_block(report)}  "
-    lines = [start + _account_line(view, ink=ink) for view in report.views]
-    lines += [f"{start}{owner}  no position" for owner in report.without_position]
+    start = f"{at}  block {block}  "
+    lines = [start + _account_line(view, ink=ink) for view in watched.report.views]
+    lines += [f"{start}{owner}  no position" for owner in watched.report.without_position]
     return lines
 
 
 def watch_frame(watched: Watched, *, now: int, width: int, ink: Ink) -> str:
     """Return the live table for a terminal of `width` columns, without a newline at its end."""
     report = watched.report
-    block = f"block {_block(report)}"
+    block = f"block {_block(watched)}"
     age = _ago(watched, now=now)
     if watched.failure is None:
-        head = [Cell(figures.clean(report.chain_name), "strong"), Cell(block), Cell(age)]
+        head = [Cell(figures.clean(watched.chain.name), "strong"), Cell(block), Cell(age)]
         lines = flow(head, separator=" · ", width=width, ink=ink)
     else:
         words = _said(watched).split(" ")
         told = [Cell("NOT FRESH:", "DANGER"), *map(Cell, words), *map(Cell, f"— below is {block}, {age}".split(" "))]
         lines = flow(told, separator=" ", width=width, ink=ink)
     held = [view for view in report.views if not view.account.is_empty]
-    lines += ["", *summary_lines(held, width=width, ink=ink)] if held else []
+    lines += ["", *account_lines(report, width=width, ink=ink)] if held else []
     lines += _warnings(held, width=width, ink=ink)
     empty = [*report.without_position, *(view.account.owner for view in report.views if view.account.is_empty)]
     return "\n".join([*lines, *(f"  {owner}: no position" for owner in empty)])
@@ -74,11 +80,11 @@ def watch_frame(watched: Watched, *, now: int, width: int, ink: Ink) -> str:
 
 def _account_line(view: HealthView, *, ink: Ink) -> str:
     account = view.account
-    place = f"{_named(view)}  {account.protocol} {account.market}"
+    place = f"{_named(view)}  {account.protocol} {figures.clean(account.market_name)}"
     if account.is_empty:
         return f"{place}  no position"
     health = f"health {figures.health(view.health_factor)} {ink(view.status, view.status)}"
-    equity = f"equity {figures.dollars(view.balance.equity_value)}"
+    equity = f"equity {figures.worth(view.balance.equity_value, account.quote)}"
     warned = "".join(f"  {ink('warning', 'warning')} {figures.clean(notice.name)}" for notice in view.warnings)
     return f"{place}  {health}  leverage {figures.leverage(view.balance.leverage)}  {equity}{warned}"
 
@@ -96,8 +102,8 @@ def _named(view: HealthView) -> str:
     return figures.clean(view.name) if view.name else figures.short_address(view.account.owner)
 
 
-def _block(report: HealthReport) -> str:
-    return figures.block_number(report.block.number)
+def _block(watched: Watched) -> str:
+    return figures.block_number(watched.chain.block.number)
 
 
 def _ago(watched: Watched, *, now: int) -> str:

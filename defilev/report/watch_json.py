@@ -12,7 +12,7 @@ __all__ = ["watch_document"]
 
 def watch_document(watched: Watched, *, now: int) -> dict[str, Any]:
     """Return one line. Figures are told once, when they are new: one that is not fresh has no accounts."""
-    block, failure = watched.report.block, watched.failure
+    block, failure = watched.chain.block, watched.failure
     health = health_document(watched.report)
     return {
         "schema": "defilev/watch@1",

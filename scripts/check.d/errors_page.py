@@ -10,8 +10,8 @@ from pathlib import Path
 from _files import ROOT
 
 from defilev import errors
-from defilev.cli.failure import anchor
 from defilev.errors import DefilevError
+from defilev.report.failure import anchor
 
 PAGE = ROOT / "docs" / "errors.md"
 SECTION = re.compile(r"(?m)^## ")

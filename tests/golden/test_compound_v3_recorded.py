@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import defilev
 from defilev.abi import interface
 from defilev.errors import Infeasible, PriceMissing, SelfCheckFailed
 from defilev.model.account import LendingAccount
@@ -73,6 +74,15 @@ def test_every_account_is_what_the_contract_says(market: str, name: str) -> None
     assert expected["collateral"] == {symbol: str(amount) for symbol, amount in supplied.items()}
     assert expected["isBorrowCollateralized"] == (details(account)["is_borrow_collateralized"] == "true")
     assert expected["isLiquidatable"] == (details(account)["is_liquidatable"] == "true")
+
+
+@pytest.mark.parametrize("market", MARKETS)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_account_survives_its_json(market: str, name: str) -> None:
+    """What is written down is read back whole, with what Compound's rules keep of it."""
+    account = READ[market][name]
+
+    assert account == defilev.from_json(account.to_json())
 
 
 @pytest.mark.parametrize("market", MARKETS)

@@ -11,13 +11,13 @@ from jsonschema import Draft202012Validator
 
 from defilev.model.account import Leg, LendingAccount
 from defilev.model.token import Token
-from defilev.report.health import HealthQuestion, HealthReport, health_view
+from defilev.report.health import HealthQuestion, health_view
 from defilev.report.health_json import health_document
+from defilev.report.health_report import HealthReport
 from defilev.report.health_text import health_text
 from defilev.report.ink import plain
 from defilev.units import to_decimal
 from tests.factories import (
-    BLOCK,
     DAI,
     LIMITS,
     PRICE_LIMITS,
@@ -27,6 +27,7 @@ from tests.factories import (
     WSTETH,
     a_borrow,
     a_price,
+    a_report,
     a_supply,
     an_account,
     exposure_of,
@@ -63,7 +64,7 @@ def accounts(draw: st.DrawFn) -> LendingAccount:
 
 def _report(account: LendingAccount) -> HealthReport:
     view = health_view(account, exposure=exposure_of(account), question=QUESTION)
-    return HealthReport("ethereum", BLOCK, "latest", 11, (view,))
+    return a_report(view)
 
 
 @given(accounts())

@@ -10,10 +10,10 @@ from defilev.errors import Refused
 from defilev.model.account import LendingAccount
 from defilev.model.book import UniswapV3Entry
 from defilev.model.plan import Action, Approve, Goal, Hop, Plan, PlanCost, PostCondition, Promise, Step, Swap
+from defilev.model.plan_hash import with_hash
 from defilev.model.request import Address
 from defilev.model.simulation import SimulationReport
 from defilev.model.token import Token
-from defilev.plan.hashing import with_hash
 from defilev.protocols import PROTOCOLS
 from defilev.protocols.aave_family.probe import probe
 from defilev.simulate import ForkSource, simulate

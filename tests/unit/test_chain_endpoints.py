@@ -107,5 +107,5 @@ def test_looking_at_the_heads_charges_those_that_lag() -> None:
     heads = endpoints.look()
 
     assert heads.newest is not None
-    assert (99, {100, 99}) == (heads.newest.number, {head.number for head in heads.fresh.values()})
+    assert (100, {100, 99}) == (heads.newest.number, {head.number for head in heads.fresh.values()})
     assert endpoints.names[0] == endpoints.ranked()[-1].name

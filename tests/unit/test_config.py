@@ -252,7 +252,8 @@ def test_the_settings_file_to_begin_with_means_the_defaults(load: Load) -> None:
     uncommented = re.sub(r"(?m)^# (?=[a-z_]+ = )", "", text.partition("# Laid over")[0])
     loaded = load(user=uncommented)
     defaults = load(user=text).values
-    examples = {"rpc_url", "private_rpc_url", "confirmations", "chain", "address_book", "anvil", "prices", "limits"}
+    examples = {"rpc_url", "private_rpc_url", "confirmations", "chain", "address_book", "book", "anvil"}
+    examples |= {"prices", "limits"}
 
     assert defaults == load().values
     assert {*setting_keys(), "prices.by_asset.WETH"} == set(loaded.origins)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from defilev.config.guard_rules import load_guard_rules
 from defilev.errors import KeyFailure, RulesInvalid
 from defilev.model.guard_rules import RuleGoal, Trigger
-from tests.factories import OWNER
+from tests.factories import OWNER, USDC
 from tests.support.guards import PAYER, rules_file, rules_text
 
 SELL = {"authority": '"owner"', "payer": None}
@@ -47,6 +48,16 @@ def test_a_name_of_the_book_stands_for_its_address(tmp_path: Path) -> None:
     assert OWNER == load_guard_rules(path, names={"vault": OWNER}).accounts[0].owner
     with pytest.raises(RulesInvalid, match="no owner is called @vault"):
         load_guard_rules(path)
+
+
+def test_the_digest_covers_what_a_name_stands_for(tmp_path: Path) -> None:
+    """Another address under the same name is another file to review; without names it is the sha256 of the bytes."""
+    path = rules_file(tmp_path / "guard.toml", owner='"@vault"')
+    mine, others = (load_guard_rules(path, names={"vault": address}).digest for address in (OWNER, USDC.address))
+    plain = rules_file(tmp_path / "plain.toml")
+
+    assert mine != others
+    assert hashlib.sha256(plain.read_bytes()).hexdigest() == load_guard_rules(plain).digest
 
 
 def test_the_tiers_never_begin_above_the_trigger(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+import defilev
+
 ROOT = Path(__file__).resolve().parents[2]
 
 INVENTORY = """
@@ -22,6 +24,19 @@ names = lambda *parts: sorted(item.name for item in root.joinpath(*parts).iterdi
 tables = lambda folder: [name for name in names("config", folder) if name.endswith(".toml")]
 interface("erc20")
 print(json.dumps([defilev.__file__, names("_abis"), tables("addresses"), tables("policies")]))
+"""
+
+LIBRARY = """
+import importlib.resources, json, defilev
+from defilev import Book, Connection, connect
+from defilev.errors import ConfigurationError
+found = [getattr(defilev, name) for name in defilev.__all__]
+try:
+    connect()
+except ConfigurationError as error:
+    said = error.fact
+typed = importlib.resources.files("defilev").joinpath("py.typed").is_file()
+print(json.dumps([said, typed, len(found)]))
 """
 
 
@@ -57,15 +72,20 @@ def empty_venv(folder: Path, *packages: str | Path) -> Path:
 
 
 def check_installed(binaries: Path, folder: Path) -> None:
-    """Run the command and read the shipped data from outside the repository."""
+    """Run the command, use the library and read the shipped data from outside the repository."""
     banner = run(binaries / "defilev", "--version", cwd=folder)
     assert "serve" in run(binaries / "defilev-signer", "--help", cwd=folder)
+    said, is_typed, names = json.loads(run(binaries / "python", "-c", LIBRARY, cwd=folder))
+    assert ("no node to ask: rpc_url is set nowhere", True) == (said, is_typed)
+    assert names == len(defilev.__all__)
     place, abis, books, lists = json.loads(run(binaries / "python", "-c", INVENTORY, cwd=folder))
 
     assert version("defilev") in banner
     assert Path(place).is_relative_to(folder)
     assert sorted(path.name for path in (ROOT / "abis").iterdir()) == abis
-    assert ["arbitrum.toml", "base.toml", "ethereum.toml", "optimism.toml"] == books == lists
+    chains = ("arbitrum", "base", "ethereum", "optimism")
+    assert [f"{chain}.toml" for chain in chains] == books
+    assert sorted(f"{chain}{of}.toml" for chain in chains for of in ("", "-compound")) == lists
 
 
 def test_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from defilev.errors import PlanTampered, PlanUnreadable
 from defilev.model.plan import Goal
+from defilev.model.plan_hash import hash_of
 from defilev.plan import plan_document, plan_from
-from defilev.plan.hashing import hash_of
 from tests.factories import USDC, WSTETH
 from tests.support.markets import an_aave_account, inputs_for, plan_for
 

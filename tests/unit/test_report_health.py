@@ -14,8 +14,9 @@ from jsonschema import Draft202012Validator
 from defilev.model.account import LendingAccount, Notice, SelfCheck
 from defilev.model.request import Address
 from defilev.report.figures import NARROW_SPACE
-from defilev.report.health import HealthQuestion, HealthReport, health_view
+from defilev.report.health import HealthQuestion, health_view
 from defilev.report.health_json import health_document
+from defilev.report.health_report import HealthReport
 from defilev.report.health_text import health_text
 from defilev.report.ink import ink, plain
 from defilev.report.scenario import NamedShock
@@ -32,6 +33,7 @@ from tests.factories import (
     WSTETH,
     a_borrow,
     a_price,
+    a_report,
     a_supply,
     an_account,
     exposure_of,
@@ -73,7 +75,7 @@ def _report(*accounts: LendingAccount, question: HealthQuestion = PLAIN, name: s
     views = tuple(
         health_view(account, exposure=exposure_of(account), question=question, name=name) for account in accounts
     )
-    return HealthReport("ethereum", BLOCK, "latest", 11, views)
+    return a_report(*views)
 
 
 def _text(*accounts: LendingAccount, question: HealthQuestion = PLAIN, width: int = 80) -> str:
@@ -301,14 +303,15 @@ def test_owners_without_any_position_are_named() -> None:
 
 
 def test_many_accounts_begin_with_a_summary_worst_first() -> None:
-    """From six accounts on, a table stands first with the lowest health at its top and the debt-free at its end."""
+    """From six accounts on, a table stands first: the lowest health, then up to the debt-free, then the total."""
     lines = _text(*ALL, width=140).splitlines()
 
     assert ["account", "market", "health", "status", "leverage", "equity", "nearest", "liquidation"] == lines[0].split()
     assert "0.999   LIQUIDATABLE" in lines[1]
     assert "wstETH/WETH −4.7 %" in lines[2]
     assert "— " in lines[8]
-    assert "" == lines[9]
+    assert lines[9].split()[:3] == ["total", "0.999", "LIQUIDATABLE"]
+    assert "" == lines[10]
 
 
 def test_few_accounts_have_no_summary() -> None:
@@ -355,6 +358,7 @@ def test_colour_follows_the_status_and_changes_no_character() -> None:
 
 def test_an_old_block_is_told_by_its_date() -> None:
     """A block asked for by number, or older than a day, has its time in UTC."""
-    report = replace(_report(SAMPLE), block_name=None, age=90_000_000)
+    report = _report(SAMPLE)
+    report = replace(report, chains=(replace(report.chains[0], block_name=None, age=90_000_000),))
 
     assert "(2026-01-01 00:00:00 UTC)" in health_text(report, width=140, ink=plain).splitlines()[0]

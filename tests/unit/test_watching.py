@@ -12,6 +12,8 @@ import pytest
 from defilev.cli.watching import Asked, Looker, watch
 from defilev.config.settings import Settings
 from defilev.errors import DataError, RpcMalformed
+from defilev.model.book_file import MarketChoice
+from defilev.pipeline.people import people
 from defilev.report.ink import plain
 from defilev.report.metrics import WatchMetrics
 from defilev.report.watch import Watched, as_of, watch_frame, watch_lines
@@ -60,7 +62,7 @@ def looker(world: World, answers: Answers) -> Iterator[Looker]:
     """Return what looks at the account `comfortable` through the node."""
     with http_node(answers, forward=world.rpc_url) as url:
         settings = Settings(rpc_url=(f"{url}/v2/{SECRET}",), address_book=(world.address_book,), timeout=2)
-        made = Looker(settings, Asked([world.account("comfortable")], market="main"))
+        made = Looker(settings, Asked(people([world.account("comfortable")], None), (MarketChoice(None, "main"),)))
         yield made
         made.close()
 
@@ -95,7 +97,7 @@ def seen(looker: Looker, clock: Clock, count: int, *, every: int = 3, silence: i
 
 def numbers(told: list[Watched]) -> list[int]:
     """Return the blocks of what was told, from the first one's."""
-    return [watched.report.block.number - told[0].report.block.number for watched in told]
+    return [watched.chain.block.number - told[0].chain.block.number for watched in told]
 
 
 def test_every_new_block_is_read_once(looker: Looker, mine: Callable[[], Any]) -> None:
@@ -111,7 +113,7 @@ def test_a_new_price_is_seen_with_its_block(looker: Looker, world: World) -> Non
     """The figures are those of the new block, and equal to what `health` computes there."""
     before, after = seen(looker, Clock(lambda: world.set_price("WETH", 2_000 * 10**8)), 2)
 
-    (expected,) = world.read("main", [world.account("comfortable")], block=after.report.block)
+    (expected,) = world.read("main", [world.account("comfortable")], block=after.chain.block)
     assert expected.health_factor == after.report.views[0].account.health_factor
     assert before.report.views[0].health_factor != after.report.views[0].health_factor
 
@@ -187,7 +189,7 @@ def test_a_stale_reading_never_looks_fresh(
 ) -> None:
     """Lines and JSON repeat no figure of a reading that is not fresh; the table marks it; metrics drop it."""
     fresh, stale, again = seen(looker, Clock(breaks, recovers), 3)
-    now = fresh.report.block.timestamp + 125
+    now = fresh.chain.block.timestamp + 125
 
     document = watch_document(stale, now=now)
     assert [] == schema_problems(document)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,8 @@ from defilev.errors import Infeasible, NoSuchMarket, NotDeployed, PriceMissing, 
 from defilev.model.account import LendingAccount
 from defilev.model.request import Address
 from defilev.observe import discover
+from defilev.observe.discover import Search, search_logs
+from defilev.pipeline import isolated
 from defilev.pipeline.isolated import isolated_markets
 from defilev.pipeline.look import read_account, read_accounts
 from defilev.pipeline.session import Session, connect
@@ -184,6 +188,24 @@ def test_what_could_not_be_searched_is_a_shortfall(
     (shortfall,) = session.shortfalls
     assert isinstance(shortfall, SearchIncomplete)
     assert {"searched_to": 0, "block": session.block.number} == shortfall.facts
+
+
+def test_a_named_market_is_found_although_others_may_be_missing(
+    world: World, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever names the market that was found gets it; whoever trusts in there being only one is told of the search."""
+
+    def all_but_one(*arguments: Any, **named: Any) -> Search:
+        return replace(search_logs(*arguments, **named), searched_to=named["last"] - 1)
+
+    text = _searching(world, world.head().number + 1)
+    open_position(world, "wstETH/USDC", _recipe())
+    monkeypatch.setattr(isolated, "search_logs", all_but_one)
+
+    found = read_account(opened(text), SOMEBODY, protocol="morpho-blue", market="wstETH/USDC-86%")
+    assert _id(world, "wstETH/USDC") == found.market
+    with pytest.raises(SearchIncomplete):
+        read_account(opened(text), SOMEBODY, protocol="morpho-blue")
 
 
 @pytest.mark.parametrize("code", [ANSWERS_ZERO, REVERTS])

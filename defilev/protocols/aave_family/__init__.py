@@ -43,6 +43,7 @@ class AaveFamily(WholeMarkets):
 
     name: str
     abilities: Abilities = ABILITIES
+    state_type: type = AaveState
 
     def read_accounts(
         self,

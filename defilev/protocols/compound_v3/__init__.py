@@ -45,6 +45,7 @@ class CompoundV3(WholeMarkets):
 
     name: str = PROTOCOL
     abilities: Abilities = ABILITIES
+    state_type: type = CometState
 
     def read_accounts(
         self,

@@ -22,7 +22,14 @@ def exposure(account: LendingAccount, *, stable: frozenset[Address]) -> Exposure
     fixed = state.market.base_feed if state.market.quote == state.market.base.symbol else None
     drivers = {leg.price.driver: _driver(leg, stable, fixed) for leg in counted}
     terms = tuple(_term(account, state, leg) for leg in counted)
-    return Exposure(account.protocol, account.market, account.owner, tuple(drivers.values()), terms)
+    return Exposure(
+        account.protocol,
+        account.market,
+        account.owner,
+        tuple(drivers.values()),
+        terms,
+        relative=account.quote != "USD",
+    )
 
 
 def _term(account: LendingAccount, state: CometState, leg: Leg) -> Term:

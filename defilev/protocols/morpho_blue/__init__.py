@@ -37,6 +37,7 @@ class MorphoBlue:
 
     name: str = PROTOCOL_NAME
     abilities: Abilities = ABILITIES
+    state_type: type = MorphoState
     is_isolated: bool = True
 
     def read_accounts(

@@ -8,18 +8,17 @@ from dataclasses import replace
 from typing import Any
 
 from defilev.errors import PlanTampered, PlanUnreadable, UsageError
-from defilev.model.codec import canonical_hash, from_document, to_document
+from defilev.model.codec import canonical_hash, from_document
 from defilev.model.plan import Plan, Step
 
-__all__ = ["SCHEMA", "hash_of", "plan_document", "plan_from", "rest_of", "with_hash"]
+__all__ = ["hash_of", "plan_document", "plan_from", "rest_of", "with_hash"]
 
-SCHEMA = "defilev/plan@1"
 _CALLDATA = re.compile(r"0x(?:[0-9a-f]{2})*")
 
 
 def plan_document(plan: Plan) -> dict[str, Any]:
     """Return the plan as plain JSON data with its schema; integers and decimals are strings."""
-    return {"schema": SCHEMA, **to_document(plan)}
+    return plan.to_document()
 
 
 def hash_of(document: Mapping[str, Any]) -> str:
@@ -39,9 +38,9 @@ def plan_from(document: Any) -> Plan:
         PlanUnreadable: not a plan, or of another schema.
         PlanTampered: the hash does not match the rest.
     """
-    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+    if not isinstance(document, dict) or document.get("schema") != Plan.SCHEMA:
         found = document.get("schema") if isinstance(document, dict) else type(document).__name__
-        raise PlanUnreadable("the file is not a plan that this version reads", schema=found, expected=SCHEMA)
+        raise PlanUnreadable("the file is not a plan that this version reads", schema=found, expected=Plan.SCHEMA)
     try:
         expected = hash_of(document)
     except ValueError as error:

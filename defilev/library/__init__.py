@@ -1,0 +1,1 @@
+"""The library: what Python programs and notebooks use. Reads, computes and tries; never signs or sends."""

@@ -1,0 +1,18 @@
+"""From an account to its linear forms, with what the settings say of stablecoins."""
+
+from __future__ import annotations
+
+from defilev.config.settings import Settings
+from defilev.model.account import LendingAccount
+from defilev.model.exposure import Exposure
+from defilev.protocols import PROTOCOLS
+
+__all__ = ["exposure_of"]
+
+
+def exposure_of(account: LendingAccount, *, settings: Settings) -> Exposure:
+    """Return the linear forms of `account`, with the stablecoins that the settings name by symbol."""
+    protocol = PROTOCOLS[account.protocol]
+    symbols = frozenset(settings.stablecoins)
+    stable = frozenset(token.address for token in protocol.tokens(account) if token.symbol in symbols)
+    return protocol.exposure(account, stable=stable)
