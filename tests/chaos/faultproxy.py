@@ -174,7 +174,8 @@ class FaultProxy:
             case "set":
                 answer = envelope(request, rule.value(request, answer) if callable(rule.value) else rule.value)
             case "wrong_id":
-                answer = previous or json.dumps({**json.loads(answer), "id": request["id"] + 1}).encode()
+                other = json.loads(previous or answer)
+                answer = json.dumps({**other, "id": other["id"] + (other["id"] == request["id"])}).encode()
         return Reply(answer)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.world
 
 WHO = "comfortable"
 GWEI = 10**9
+_DISTINCT = count()
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +36,12 @@ def signer(world_session: World) -> KeystoreSigner:
 
 @pytest.fixture
 def desk(world: World, signer: KeystoreSigner) -> Iterator[Desk]:
-    """A desk whose plan has one step, a withdrawal, on a chain that mines when the test says so."""
+    """A desk whose plan has one step, a withdrawal, on a chain that mines when the test says so.
+
+    No two tests have a block in common: anvil keeps states by block hash, and forgets those of blocks taken back.
+    """
     desk = Desk(world, signer)
-    world.rpc("anvil_setNextBlockBaseFeePerGas", hex(2 * GWEI))
+    world.rpc("anvil_setNextBlockBaseFeePerGas", hex(2 * GWEI + next(_DISTINCT)))
     world.rpc("evm_mine")
     world.rpc("evm_setAutomine", False)
     yield desk

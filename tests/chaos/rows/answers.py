@@ -145,6 +145,6 @@ ROWS = (
             "an end by name, nothing signed",
         ),
         other_units,
-        Mutant("defilev/protocols/aave_v3/check.py", "        if computed != user.data:\n", "        if False:\n"),
+        Mutant("defilev/protocols/aave_family/check.py", "        if computed != user.data:\n", "        if False:\n"),
     ),
 )

@@ -205,7 +205,7 @@ ROWS = (
             "the same bytes are sent again, no other nonce",
         ),
         evicted,
-        Mutant(FLIGHT, 'return "resend" if not seen.in_pool and', 'return "resend" if False and'),
+        Mutant(FLIGHT, 'return "resend" if is_lost and', 'return "resend" if False and'),
     ),
     row_of(
         "F13",

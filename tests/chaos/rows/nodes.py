@@ -219,7 +219,7 @@ ROWS = (
             "an account in need is never taken for a safe one; done once in the end",
         ),
         empty,
-        Mutant("defilev/protocols/aave_v3/check.py", "        if computed != user.data:\n", "        if False:\n"),
+        Mutant("defilev/protocols/aave_family/check.py", "        if computed != user.data:\n", "        if False:\n"),
     ),
     row_of(
         "F24",

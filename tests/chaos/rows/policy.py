@@ -257,8 +257,8 @@ ROWS = (
         "the machine's policy and the signer's both refuse, each alone; the sound plan is allowed",
         left_allowance,
         (
-            Mutant(ALLOWANCES, "amount <= max(limit, 0) and replaced", "amount <= max(limit, 0)"),
-            Mutant(ALLOWANCES, "amount == sum(uses), amount,", "amount >= sum(uses), amount,"),
+            Mutant(ALLOWANCES, "exact < amount <= limit and replaced", "exact < amount <= limit"),
+            Mutant(ALLOWANCES, "amount == exact, amount,", "amount >= exact, amount,"),
             Mutant(SIGNER_RULES, "action.amount == sum(taken), action.amount,", "True, action.amount,"),
             Mutant(SIGNER_RULES, '"allowance afterwards", is_replaced,', '"allowance afterwards", True,'),
         ),
