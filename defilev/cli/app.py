@@ -17,6 +17,7 @@ from defilev.cli.config import app as config
 from defilev.cli.context import GlobalOptions, Run
 from defilev.cli.doctor import doctor
 from defilev.cli.failure import describe, failure_document, unexpected
+from defilev.cli.guard import app as guard
 from defilev.cli.health import health
 from defilev.cli.help import help as explain
 from defilev.cli.journal import app as journal
@@ -27,6 +28,7 @@ from defilev.cli.rebalance import rebalance
 from defilev.cli.simulate import simulate
 from defilev.cli.target import target
 from defilev.cli.wallet import app as wallet
+from defilev.cli.watch import watch
 from defilev.errors import DefilevError, UsageError
 from defilev.version import __version__
 
@@ -41,10 +43,12 @@ _COMPLETION = "_DEFILEV_COMPLETE"
 
 _COMMANDS: tuple[tuple[str, str, Callable[..., None] | typer.Typer], ...] = (
     ("Look", "health", health),
+    ("Look", "watch", watch),
     ("Look", "target", target),
     ("Act", "plan", plan),
     ("Act", "simulate", simulate),
     ("Act", "rebalance", rebalance),
+    ("Act", "guard", guard),
     ("Study", "journal", journal),
     ("Study", "accuracy", accuracy),
     ("Set up", "doctor", doctor),

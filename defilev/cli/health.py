@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from defilev.model.book_file import MarketChoice
     from defilev.report.health_report import HealthReport, Scenarios
 
-__all__ = ["health"]
+__all__ = ["Market", "Protocols", "Who", "choices_of", "health"]
 
 Who = Annotated[
     list[str],
@@ -73,7 +73,7 @@ def health(
     shape = _shape(format, run.output)
     limit = None if fail_below is None else parse_health_limit(fail_below)
     scenarios = Scenarios(() if stress is None else parse_changes(stress), parse_shocks(shock or ()))
-    report = _report(run, who, _choices(protocol or (), market), scenarios)
+    report = _report(run, who, choices_of(protocol or (), market), scenarios)
     _print(report, run.output, shape)
     note_left_out(report, run.output)
     if limit is not None:
@@ -91,7 +91,7 @@ def _shape(asked: Format | None, out: Output) -> Format:
     return "json" if out.json else asked or "table"
 
 
-def _choices(protocols: Sequence[str], market: str | None) -> tuple[MarketChoice, ...]:
+def choices_of(protocols: Sequence[str], market: str | None) -> tuple[MarketChoice, ...]:
     """Return the markets that the flags name; none when they name none."""
     from defilev.model.book_file import MarketChoice
 

@@ -57,6 +57,12 @@ class Output:
         self.has_document = True
         self.result(jsonlib.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
 
+    def line(self, document: Mapping[str, Any]) -> None:
+        """Print one of several JSON documents, on a line of its own and at once."""
+        self.has_document = True
+        self.result(jsonlib.dumps(document, ensure_ascii=False, allow_nan=False))
+        sys.stdout.flush()
+
     def note(self, text: str) -> None:
         """Say something by the way."""
         if not self.quiet:

@@ -7,11 +7,21 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from defilev.cli.context import Run
     from defilev.model.request import Address
     from defilev.pipeline.session import Session
 
-__all__ = ["one_account", "typed_again"]
+__all__ = ["names_in_book", "one_account", "typed_again"]
+
+
+def names_in_book(run: Run) -> Mapping[str, Address]:
+    """Return the addresses of the owners of the book in use, by name; raises as `book_in_use` does."""
+    from defilev.config.book_file import book_in_use
+
+    book = book_in_use(run.load().values)
+    return {} if book is None else {owner.name: owner.address for owner in book.owners}
 
 
 def typed_again(run: Run, who: str, owner: Address) -> str:
@@ -35,7 +45,7 @@ def one_account(run: Run, who: str) -> Iterator[tuple[Session, Address]]:
 
     book = run.book_for([who])
     person = only_person(who, book)
-    session = connect(node_of_one(run.load().values, book, person, is_url_given=run.is_url_given))
+    session = connect(node_of_one(run.load().values, book, [person], is_url_given=run.is_url_given))
     try:
         yield session, person.address or resolve(session, str(person.name))
     finally:

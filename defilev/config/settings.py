@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -11,8 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from platformdirs import user_cache_path, user_config_path, user_data_path
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from defilev.config.values import At, parse_block, parse_duration, parse_floor, parse_slippage
-from defilev.errors import InvalidNumber
+from defilev.config.values import At, parse_block, parse_duration, parse_floor, parse_slippage, written
 from defilev.units import parse_decimal
 
 __all__ = ["SECRET", "STEERING", "LimitSettings", "PriceSettings", "Settings", "StatusSettings", "TargetSettings"]
@@ -48,20 +47,6 @@ _STABLECOINS = (
 )
 
 
-def _by(parse: Callable[[str], Any]) -> BeforeValidator:
-    """Return a validator that parses what a person wrote, and says why it cannot."""
-
-    def parsed(value: Any) -> Any:
-        if isinstance(value, bool | list | dict):
-            raise ValueError("it is not a single value")  # noqa: TRY004 - pydantic takes a ValueError
-        try:
-            return parse(str(value))
-        except InvalidNumber as error:
-            raise ValueError(f"{error.fact}; {error.fix}") from None
-
-    return BeforeValidator(parsed)
-
-
 def _urls(value: Any) -> Any:
     """Take one URL or several: in a list, or with blanks or commas between them."""
     return tuple(_BETWEEN_URLS.split(value.strip())) if isinstance(value, str) else value
@@ -72,11 +57,11 @@ def _list(value: Any) -> Any:
     return tuple(item.strip() if isinstance(item, str) else item for item in items) if items else ()
 
 
-_Seconds = Annotated[int, _by(lambda text: parse_duration(text, what="duration"))]
-_Number = Annotated[Decimal, _by(lambda text: parse_decimal(text, what="number"))]
-_Value = Annotated[Decimal, _by(lambda text: parse_decimal(text, what="value")), Field(gt=0)]
-_Slippage = Annotated[Decimal, _by(lambda text: parse_slippage(text, what="slippage"))]
-_Floor = Annotated[Decimal, _by(lambda text: parse_floor(text, what="health factor"))]
+_Seconds = Annotated[int, written(lambda text: parse_duration(text, what="duration"))]
+_Number = Annotated[Decimal, written(lambda text: parse_decimal(text, what="number"))]
+_Value = Annotated[Decimal, written(lambda text: parse_decimal(text, what="value")), Field(gt=0)]
+_Slippage = Annotated[Decimal, written(lambda text: parse_slippage(text, what="slippage"))]
+_Floor = Annotated[Decimal, written(lambda text: parse_floor(text, what="health factor"))]
 
 
 class _Frozen(BaseModel):
@@ -164,7 +149,7 @@ class Settings(_Frozen):
     chain: str | None = Field(
         default=None, description="The chain you expect, by name or id; another is refused.", examples=["ethereum"]
     )
-    block: Annotated[At, _by(parse_block)] = Field(
+    block: Annotated[At, written(parse_block)] = Field(
         default="latest", description="The block to read at: a number, latest, finalized or safe."
     )
     address_book: tuple[Path, ...] = Field(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast
+
+from pydantic import BeforeValidator
 
 from defilev.errors import InvalidNumber
 from defilev.units import parse_decimal, parse_percentage
@@ -17,6 +20,7 @@ __all__ = [
     "parse_duration",
     "parse_floor",
     "parse_slippage",
+    "written",
 ]
 
 At: TypeAlias = int | Literal["latest", "finalized", "safe"]
@@ -31,6 +35,20 @@ LONGEST_DURATION = 10 * 366 * 86_400
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w)?")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _TAGS = ("latest", "finalized", "safe")
+
+
+def written(parse: Callable[[str], Any]) -> BeforeValidator:
+    """Return a validator that parses what a person wrote, and says why it cannot."""
+
+    def parsed(value: Any) -> Any:
+        if isinstance(value, bool | list | dict):
+            raise ValueError("it is not a single value")  # noqa: TRY004 - pydantic takes a ValueError
+        try:
+            return parse(str(value))
+        except InvalidNumber as error:
+            raise ValueError(f"{error.fact}; {error.fix}") from None
+
+    return BeforeValidator(parsed)
 
 
 def parse_duration(value: str | int | Decimal, *, what: str) -> int:

@@ -2,7 +2,8 @@
 
 DefilevError                        1   a defect of ours
 ├── UsageError                      2   change the command
-│   ├── InvalidAddress, InvalidNumber, UnknownName, ConfigurationError, PlanUnreadable, ExtraMissing
+│   ├── InvalidAddress, InvalidNumber, UnknownName, ConfigurationError, PlanUnreadable, ExtraMissing,
+│   │   RulesInvalid
 ├── Declined                        3   the user said no
 ├── DataError                       4   the chain's data is unavailable or inconsistent: try another node or block
 │   ├── RpcError
@@ -20,7 +21,7 @@ DefilevError                        1   a defect of ours
 ├── SimulationFailed                6   do not send: the plan does not do what it promised
 ├── Refused                         7   a rule of this machine, of the protocol, or of arithmetic forbids it
 │   ├── Infeasible, PolicyViolation, PlanTampered, PlanExpired, PlanForAnotherChain, StalePrice
-│   ├── AttemptOpen, ForeignTransaction
+│   ├── AttemptOpen, ForeignTransaction, LeaseLost, OneEndpoint, TooMuchEquity
 ├── KeyFailure                      8   the key cannot be used
 │   ├── WrongPassword, KeystoreInsecure, KeystoreInvalid, KeystoreForAnotherAccount, SignerUnreachable
 └── NotConfirmed                    9   something was sent: read the account before doing anything else
@@ -108,6 +109,12 @@ class PlanUnreadable(UsageError):
 
 class ExtraMissing(UsageError):
     """What was asked for needs an optional package that is not installed."""
+
+
+class RulesInvalid(UsageError):
+    """A rules file of the guard cannot be read, or says something that cannot be meant."""
+
+    default_fix = "see docs/guard.md for what a rules file says"
 
 
 class CallReverted(DataError):
@@ -226,6 +233,24 @@ class ForeignTransaction(Refused):
     """A nonce that the journal had reserved was used by a transaction that it does not know."""
 
     default_fix = "look at what the account sent and who holds its key; then run it again"
+
+
+class LeaseLost(Refused):
+    """Another guard has taken over an account since this one looked; nothing more is written or signed for it."""
+
+    default_fix = "`defilev guard status` says who leads; this guard stands by"
+
+
+class OneEndpoint(Refused):
+    """A guard that may sign was given one node, whose word nobody confirms."""
+
+    default_fix = "give a second --rpc-url of another provider, or write single_endpoint = true under [guard]"
+
+
+class TooMuchEquity(Refused):
+    """The owner's key would be held unattended over more equity than the rules allow."""
+
+    default_fix = "guard it with authority reserve, or write allow_hot_equity = true for this account by name"
 
 
 class WrongPassword(KeyFailure):

@@ -37,10 +37,18 @@ def _repay(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
     yield is_owner("onBehalfOf", call.arguments["onBehalfOf"], bounds)
 
 
+def _repay_for_another(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
+    """The pool itself refuses to repay everything for another."""
+    del bounds
+    yield Check("amount for another account", call.arguments["amount"] != UINT256_MAX, "everything", "a number")
+
+
 def _move(function: str, arguments: Mapping[str, Any]) -> MarketMove:
     amount: int = arguments["amount"]
     kind: MoveKind = "withdraw" if function == "withdraw" else "repay"
     return MarketMove(kind, arguments["asset"], None if amount == UINT256_MAX else amount)
 
 
-AAVE_V3 = MarketRules("aave_v3_pool", {"withdraw": _withdraw, "repay": _repay}, _move)
+AAVE_V3 = MarketRules(
+    "aave_v3_pool", {"withdraw": _withdraw, "repay": _repay}, _move, for_another={"repay": _repay_for_another}
+)

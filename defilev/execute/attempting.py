@@ -53,7 +53,7 @@ def keep_attempt(
         gas_limit=fields.gas_limit,
         max_fee_per_gas=fields.max_fee_per_gas,
         max_priority_fee_per_gas=fields.max_priority_fee_per_gas,
-        hash=check_signed(raw, step, expected=fields, owner=desk.policy.account.owner),
+        hash=check_signed(raw, step, expected=fields, owner=desk.policy.actor),
         raw="0x" + raw.hex(),
     )
     desk.ledger.signed(signed, purpose=purpose)
@@ -91,7 +91,7 @@ def raise_fees(desk: Desk, flight: Flight, *, head: Block) -> None:
     not happen.
     """
     flight.is_unwanted = flight.is_unwanted or not desk.wanted(flight.step)
-    if desk.node.nonce(desk.policy.account.owner, block=desk.node.block()) > flight.nonce:
+    if desk.node.nonce(desk.policy.actor, block=desk.node.block()) > flight.nonce:
         return
     purpose: Purpose = "cancel" if flight.is_unwanted else "act"
     cap = _cap(desk, flight)
@@ -130,8 +130,8 @@ def _told(flight: Flight, fees: Fees) -> Remark:
 
 
 def _cancellation(desk: Desk, flight: Flight, fees: Fees) -> TransactionFields:
-    owner = desk.policy.account.owner
-    return _with_fees(replace(flight.newest.fields, to=owner, value=0, data=b"", gas_limit=CANCEL_GAS), fees)
+    to_itself = replace(flight.newest.fields, to=desk.policy.actor, value=0, data=b"", gas_limit=CANCEL_GAS)
+    return _with_fees(to_itself, fees)
 
 
 def _with_fees(fields: TransactionFields, fees: Fees) -> TransactionFields:

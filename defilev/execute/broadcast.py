@@ -182,7 +182,7 @@ class _Run:
         head = node.block()
         if head.number < before:
             raise BlockUnavailable(f"the node's newest block is {head.number}, and it had block {before} before")
-        included = node.nonce(self.plan.owner, block=head)
+        included = node.nonce(self.plan.actor, block=head)
         if included > nonce:
             raise Refused("another transaction of this account was included", expected=nonce, found=included)
         if included < nonce:

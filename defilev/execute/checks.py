@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal, TypeAlias
 
@@ -44,7 +44,8 @@ class Bounds:
     holds and owes, `debts` base units owed by token. `minimum_fill` is the part of the oracle's value that a swap's
     minimum must bring. `selectors` are those that the chain's list has for each role, `None` where no list is shipped:
     then the rules decide alone. `holdings` is `None` where the market knows what everything is. `collateral` are the
-    tokens that the account has as such.
+    tokens that the account has as such. `is_for_another` says that the signer is not the owner: it repays exact amounts
+    on the owner's behalf, and nothing else.
     """
 
     owner: Address
@@ -59,6 +60,7 @@ class Bounds:
     selectors: Mapping[str, frozenset[bytes]] | None = None
     holdings: Holdings | None = None
     collateral: frozenset[Address] = frozenset()
+    is_for_another: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +99,16 @@ class DecodedCall:
 
 @dataclass(frozen=True, slots=True)
 class MarketRules:
-    """What may be called of one protocol's contract: its interface, the rules by function, and what a call moves."""
+    """What may be called of one protocol's contract: its interface, the rules by function, and what a call moves.
+
+    `for_another` has, beside those rules, what a signer must keep who is not the owner, by the functions that it may
+    call at all: none where there is no such rule.
+    """
 
     interface: str
     rules: Mapping[str, Callable[[DecodedCall, Bounds], Iterator[Check]]]
     move: Callable[[str, Mapping[str, Any]], MarketMove]
+    for_another: Mapping[str, Callable[[DecodedCall, Bounds], Iterator[Check]]] = field(default_factory=dict)
 
 
 def is_of_market(name: str, token: Address, bounds: Bounds) -> Check:

@@ -46,7 +46,7 @@ def see(desk: Desk, flight: Flight, *, head: Block) -> Seen:
 
     With several nodes the first one, which was handed it, does not count: it may keep it to itself.
     """
-    nonce = desk.node.nonce(desk.policy.account.owner, block=head)
+    nonce = desk.node.nonce(desk.policy.actor, block=head)
     if nonce > flight.nonce:
         return Seen(head.number, nonce, in_pool=False)
     seen = transaction_seen(desk.endpoints, flight.newest.signed.hash)

@@ -36,7 +36,8 @@ class Policy:
 
     `pool` and `tokens` are the market's; `router` is `None` where nothing can be swapped. `public_keys` says whether
     keys that everybody knows may sign: only on a loopback anvil. `calls` is the chain's shipped list, `None` where none
-    is shipped; `spent` remembers what the last day saw.
+    is shipped; `spent` remembers what the last day saw. With a `payer` the profile is `repay-only`: that account signs,
+    and nothing but exact repayments on the owner's behalf is allowed, each with its approval.
     """
 
     account: LendingAccount
@@ -47,6 +48,12 @@ class Policy:
     public_keys: bool = False
     calls: CallList | None = None
     spent: Spent = _NOTHING
+    payer: Address | None = None
+
+    @property
+    def actor(self) -> Address:
+        """The account that signs."""
+        return self.payer or self.account.owner
 
 
 def policy_for(
@@ -110,7 +117,7 @@ def check_plan(plan: Plan, *, policy: Policy) -> None:
     whole = everything_checks(calls, [step.action for step in plan.steps], holdings=bounds.holdings)
     for position, check in (*allowance_checks(calls, bounds=bounds), *whole):
         _require(check, plan.steps[position])
-    before = policy.spent.last_day(chain_id=account.chain_id, owner=account.owner, quote=account.quote)
+    before = policy.spent.last_day(chain_id=account.chain_id, owner=policy.actor, quote=account.quote)
     for place, check in limit_checks(calls, account, limits=policy.limits, before=before, bounds=bounds):
         _require(check, None if place is None else plan.steps[place])
 
@@ -130,13 +137,13 @@ def check_transaction(fields: TransactionFields, step: Step, *, policy: Policy) 
 
 
 def check_cancellation(fields: TransactionFields, *, policy: Policy) -> None:
-    """Hold a transaction that only takes a nonce against the limits: nothing, from the owner to the owner.
+    """Hold a transaction that only takes a nonce against the limits: nothing, from its signer to its signer.
 
     Raises:
         PolicyViolation: names the field.
     """
     for check in (
-        _equal("to", fields.to, policy.account.owner),
+        _equal("to", fields.to, policy.actor),
         _equal("data", fields.data, b""),
         *_field_checks(fields, policy),
     ):
@@ -146,7 +153,7 @@ def check_cancellation(fields: TransactionFields, *, policy: Policy) -> None:
 def _field_checks(fields: TransactionFields, policy: Policy) -> tuple[Check, ...]:
     """Return what holds for whatever is signed."""
     limits = policy.limits
-    assert_key_allowed(policy.account.owner, node_is_loopback_anvil=policy.public_keys)
+    assert_key_allowed(policy.actor, node_is_loopback_anvil=policy.public_keys)
     return (
         _equal("chainId", fields.chain_id, policy.account.chain_id),
         _equal("value", fields.value, 0),
@@ -191,6 +198,7 @@ def _head_checks(plan: Plan, policy: Policy) -> tuple[Check, ...]:
         _equal("protocol", plan.protocol, account.protocol),
         _equal("market", plan.market, account.market),
         _equal("owner", plan.owner, account.owner),
+        _equal("payer", plan.payer, policy.payer),
         Check("steps", bool(plan.steps) and numbered, len(plan.steps), "at least one, numbered one after another"),
         Check("max slippage", 0 < plan.max_slippage <= limits.slippage, plan.max_slippage, f"up to {limits.slippage}"),
     )
@@ -223,6 +231,7 @@ def _bounds(plan: Plan, policy: Policy) -> Bounds:
         selectors=_selectors(policy),
         holdings=_holdings(account),
         collateral=frozenset(leg.asset.address for leg in account.legs if leg.used_as_collateral),
+        is_for_another=policy.payer is not None,
     )
 
 

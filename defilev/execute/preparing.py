@@ -46,25 +46,27 @@ def assert_current(plan: Plan, *, node: Node, at: Block, signer: Signer | None =
         PlanExpired: the newest block is past the plan's expiry.
         Refused: the owner has acted since the plan was made, or has a transaction in flight.
     """
-    if signer is not None and signer.address != plan.owner:
-        raise KeystoreForAnotherAccount("the key is not the owner's", holds=signer.address, needed=plan.owner)
+    if signer is not None and signer.address != plan.actor:
+        raise KeystoreForAnotherAccount(
+            "the key is not the one that the plan is to be signed with", holds=signer.address, needed=plan.actor
+        )
     _assert_chain(node, plan.chain_id)
     if at.number > plan.expires_at_block or at.timestamp > plan.expires_at:
         raise PlanExpired(
             f"the plan expired at block {plan.expires_at_block}; the newest is {at.number}", hash=plan.hash
         )
-    included = node.nonce(plan.owner, block=at)
-    pending = parse_quantity(node.rpc.request("eth_getTransactionCount", [plan.owner, "pending"]), what="nonce")
+    included = node.nonce(plan.actor, block=at)
+    pending = parse_quantity(node.rpc.request("eth_getTransactionCount", [plan.actor, "pending"]), what="nonce")
     if pending > included:
         raise Refused(
-            f"{plan.owner} has a transaction in flight",
+            f"{plan.actor} has a transaction in flight",
             fix="wait until it is included, or cancel it in the wallet that sent it",
             included=included,
             pending=pending,
         )
     if included != plan.nonce:
         raise Refused(
-            f"{plan.owner} has sent transactions since the plan was made",
+            f"{plan.actor} has sent transactions since the plan was made",
             fix="make a new plan",
             nonce_of_plan=plan.nonce,
             nonce_now=included,
@@ -93,7 +95,7 @@ def prepare(step: Step, *, nonce: int, desk: Desk, at: Block) -> TransactionFiel
         data=bytes.fromhex(step.data[2:]),
     )
     check_transaction(fields, step, policy=policy)
-    _assert_affordable(fields, step, balance=node.balance(policy.account.owner, block=at))
+    _assert_affordable(fields, step, balance=node.balance(policy.actor, block=at))
     return fields
 
 
@@ -116,7 +118,7 @@ def _estimate(step: Step, node: Node, policy: Policy, at: Block) -> int:
     account = policy.account
     call = Call(step.to, bytes.fromhex(step.data[2:]))
     try:
-        return node.estimate_gas(call, sender=account.owner, value=step.value, block=at)
+        return node.estimate_gas(call, sender=policy.actor, value=step.value, block=at)
     except RpcRejected as rejected:
         data = revert_data(rejected)
         if data is None:

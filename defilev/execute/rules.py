@@ -69,7 +69,9 @@ def decode_call(to: Address, data: bytes, bounds: Bounds) -> DecodedCall:
 
 def checks(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
     """Yield every rule for this kind of call, with its outcome."""
-    return _rules_of(call.role, bounds)[call.function](call, bounds)
+    if bounds.is_for_another:
+        yield from _for_another(call, bounds)
+    yield from _rules_of(call.role, bounds)[call.function](call, bounds)
 
 
 def same_action(call: DecodedCall, action: Action, bounds: Bounds) -> bool:
@@ -155,6 +157,21 @@ _RULES: Mapping[str, Mapping[str, Callable[[DecodedCall, Bounds], Iterator[Check
     "router": {"exactInputSingle": _swap_single, "exactInput": _swap},
 }
 """Every call that is ever signed beside the market's own, by the contract's role and function; all else is denied."""
+
+
+def _for_another(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
+    """What holds when a reserve pays for somebody: the market alone takes tokens, by calls named for it."""
+    named = ADAPTERS[bounds.protocol].for_another
+    if call.role == "token":
+        spender = call.arguments["spender"]
+        yield Check("spender for another account", spender == bounds.pool, spender, bounds.pool)
+        yield Check("call on behalf of another", bool(named), call.function, f"nothing on {bounds.protocol}")
+        return
+    is_named = call.role == "pool" and call.function in named
+    allowed = " or ".join(("approve", *named)) if named else f"nothing on {bounds.protocol}"
+    yield Check("call on behalf of another", is_named, call.function, allowed)
+    if is_named:
+        yield from named[call.function](call, bounds)
 
 
 def _fair_minimum(swap: SwapCall, bounds: Bounds) -> Check:

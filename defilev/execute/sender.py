@@ -180,7 +180,7 @@ class Sender:
 
     def _require_ours(self, flight: Flight, head: Block) -> None:
         """Raise `FlightEnded` unless what used the nonce is ours, and the nodes only show no receipt of it yet."""
-        owner, ours = self.desk.policy.account.owner, {attempt.signed.hash for attempt in flight.attempts}
+        owner, ours = self.desk.policy.actor, {attempt.signed.hash for attempt in flight.attempts}
         by = find_user(self.desk.node, owner, flight.nonce, since=flight.attempts[0].head, head=head.number)
         if by in ours or any(is_shown(self.desk.endpoints, transaction) for transaction in ours):
             return self._require_time(flight)

@@ -47,7 +47,7 @@ def unsigned_document(plan: Plan, *, node: Node, policy: Policy) -> dict[str, An
         "schema": SCHEMA,
         "chain_id": plan.chain_id,
         "plan_hash": plan.hash,
-        "from": plan.owner,
+        "from": plan.actor,
         "expires_at_block": plan.expires_at_block,
         "transactions": transactions,
     }

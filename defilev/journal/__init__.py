@@ -21,23 +21,39 @@ Writing, in the order of a run. The two that carry weight: `reserve` before sign
     journal.release(intent, why=…)                    a nonce that nothing of ours was sent for is free again
     journal.finish(run, Outcome(…)) / journal.stop(run, why)
 
+    alerted(journal, Alerted(…))                      an alert of a guard, after it was handed to its sinks
+
 Recovery, on every start and every tick:
 
     journal.open_attempts(chain=…, account=…)         -> tuple[OpenAttempt, …]: may still land, or still watched
     journal.reserved(chain=…, account=…)              -> tuple[Reserved, …]: a nonce without a signature
     classify(attempts, truth)                         -> {hash: Verdict}: OK, KNOWN, UNKNOWN, REPLACED. Pure
 
-Reading: `journal.runs()`, `journal.run(number)`, `journal.outcomes()`, `journal.verify()`, `journal.export()`.
-`open_for_reading(place)` gives these alone, and `None` when there is no journal yet.
+The guard: `GuardJournal(journal)` holds leases, keeps decisions and what is remembered of each account, and switches.
+
+Reading: `journal.runs()`, `journal.run(number)`, `journal.outcomes()`, `journal.verify()`, `journal.export()`,
+`alerts_of(journal)`. `open_for_reading(place)` gives these alone, and `None` when there is no journal yet.
 """
 
+from defilev.journal.alerting import Alerted, alerted, alerts_of
+from defilev.journal.guarding import (
+    GuardJournal,
+    GuardSpending,
+    decisions_of,
+    guard_spending,
+    leases_of,
+    memory_of,
+    switches_of,
+)
 from defilev.journal.opening import Place, open_for_reading, open_journal, place_of
 from defilev.journal.reading import JournalReader
 from defilev.journal.recovery import ChainTruth, Verdict, classify
 from defilev.journal.values import (
+    EVERYTHING,
     LIVE,
     TRANSITIONS,
     Finding,
+    Held,
     OpenAttempt,
     Outcome,
     ReceiptFacts,
@@ -45,14 +61,20 @@ from defilev.journal.values import (
     Reserved,
     RunStart,
     SignedAttempt,
+    Switch,
 )
 from defilev.journal.writing import Journal
 
 __all__ = [
+    "EVERYTHING",
     "LIVE",
     "TRANSITIONS",
+    "Alerted",
     "ChainTruth",
     "Finding",
+    "GuardJournal",
+    "GuardSpending",
+    "Held",
     "Journal",
     "JournalReader",
     "OpenAttempt",
@@ -63,9 +85,17 @@ __all__ = [
     "Reserved",
     "RunStart",
     "SignedAttempt",
+    "Switch",
     "Verdict",
+    "alerted",
+    "alerts_of",
     "classify",
+    "decisions_of",
+    "guard_spending",
+    "leases_of",
+    "memory_of",
     "open_for_reading",
     "open_journal",
     "place_of",
+    "switches_of",
 ]

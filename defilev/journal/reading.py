@@ -52,7 +52,7 @@ class JournalReader:
 
     def head(self) -> tuple[int, str]:
         """Return the number and the hash of the last event: an outside copy of it proves later that nothing is lost."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             found = connection.execute(select(tables.head.c.seq, tables.head.c.hash)).one()
         return found.seq, found.hash
 
@@ -69,7 +69,7 @@ class JournalReader:
             sent.scalar_subquery().label("transactions"),
             live.scalar_subquery().label("open"),
         ).join_from(tables.run, tables.outcome, isouter=True)
-        with self._reading() as connection:
+        with self.reading() as connection:
             return [dict(row) for row in connection.execute(wanted.order_by(run.id.desc()).limit(last)).mappings()]
 
     def run(self, number: int) -> dict[str, Any]:
@@ -78,7 +78,7 @@ class JournalReader:
         Raises:
             UnknownName: the journal has no such run.
         """
-        with self._reading() as connection:
+        with self.reading() as connection:
             found = connection.execute(select(tables.run).where(tables.run.c.id == number)).mappings().one_or_none()
             if found is None:
                 raise UnknownName(f"the journal has no run {number}", fix="`defilev journal ls` lists the runs")
@@ -90,7 +90,7 @@ class JournalReader:
         `fills` are its swaps, and `quote` is the currency of its values.
         """
         wanted = select(tables.run, tables.outcome).join_from(tables.run, tables.outcome).order_by(tables.run.c.id)
-        with self._reading() as connection:
+        with self.reading() as connection:
             outcomes = [dict(row) for row in connection.execute(wanted).mappings()]
             fills = [dict(row) for row in connection.execute(select(tables.fill)).mappings()]
             plans = connection.execute(select(tables.plan.c.run, tables.plan.c.document)).all()
@@ -112,13 +112,13 @@ class JournalReader:
             .order_by(intent.run, attempt.nonce, attempt.number)
             .set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)
         )
-        with self._reading() as connection:
+        with self.reading() as connection:
             return tuple(_open_attempt(connection, row) for row in connection.execute(wanted).mappings())
 
     def reserved(self, *, chain: str | None = None, account: str | None = None) -> tuple[Reserved, ...]:
         """Return the nonces that were reserved and not signed for."""
         wanted = select(tables.intent).where(tables.intent.c.state == "NONCE_RESERVED", *_of(chain, account))
-        with self._reading() as connection:
+        with self.reading() as connection:
             rows = connection.execute(wanted.order_by(tables.intent.c.run)).mappings().all()
         return tuple(
             Reserved(
@@ -142,7 +142,7 @@ class JournalReader:
             .where(run.mode == "broadcast", intent.nonce.is_not(None))
         )
         found: dict[int, set[int]] = {}
-        with self._reading() as connection:
+        with self.reading() as connection:
             for row in connection.execute(wanted):
                 found.setdefault(row.run, set()).add(row.step)
         return found
@@ -152,7 +152,7 @@ class JournalReader:
         seen, plan = tables.observation.c, tables.plan.c
         before = select(seen.document).where(seen.run == run).order_by(seen.id).limit(1)
         newest = select(plan.document).where(plan.run == run).order_by(plan.id.desc()).limit(1)
-        with self._reading() as connection:
+        with self.reading() as connection:
             return str(connection.execute(before).scalar_one()), str(connection.execute(newest).scalar_one())
 
     def verify(self, *, head: str | None = None) -> tuple[Finding, ...]:
@@ -162,7 +162,7 @@ class JournalReader:
             head: the hash of an event that an earlier `head()` told, which must still be there.
         """
         try:
-            with self._reading() as connection:
+            with self.reading() as connection:
                 return tuple(self._findings(connection, head))
         except JournalDamaged as damaged:
             return (Finding("file", damaged.fact),)
@@ -172,7 +172,7 @@ class JournalReader:
     def export(self) -> dict[str, Any]:
         """Return every row of every table, as plain data."""
         seq, digest = self.head()
-        with self._reading() as connection:
+        with self.reading() as connection:
             content = {
                 table.name: [dict(row) for row in connection.execute(_ordered(table)).mappings()]
                 for table in (*tables.SEALED, tables.event)
@@ -180,7 +180,8 @@ class JournalReader:
         return {"version": VERSION, "head": {"seq": seq, "hash": digest}, "tables": content}
 
     @contextmanager
-    def _reading(self) -> Iterator[Connection]:
+    def reading(self) -> Iterator[Connection]:
+        """One transaction that sees the journal at one instant."""
         with engines.translated(self.shown), self._engine.begin() as connection:
             yield connection
 
@@ -207,6 +208,8 @@ def _of_run(connection: Connection, number: int) -> Iterator[tuple[str, list[Row
         "receipt": tables.receipt.c.hash.in_(attempts),
     }
     for table in tables.SEALED[1:]:
+        if table.name not in conditions and "run" not in table.c:
+            continue
         condition = conditions[table.name] if table.name in conditions else table.c.run == number  # noqa: SIM401 - some have no such column
         yield table.name, [dict(row) for row in connection.execute(_ordered(table).where(condition)).mappings()]
     yield "event", [dict(row) for row in connection.execute(_ordered(tables.event)).mappings() if _is_of(row, number)]

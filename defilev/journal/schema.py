@@ -9,14 +9,14 @@ from sqlalchemy.sql import column
 
 from defilev.errors import JournalDamaged, JournalUnusable
 from defilev.journal import tables
-from defilev.journal.sealing import Writer
+from defilev.journal.sealing import Writer, is_as_made
 
 __all__ = ["VERSION", "require_current", "upgrade"]
 
-VERSION = "0001"
+VERSION = "0002"
 """The newest migration's; `docs/journal.md` lists them."""
 
-KNOWN = (VERSION,)
+KNOWN = ("0001", VERSION)
 """All that can be read or brought up to date."""
 
 _LOCK = 0x6465_6669_6C65_76
@@ -41,6 +41,8 @@ def upgrade(engine: Engine) -> None:
         found = version_of(connection)
         if found != VERSION:
             _require_older(found)
+            if found is not None:
+                _require_as_made(connection)
             _migrate(connection)
             writer = Writer(connection)
             writer.vouch_for_schema(VERSION)
@@ -69,6 +71,12 @@ def _require_older(found: str | None) -> None:
         )
 
 
+def _require_as_made(connection: Connection) -> None:
+    """Raise `JournalDamaged` when an older journal's tables were altered: bringing it up to date would hide that."""
+    if not is_as_made(connection):
+        raise JournalDamaged("the journal is not what was written: the tables are not as they were made")
+
+
 def _require_guards(connection: Connection) -> None:
     """Raise `JournalDamaged` when an index that keeps nonces apart is gone."""
     found = {index["name"] for index in inspect(connection).get_indexes(tables.intent.name) if index["unique"]}
@@ -76,11 +84,11 @@ def _require_guards(connection: Connection) -> None:
         raise JournalDamaged(f"the journal's index {missing[0]} is missing")
 
 
-def _migrate(connection: Connection) -> None:
+def _migrate(connection: Connection, to: str = "head") -> None:
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, to)

@@ -19,7 +19,7 @@ from defilev.journal import tables
 from defilev.journal.values import Finding
 from defilev.model.codec import canonical_hash, canonical_json
 
-__all__ = ["GENESIS", "Writer", "check_seals", "key_of", "now", "row_hash", "schema_hash"]
+__all__ = ["GENESIS", "Writer", "check_seals", "is_as_made", "key_of", "now", "row_hash", "schema_hash"]
 
 _SCHEMA = "schema"
 
@@ -102,6 +102,13 @@ class Writer:
         event["hash"] = canonical_hash(event)
         self.connection.execute(insert(tables.event).values(event))
         self._seq, self._hash = self._seq + 1, event["hash"]
+
+
+def is_as_made(connection: Connection) -> bool:
+    """Tell whether the tables are those that the newest event about them vouched for."""
+    about = select(tables.event.c.row_hash).where(tables.event.c.subject == _SCHEMA)
+    made = connection.execute(about.order_by(tables.event.c.seq.desc()).limit(1)).scalar()
+    return made == schema_hash(connection)
 
 
 def check_seals(connection: Connection) -> Iterator[Finding]:

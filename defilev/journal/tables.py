@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
-    Dialect,
     ForeignKey,
     Index,
     Integer,
     MetaData,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     text,
 )
 
+from defilev.journal.columns import Sint, Uint
 from defilev.journal.values import LIVE
 
 __all__ = [
-    "LARGEST",
     "METADATA",
     "SEALED",
-    "Sint",
-    "Uint",
     "attempt",
     "event",
     "fill",
+    "guard_alert",
+    "guard_decision",
+    "guard_memory",
+    "guard_switch",
     "head",
     "intent",
     "lease",
@@ -42,51 +40,6 @@ __all__ = [
     "simulation",
     "step",
 ]
-
-LARGEST = 2**256 - 1
-
-
-class Uint(TypeDecorator[int]):
-    """A number of 256 bits without a sign, kept as decimal text."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: int | None, dialect: Dialect) -> str | None:
-        """Return the text; raises `ValueError` for what is not such a number."""
-        del dialect
-        if value is None:
-            return None
-        if not 0 <= value <= LARGEST:
-            raise ValueError(f"{value!r} is not a number of 256 bits without a sign")
-        return str(value)
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> int | None:
-        """Return the number; raises `ValueError` for text that is none."""
-        del dialect
-        return None if value is None else int(value)
-
-
-class Sint(TypeDecorator[int]):
-    """A number of at most 256 bits that may be negative, kept as decimal text."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: int | None, dialect: Dialect) -> str | None:
-        """Return the text; raises `ValueError` for what is not such a number."""
-        del dialect
-        if value is None:
-            return None
-        if abs(value) > LARGEST:
-            raise ValueError(f"{value!r} is not a number of 256 bits")
-        return str(value)
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> int | None:
-        """Return the number; raises `ValueError` for text that is none."""
-        del dialect
-        return None if value is None else int(value)
-
 
 METADATA = MetaData()
 _live = text("state IN ({})".format(", ".join(f"'{state}'" for state in LIVE)))
@@ -253,7 +206,32 @@ fill = Table(
     Column("quoted", Uint, nullable=False),
     Column("got", Uint, nullable=False),
 )
-SEALED: tuple[Table, ...] = (*(run, observation, plan, step, simulation, intent, attempt, receipt, outcome, fill),)
+guard_decision = Table(
+    "guard_decision",
+    METADATA,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("run", ForeignKey("run.id")),
+    Column("chain", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("block_number", BigInteger, nullable=False),
+    Column("block_time", BigInteger, nullable=False),
+    Column("document", Text, nullable=False),
+)
+guard_alert = Table(
+    "guard_alert",
+    METADATA,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    *(Column(name, Text, nullable=False) for name in ("at", "kind", "severity", "state")),
+    Column("chain_id", BigInteger),
+    Column("account", Text),
+    *(Column(name, Text, nullable=False) for name in ("text", "facts", "deliveries")),
+    _words("severity", "info", "warning", "critical"),
+    _words("state", "raised", "repeated", "escalated", "resolved"),
+)
+SEALED: tuple[Table, ...] = (
+    *(run, observation, plan, step, simulation, intent, attempt, receipt, outcome, fill, guard_decision, guard_alert),
+)
 """Tables whose every row the chain of events vouches for."""
 
 event = Table(
@@ -286,4 +264,22 @@ lease = Table(
     Column("holder", Text, nullable=False),
     Column("epoch", BigInteger, nullable=False),
     Column("expires_at", Text, nullable=False),
+)
+guard_memory = Table(
+    "guard_memory",
+    METADATA,
+    Column("chain", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("epoch", BigInteger, nullable=False),
+    Column("updated_at", Text, nullable=False),
+    Column("document", Text, nullable=False),
+)
+guard_switch = Table(
+    "guard_switch",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    _words("state", "paused", "halted"),
 )

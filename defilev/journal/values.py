@@ -10,10 +10,12 @@ from defilev.model.request import Address
 from defilev.units import Wad
 
 __all__ = [
+    "EVERYTHING",
     "LIVE",
     "TRANSITIONS",
     "Fill",
     "Finding",
+    "Held",
     "IntentKind",
     "OpenAttempt",
     "Outcome",
@@ -26,6 +28,7 @@ __all__ = [
     "SignedAttempt",
     "Stage",
     "State",
+    "Switch",
 ]
 
 State = Literal[
@@ -258,3 +261,26 @@ class Finding:
 
     where: str
     what: str
+
+
+EVERYTHING = "*"
+"""The name of the switch that holds every account."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A lease that this process holds: `account` is who signs, `epoch` rises with every change of hands."""
+
+    chain: str
+    account: Address
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """Something that holds the guard: `name` is an account of the rules, or `EVERYTHING`."""
+
+    name: str
+    state: Literal["paused", "halted"]
+    why: str
+    at: str

@@ -11,12 +11,13 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError, NoResultFound
 
 from defilev.errors import AttemptOpen, JournalDamaged, JournalUnusable, Refused
-from defilev.journal import engines, rows, tables
+from defilev.journal import engines, leasing, rows, tables
 from defilev.journal.reading import JournalReader
 from defilev.journal.sealing import Writer, now
 from defilev.journal.values import (
     LIVE,
     TRANSITIONS,
+    Held,
     Outcome,
     ReceiptFacts,
     Reservation,
@@ -48,20 +49,20 @@ class Journal(JournalReader):
 
     def begin(self, start: RunStart) -> int:
         """Write down that a run begins; return its number."""
-        with self._writing() as writer:
+        with self.writing() as writer:
             number = writer.next_id(tables.run)
             writer.put(tables.run, {**asdict(start), "id": number, "stage": "OBSERVED", "started_at": now()})
         return number
 
     def observe(self, run: int, account: LendingAccount, *, role: str) -> None:
         """Write down an account as it was read; `role` says when (`before`, `after`)."""
-        with self._writing() as writer:
+        with self.writing() as writer:
             row = {"id": writer.next_id(tables.observation), "run": run, "role": role, **rows.observation(account)}
             writer.put(tables.observation, row, run=run)
 
     def plan(self, run: int, plan: Plan) -> None:
         """Write down a plan and its steps."""
-        with self._writing() as writer:
+        with self.writing() as writer:
             number = writer.next_id(tables.plan)
             writer.put(tables.plan, {"id": number, "run": run, **rows.plan(plan)}, run=run)
             for step in plan.steps:
@@ -70,7 +71,7 @@ class Journal(JournalReader):
 
     def simulated(self, run: int, report: SimulationReport) -> None:
         """Write down how a plan did on a fork."""
-        with self._writing() as writer:
+        with self.writing() as writer:
             row = {"id": writer.next_id(tables.simulation), "run": run, **rows.simulation(report)}
             writer.put(tables.simulation, row, run=run)
             writer.change(tables.run, {"id": run}, {"stage": "SIMULATED"})
@@ -80,9 +81,12 @@ class Journal(JournalReader):
 
         Raises:
             AttemptOpen: the account or the position has a live intent, or the nonce is another intent's.
+            LeaseLost: the reservation is of a lease that another process has taken over.
         """
         row, at = rows.intent(wanted), now()
-        with self._writing() as writer:
+        with self.writing() as writer:
+            if wanted.epoch:
+                leasing.require_held(writer.connection, Held(wanted.chain, wanted.account, wanted.epoch))
             _require_free(writer, wanted)
             try:
                 writer.put(tables.intent, {**row, "created_at": at, "updated_at": at}, run=wanted.run)
@@ -100,7 +104,7 @@ class Journal(JournalReader):
         Raises:
             Refused: the intent is past signing, or the transaction is another one's.
         """
-        with self._writing() as writer:
+        with self.writing() as writer:
             row, earlier = _intent(writer, intent), _attempts(writer, intent)
             place = {"intent": intent, "number": len(earlier) + 1}
             known = select(tables.attempt.c.intent).where(tables.attempt.c.hash == signed.hash)
@@ -118,7 +122,7 @@ class Journal(JournalReader):
 
     def handed_over(self, transaction: str, result: SendResult, *, endpoint: str = "", said: str = "") -> None:
         """Write down that a transaction was handed to a node, and what came of the call."""
-        with self._writing() as writer:
+        with self.writing() as writer:
             attempt, intent = _attempt(writer, transaction)
             values = {
                 "sent_count": attempt["sent_count"] + 1,
@@ -133,7 +137,7 @@ class Journal(JournalReader):
 
     def included(self, transaction: str, receipt: ReceiptFacts) -> None:
         """Write down a canonical receipt: the intent is `MINED`, `REVERTED`, or `CANCELLED` by its own self-cancel."""
-        with self._writing() as writer:
+        with self.writing() as writer:
             attempt, intent = _attempt(writer, transaction)
             state: State = "MINED" if receipt.succeeded else "REVERTED"
             if attempt["purpose"] == "cancel":
@@ -150,7 +154,7 @@ class Journal(JournalReader):
 
     def confirmed(self, intent: str, *, depth: int) -> None:
         """Write down that a receipt has so many blocks on top of its own."""
-        with self._writing() as writer:
+        with self.writing() as writer:
             row = _intent(writer, intent)
             final: dict[State, State] = {"MINED": "VERIFIED", "REVERTED": "REVERTED_FINAL"}
             if (state := final.get(row["state"])) is not None:
@@ -158,14 +162,14 @@ class Journal(JournalReader):
 
     def reorged(self, intent: str, *, why: str) -> None:
         """Write down that what was included is no longer: every attempt of the nonce may land again."""
-        with self._writing() as writer:
+        with self.writing() as writer:
             row = _move(writer, _intent(writer, intent), "REORGED", {"why": why})
             for transaction in _attempts(writer, intent):
                 writer.change(tables.attempt, {"hash": transaction}, {"settled": None}, run=row["run"])
 
     def foreign(self, intent: str, *, by: str, why: str) -> None:
         """Write down that a transaction which is not ours used the nonce: the intent is halted, and so said once."""
-        with self._writing() as writer:
+        with self.writing() as writer:
             row = _intent(writer, intent)
             if row["state"] == "HALTED":
                 return
@@ -175,7 +179,7 @@ class Journal(JournalReader):
 
     def settle(self, transaction: str, settlement: Settlement, *, why: str) -> None:
         """Write down that an attempt can no longer land, or needs no more watching."""
-        with self._writing() as writer:
+        with self.writing() as writer:
             _, intent = _attempt(writer, transaction)
             writer.change(tables.attempt, {"hash": transaction}, {"settled": settlement}, run=intent["run"], why=why)
 
@@ -185,7 +189,7 @@ class Journal(JournalReader):
         Raises:
             Refused: a transaction was handed to a node.
         """
-        with self._writing() as writer:
+        with self.writing() as writer:
             row = _intent(writer, intent)
             where = (tables.attempt.c.intent == intent, tables.attempt.c.sent_count > 0)
             if writer.connection.execute(select(tables.attempt.c.hash).where(*where)).first() is not None:
@@ -194,12 +198,12 @@ class Journal(JournalReader):
 
     def move(self, intent: str, state: State, *, why: str) -> None:
         """Change an intent's state; raises `Refused` for a change that is not among `TRANSITIONS`."""
-        with self._writing() as writer:
+        with self.writing() as writer:
             _move(writer, _intent(writer, intent), state, {"why": why})
 
     def finish(self, run: int, outcome: Outcome) -> None:
         """Write down what a run came to."""
-        with self._writing() as writer:
+        with self.writing() as writer:
             row = {name: value for name, value in asdict(outcome).items() if name != "fills"}
             writer.put(tables.outcome, {"run": run, **row}, run=run)
             for fill in outcome.fills:
@@ -208,11 +212,12 @@ class Journal(JournalReader):
 
     def stop(self, run: int, why: str, *, stage: Stage = "STOPPED") -> None:
         """Write down that a run ended before its end, and why."""
-        with self._writing() as writer:
+        with self.writing() as writer:
             writer.change(tables.run, {"id": run}, {"stage": stage, "ended_at": now(), "stopped_by": why})
 
     @contextmanager
-    def _writing(self) -> Iterator[Writer]:
+    def writing(self) -> Iterator[Writer]:
+        """One transaction: all of it is durable afterwards, or none of it is written."""
         with engines.translated(self.shown), self._engine.begin() as connection:
             writer = Writer(connection)
             yield writer

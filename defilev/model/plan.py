@@ -212,7 +212,8 @@ class Plan(FlowValue):
     """An executable, hashable description of what to do; data, never authority.
 
     `label` is empty, or says in words that the plan does less than the goal (`PARTIAL …`). `floor` is the lowest
-    health factor allowed on the way. `expires_at_block` binds the first signature. `nonce` is the owner's at `block`.
+    health factor allowed on the way. `expires_at_block` binds the first signature. `nonce` is the actor's at `block`.
+    `payer` signs, pays the gas and repays from a wallet of its own on the owner's behalf; the owner when it is `None`.
     `quote` is the currency of all values and `market_label` what people call the market, as in the account.
     `hash` is the sha256 of the canonical JSON of everything else.
     """
@@ -241,6 +242,7 @@ class Plan(FlowValue):
     warnings: tuple[Notice, ...]
     quote: str = "USD"
     market_label: str = ""
+    payer: Address | None = None
     hash: str = ""
 
     def __post_init__(self) -> None:
@@ -254,6 +256,11 @@ class Plan(FlowValue):
         from defilev.model.plan_hash import plan_from
 
         return plan_from(document)
+
+    @property
+    def actor(self) -> Address:
+        """The account that signs every transaction."""
+        return self.payer or self.owner
 
     @property
     def tokens(self) -> tuple[Token, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from defilev.config.call_list import load_call_list
@@ -18,7 +18,7 @@ from defilev.execute.unsigned import unsigned_document
 from defilev.model.account import LendingAccount
 from defilev.model.execution import Execution, SignedStep
 from defilev.model.plan import Plan, Step
-from defilev.model.request import Block
+from defilev.model.request import Address, Block
 from defilev.model.simulation import SimulationReport
 from defilev.pipeline.agreeing import Agreement, agree
 from defilev.pipeline.hubs import read_hubs
@@ -73,11 +73,20 @@ class Retried:
     agreement: Agreement
 
 
-def policy_of(session: Session, account: LendingAccount, *, spent: Spent | None = None) -> Policy:
-    """Return what may be signed for the owner of `account`; `spent` remembers what the last day saw."""
+def policy_of(
+    session: Session, account: LendingAccount, *, spent: Spent | None = None, payer: Address | None = None
+) -> Policy:
+    """Return what may be signed for the owner of `account`.
+
+    Args:
+        session: the chain, with the settings of this machine.
+        account: read at the newest block.
+        spent: remembers what the last day saw; nothing if left out.
+        payer: signs in the owner's place and may only repay; the owner signs if left out.
+    """
     protocol = PROTOCOLS[account.protocol]
     limits = session.settings.limits
-    return policy_for(
+    policy = policy_for(
         account,
         pool=protocol.spender(account),
         tokens=dict.fromkeys((*protocol.tokens(account), *read_hubs(session))),
@@ -91,6 +100,7 @@ def policy_of(session: Session, account: LendingAccount, *, spent: Spent | None 
         ),
         spent=spent,
     )
+    return replace(policy, payer=payer)
 
 
 def try_again(session: Session, plan: Plan, *, engine: EngineChoice = "auto") -> Retried:
@@ -102,7 +112,7 @@ def try_again(session: Session, plan: Plan, *, engine: EngineChoice = "auto") ->
         EndpointsDisagree, QuorumMissing, WrongChain: see `agree`.
     """
     require_chain(session, plan)
-    agreement = agree(session, plan.owner, protocol=plan.protocol, market=plan.market)
+    agreement = agree(session, plan.owner, protocol=plan.protocol, market=plan.market, actor=plan.payer)
     newest = session.through(agreement.nodes).at(agreement.block)
     require_unexpired(newest, plan)
     account = agreement.account
@@ -122,7 +132,7 @@ def sign_first(retried: Retried, plan: Plan, desk: Desk) -> SignedStep:
 
 def unsigned(retried: Retried, plan: Plan) -> dict[str, Any]:
     """Return the document of the plan's transactions for another signer; raises as `unsigned_document` does."""
-    policy = policy_of(retried.session, retried.account)
+    policy = policy_of(retried.session, retried.account, payer=plan.payer)
     return unsigned_document(plan, node=retried.session.node, policy=policy)
 
 
@@ -149,7 +159,7 @@ def desk_for(
         node=session.node,
         endpoints=session.endpoints.whole,
         signer=signer,
-        policy=policy_of(session, account, spent=spent),
+        policy=policy_of(session, account, spent=spent, payer=plan.payer),
         ledger=ledger,
         sending=sending or sending_for(session, account, plan),
         wanted=lambda step: is_still_wanted(session, plan, step),

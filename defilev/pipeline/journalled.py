@@ -24,7 +24,7 @@ from defilev.pipeline.spending import JournalSpent
 from defilev.pipeline.taking_up import LazySigner, take_up
 from defilev.pipeline.unfinished import Unfinished, find_unfinished
 
-__all__ = ["Ready", "ready_to_act", "ready_to_take_up"]
+__all__ = ["Ready", "bring_in", "ready_to_act", "ready_to_take_up"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ class Ready:
 
     journal: Journal
     chain: str
+    epoch: int = 0
+    """Of the guard's lease, 0 for a person at the command line."""
 
     def send(
         self, retried: Retried, plan: Plan, signer: Signer, *, tell: Progress, sending: Sending | None = None
@@ -45,7 +47,9 @@ class Ready:
         """
         session, account = retried.session, retried.account
         sending = sending or sending_for(session, account, plan)
-        recording = Recording.begin(self.journal, retried, plan, chain=self.chain, mode="broadcast", at=sending.at)
+        recording = Recording.begin(
+            self.journal, retried, plan, chain=self.chain, mode="broadcast", at=sending.at, epoch=self.epoch
+        )
         with _told(recording):
             spent = JournalSpent(self.journal)
             desk = desk_for(session, account, plan, signer, ledger=recording, tell=tell, sending=sending, spent=spent)
@@ -75,6 +79,13 @@ class Ready:
     def reserved(self, account: Address) -> tuple[Reserved, ...]:
         """Return the nonces of `account` that may have been signed for, without a signature that is written down."""
         return self.journal.reserved(chain=self.chain, account=account)
+
+    def left_by_its_own(self, account: Address) -> tuple[Reserved, ...]:
+        """Return those that may be signed for again: a guard leaves a person's, whose process may still be asking."""
+        found = self.reserved(account)
+        if self.epoch == 0:
+            return found
+        return tuple(each for each in found if self.journal.run(each.run)["run"]["kind"] == "guard")
 
     def unfinished(self, session: Session, *, owner: Address, protocol: str, market: str) -> Unfinished | None:
         """Return the run of a position that stopped halfway, `None` when there is none; its end is written down."""
@@ -145,15 +156,32 @@ def ready_to_take_up(
         ForeignTransaction: another transaction used a nonce.
         NotConfirmed: a nonce is still open when time is up.
     """
-    signer = LazySigner(account, open_signer)
     with _opened(session) as ready:
-        still_open = ready.reconciled(session, account)
-        if reserved := ready.reserved(account):
-            sign_again(ready.journal, session.at("latest"), reserved, signer, tell=tell, sending=sending)
-            still_open = ready.reconciled(session, account)
-        if still_open:
-            take_up(ready.journal, session, still_open, signer, tell=tell, sending=sending)
+        bring_in(ready, session, account=account, open_signer=open_signer, tell=tell, sending=sending)
         yield ready
+
+
+def bring_in(
+    ready: Ready,
+    session: Session,
+    *,
+    account: Address,
+    open_signer: Callable[[], Signer],
+    tell: Progress,
+    sending: Sending | None = None,
+) -> bool:
+    """Bring what an earlier process or tick left on its way to its end; tell whether there was anything.
+
+    Raises as `ready_to_take_up` does.
+    """
+    signer = LazySigner(account, open_signer)
+    still_open = ready.reconciled(session, account)
+    if reserved := ready.left_by_its_own(account):
+        sign_again(ready.journal, session.at("latest"), reserved, signer, tell=tell, sending=sending)
+        still_open = ready.reconciled(session, account)
+    if still_open:
+        take_up(ready.journal, session, still_open, signer, tell=tell, sending=sending)
+    return bool(reserved or still_open)
 
 
 @contextmanager

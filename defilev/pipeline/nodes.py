@@ -48,17 +48,17 @@ def nodes_of_all(
     return tuple(_at(settings, book, chain, known) for chain in wanted)
 
 
-def node_of_one(settings: Settings, book: BookFile | None, person: Person, *, is_url_given: bool) -> Settings:
-    """Return the settings for the one chain that a command works on for `person`.
+def node_of_one(settings: Settings, book: BookFile | None, asked: Sequence[Person], *, is_url_given: bool) -> Settings:
+    """Return the settings for the one chain that a command works on for those asked for.
 
     Raises:
-        UsageError: the book looks at the person on several chains, and none was named.
+        UsageError: the book looks at them on several chains, and none was named.
         UnknownName: see `nodes_of_all`.
     """
-    found = nodes_of_all(settings, book, [person], is_url_given=is_url_given)
+    found = nodes_of_all(settings, book, asked, is_url_given=is_url_given)
     if len(found) > 1:
         raise UsageError(
-            f"the book has several chains for {person.name or person.address}, and this command works on one",
+            f"the book has several chains for {asked[0].name or asked[0].address}, and this command works on one",
             fix=f"name it, as --chain {found[0].chain}",
             known=", ".join(str(each.chain) for each in found),
         )

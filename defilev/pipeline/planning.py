@@ -16,13 +16,13 @@ from defilev.observe.drive import drive
 from defilev.pipeline.chains import block_seconds
 from defilev.pipeline.hubs import native_of, read_hubs
 from defilev.pipeline.session import Session
-from defilev.plan import PlanInputs, plan_deleverage
+from defilev.plan import PlanInputs, plan_deleverage, plan_repayment
 from defilev.protocols import PROTOCOLS
 from defilev.risk.prices import PriceLimits, price_notices
 from defilev.units import WAD, Wad
 from defilev.venues import venue_of
 
-__all__ = ["PlanQuestion", "make_plan", "read_wallet"]
+__all__ = ["PlanQuestion", "make_plan", "make_repayment", "read_wallet"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +54,49 @@ def make_plan(session: Session, account: LendingAccount, question: PlanQuestion)
         UsageError: the goal was worked out for another position.
         DataError: the wallet or a quote cannot be read.
     """
+    inputs = _inputs(session, account, question)
+    plan = drive(plan_deleverage(inputs), session.fetch)
+    session.reader.verify()
+    return plan
+
+
+def make_repayment(
+    session: Session,
+    account: LendingAccount,
+    question: PlanQuestion,
+    *,
+    payer: Address | None,
+    most: Decimal | None = None,
+) -> Plan:
+    """Return the plan that repays on the owner's behalf from the payer's wallet, see `plan.plan_repayment`.
+
+    Args:
+        session: at the block that the account was read at.
+        account: whose debt is repaid.
+        question: its goal; what it says of swaps does not matter.
+        payer: who signs; the owner when left out.
+        most: value in quote units that is repaid at most.
+
+    Raises:
+        Infeasible: the payer holds none of the debts, or too little to matter.
+        DataError: the wallet cannot be read.
+    """
+    plan = plan_repayment(_inputs(session, account, question, payer=payer), most=most)
+    session.reader.verify()
+    return plan
+
+
+def _inputs(
+    session: Session, account: LendingAccount, question: PlanQuestion, *, payer: Address | None = None
+) -> PlanInputs:
     _require_meant(account, question)
     protocol = PROTOCOLS[account.protocol]
     venue = venue_of(session.book)
     tokens, hubs = protocol.tokens(account), read_hubs(session)
     spenders = [protocol.spender(account), *([venue.spender] if venue else [])]
     limits = PriceLimits(session.settings.prices.stale_after, session.settings.prices.by_asset)
-    wallet = read_wallet(session, account.owner, tokens=tokens, spenders=spenders)
-    inputs = PlanInputs(
+    wallet = read_wallet(session, payer or account.owner, tokens=tokens, spenders=spenders)
+    return PlanInputs(
         protocol=protocol,
         account=replace(account, warnings=(*account.warnings, *price_notices(account, limits=limits))),
         wallet=wallet,
@@ -77,10 +112,8 @@ def make_plan(session: Session, account: LendingAccount, question: PlanQuestion)
         debt=question.debt,
         in_hand=_in_hand(wallet, question),
         intermediates=hubs,
+        payer=payer,
     )
-    plan = drive(plan_deleverage(inputs), session.fetch)
-    session.reader.verify()
-    return plan
 
 
 def _in_hand(wallet: Wallet, question: PlanQuestion) -> tuple[TokenBalance, ...]:

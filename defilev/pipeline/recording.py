@@ -60,6 +60,8 @@ class Recording:
     plan: Plan
     intents: dict[int, str] = field(default_factory=dict)
     """By nonce."""
+    epoch: int = 0
+    """Of the guard's lease, 0 for a person at the command line."""
 
     @classmethod
     def begin(
@@ -71,11 +73,12 @@ class Recording:
         chain: str,
         mode: Literal["broadcast", "sign-only"],
         at: Callable[[Boundary], None],
+        epoch: int = 0,
     ) -> Recording:
         """Write down the run, the account, the plan and its last simulation; `at` hears of each."""
         run = journal.begin(
             RunStart(
-                kind="rebalance",
+                kind="guard" if epoch else "rebalance",
                 mode=mode,
                 chain=chain,
                 chain_id=plan.chain_id,
@@ -92,7 +95,7 @@ class Recording:
         at("planned")
         journal.simulated(run, retried.report)
         at("simulated")
-        return cls(journal, run, chain, plan)
+        return cls(journal, run, chain, plan, epoch=epoch)
 
     def reserve(self, step: Step, fields: TransactionFields, *, at: Block) -> None:
         """Reserve the nonce of a transaction that is about to be signed; raises `AttemptOpen`."""
@@ -102,14 +105,15 @@ class Recording:
                 step=step.index,
                 chain=self.chain,
                 chain_id=fields.chain_id,
-                account=self.plan.owner,
+                account=self.plan.actor,
                 position=position_of(self.plan),
-                kind="rebalance",
+                kind="rebalance" if self.epoch == 0 else "repay" if self.plan.payer else "deleverage",
                 nonce=fields.nonce,
                 fields=_told(fields),
                 cap_wei=fields.most_it_can_cost,
                 observed=(at.number, at.hash),
                 deadline_block=at.number + self.plan.expires_at_block - self.plan.block.number,
+                epoch=self.epoch,
             )
         )
 
@@ -117,7 +121,7 @@ class Recording:
         """Write down signed bytes before they are sent."""
         is_step = purpose == "act"
         summary = _summary(self.plan, signed) if is_step else f"cancel nonce {signed.nonce}: nothing to the owner"
-        self.journal.sign(self.intents[signed.nonce], _attempt(signed, summary, self.plan.owner, purpose))
+        self.journal.sign(self.intents[signed.nonce], _attempt(signed, summary, self.plan.actor, purpose))
 
     def handed_over(self, transaction: str, handed: Handed) -> None:
         """Write down what came of a send call."""
@@ -149,7 +153,7 @@ class Recording:
         why = error.fact if isinstance(error, DefilevError) else type(error).__name__
         cause = error.__cause__ or error
         was_denied = isinstance(cause, PolicyViolation | KeyFailure) and not isinstance(cause, SignerUnreachable)
-        for reserved in self.journal.reserved(chain=self.chain, account=self.plan.owner):
+        for reserved in self.journal.reserved(chain=self.chain, account=self.plan.actor):
             if reserved.run == self.run and was_denied:
                 self.journal.release(reserved.intent, why=why)
         self.journal.stop(self.run, why)
@@ -182,14 +186,14 @@ def _summary(plan: Plan, signed: SignedStep) -> str:
     return f"{step.action.kind}: {step.contract}.{step.function}({arguments})"
 
 
-def _attempt(signed: SignedStep, summary: str, owner: Address, purpose: Purpose) -> SignedAttempt:
+def _attempt(signed: SignedStep, summary: str, actor: Address, purpose: Purpose) -> SignedAttempt:
     return SignedAttempt(
         hash=signed.hash,
         raw=signed.raw,
         max_fee_per_gas=signed.max_fee_per_gas,
         max_priority_fee_per_gas=signed.max_priority_fee_per_gas,
         gas_limit=signed.gas_limit,
-        signer=owner,
+        signer=actor,
         purpose=purpose,
         summary=summary,
     )

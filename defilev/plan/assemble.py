@@ -48,6 +48,7 @@ def assemble(inputs: PlanInputs, path: Path, label: str) -> Plan:
             warnings=notices(inputs, path, cost),
             quote=account.quote,
             market_label=account.market_label,
+            payer=inputs.payer,
         )
     )
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from defilev.model.account import LendingAccount
 from defilev.model.plan import Goal
+from defilev.model.request import Address
 from defilev.model.token import Token, TokenBalance, Wallet
 from defilev.protocols.contract import LendingProtocol
 from defilev.units import Wad
@@ -31,7 +32,8 @@ class PlanInputs:
     `gas_price` is in wei; `native` is the market's token for the native asset, `None` when it has none.
     `collateral` and `debt` are the symbols or addresses that the user chose, `None` to let the plan choose.
     `in_hand` is collateral in the wallet that an earlier plan withdrew and did not come to sell.
-    `intermediates` are tokens outside the market that a sale may pass through.
+    `intermediates` are tokens outside the market that a sale may pass through. `payer` is whose wallet it is when that
+    is not the owner: then nothing but repaying on the owner's behalf can be planned.
     """
 
     protocol: LendingProtocol
@@ -49,3 +51,4 @@ class PlanInputs:
     debt: str | None = None
     in_hand: tuple[TokenBalance, ...] = ()
     intermediates: tuple[Token, ...] = ()
+    payer: Address | None = None

@@ -16,6 +16,7 @@ from defilev.plan.words import amount_text, health_text, leverage_text, percent_
 from defilev.units import WAD, Wad
 
 __all__ = [
+    "SMALLEST_RISE",
     "out_of_reach",
     "past_no_return",
     "require_possible",

@@ -14,19 +14,21 @@ from defilev.report.liquidation_text import nearest_liquidation
 from defilev.report.table import LABEL_WIDTH, Cell, Column, flow, labelled, table
 from defilev.report.total import DriverView, OverlayView, TotalView
 
-__all__ = ["summary_lines"]
+__all__ = ["account_lines", "summary_lines"]
 
 _PERCENT = Decimal("0.01")
 
 
+def account_lines(report: HealthReport, *, width: int, ink: Ink) -> list[str]:
+    """Return a table of the accounts that hold anything, the worst first."""
+    return table(_columns(report), _rows(report), width=width, ink=ink)
+
+
 def summary_lines(report: HealthReport, *, width: int, ink: Ink) -> list[str]:
     """Return a table of the accounts with their total, and below it what moves the total, and the overlays."""
-    held = [view for view in report.views if not view.account.is_empty]
-    ordered = sorted(held, key=lambda view: (view.health_factor is None, view.health_factor or 0))
-    rows = [_row(report, view) for view in ordered]
     if report.total is None:
         return []
-    lines = table(_columns(report), [*rows, _total_row(report, report.total)], width=width, ink=ink)
+    lines = table(_columns(report), [*_rows(report), _total_row(report, report.total)], width=width, ink=ink)
     below = [*_moves(report.total), *(_overlay(overlay) for overlay in report.overlays)]
     room = width - LABEL_WIDTH - 2
     return [*lines, ""] + [
@@ -47,6 +49,12 @@ def _columns(report: HealthReport) -> list[Column]:
         Column("nearest liquidation", drop=3),
     ]
     return [*columns[:2], Column("chain"), *columns[2:]] if len(report.chains) > 1 else columns
+
+
+def _rows(report: HealthReport) -> list[list[Cell]]:
+    held = [view for view in report.views if not view.account.is_empty]
+    ordered = sorted(held, key=lambda view: (view.health_factor is None, view.health_factor or 0))
+    return [_row(report, view) for view in ordered]
 
 
 def _row(report: HealthReport, view: HealthView) -> list[Cell]:

@@ -20,7 +20,7 @@ def run_on_anvil(trial: Trial) -> Run:
     source = trial.source
     with Anvil(find_anvil(source.anvil), seconds_per_block=source.seconds_per_block) as anvil:
         anvil.fork(source.url, block=source.block, chain_id=trial.plan.chain_id)
-        anvil.impersonate(trial.plan.owner)
+        anvil.impersonate(trial.plan.actor)
         outcomes: list[Outcome] = []
         for position in range(len(trial.plan.steps)):
             outcomes.append(_try(trial, position, anvil))

@@ -89,7 +89,7 @@ def _report(trial: Trial, run: Run, explain: Explain) -> SimulationReport:
         debt_value=observed.debt_value if observed else None,
         gas_used=sum(outcome.gas_used for outcome in run.outcomes),
         gas_price=trial.fees.base_fee + trial.fees.tip,
-        wallet_changes=wallet_changes(moved, owner=plan.owner, probe=trial.probe),
+        wallet_changes=wallet_changes(moved, owner=plan.actor, probe=trial.probe),
     )
 
 

@@ -61,10 +61,10 @@ class Trial:
     fees: TrialFees
 
     def transaction(self, position: int) -> ForkTransaction:
-        """Return the transaction of the step at `position` in the plan as its owner would send it."""
+        """Return the transaction of the step at `position` in the plan as its actor would send it."""
         step = self.plan.steps[position]
         return ForkTransaction(
-            sender=self.plan.owner,
+            sender=self.plan.actor,
             to=step.to,
             data=bytes.fromhex(step.data.removeprefix("0x")),
             gas_limit=step.gas_limit,

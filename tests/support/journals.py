@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from defilev.abi import keccak
-from defilev.journal import Journal, Outcome, ReceiptFacts, Reservation, RunStart, SignedAttempt
+from defilev.journal import Alerted, Journal, Outcome, ReceiptFacts, Reservation, RunStart, SignedAttempt
+from defilev.journal.alerting import AlertState
 from defilev.journal.values import Fill
+from defilev.model.guard import Alert
 from defilev.model.request import Address
 
-__all__ = ["ACCOUNT", "CHAIN", "a_receipt", "a_reservation", "an_attempt", "an_outcome", "begun", "sent"]
+__all__ = ["ACCOUNT", "CHAIN", "a_receipt", "a_reservation", "an_alert", "an_attempt", "an_outcome", "begun", "sent"]
 
 ACCOUNT = Address("0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC")
 CHAIN = "31337:0xgenesis"
@@ -104,3 +107,15 @@ def sent(journal: Journal, **change: Any) -> tuple[str, str]:
     journal.sign(intent, attempt)
     journal.handed_over(attempt.hash, "OK", endpoint="node")
     return intent, attempt.hash
+
+
+def an_alert(state: AlertState = "raised", *, deliveries: Mapping[str, str] | None = None, **change: Any) -> Alerted:
+    """Return an alert that a sink took."""
+    usual: dict[str, Any] = {
+        "severity": "critical",
+        "kind": "trigger-fired",
+        "account": "main",
+        "text": "health factor 1.210 is below 1.3",
+        "facts": (("health factor", "1.210"),),
+    }
+    return Alerted(Alert(**(usual | change)), state, deliveries or {"ops": "sent"}, chain_id=31337)

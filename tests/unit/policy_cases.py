@@ -22,6 +22,7 @@ __all__ = [
     "POOL",
     "ROUTER",
     "STRANGER",
+    "TOKENS",
     "Markets",
     "a_plan",
     "closing_plan",

@@ -430,7 +430,7 @@ def test_commits_wait_for_the_disk(server: Postgres) -> None:
         connection.execute(text("ALTER DATABASE early SET synchronous_commit = off"))
     engine.dispose()
 
-    with open_journal(place_of(url)) as journal, journal._reading() as connection:
+    with open_journal(place_of(url)) as journal, journal.reading() as connection:
         assert "on" == connection.execute(text("SHOW synchronous_commit")).scalar()
 
 

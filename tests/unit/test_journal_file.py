@@ -67,7 +67,7 @@ def test_the_journal_is_its_owners_alone(path: Path) -> None:
 
 def test_every_commit_reaches_the_disk(path: Path) -> None:
     """The file is in WAL mode, and a commit is not over before the log is synchronised."""
-    with open_journal(place_of(path)) as journal, journal._reading() as connection:
+    with open_journal(place_of(path)) as journal, journal.reading() as connection:
         assert "wal" == connection.exec_driver_sql("PRAGMA journal_mode").scalar()
         assert 2 == connection.exec_driver_sql("PRAGMA synchronous").scalar()
         assert 1 == connection.exec_driver_sql("PRAGMA foreign_keys").scalar()
@@ -240,7 +240,7 @@ def test_a_full_disk_stops_before_the_side_effect(path: Path, pages: int) -> Non
 
 def fill_the_disk(journal: Journal, *, spare: int) -> None:
     """Let the file grow by so many pages and no more."""
-    with journal._reading() as connection:
+    with journal.reading() as connection:
         used = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
         connection.exec_driver_sql(f"PRAGMA max_page_count = {used + spare}")
 

@@ -32,7 +32,9 @@ from defilev.units import mul_div_down
 
 __all__ = ["ABILITIES", "AaveFamily"]
 
-ABILITIES = Abilities(plans=True, broadcasts="simulated", self_check="exact", versions=tuple(REGIMES))
+ABILITIES = Abilities(
+    plans=True, broadcasts="simulated", self_check="exact", versions=tuple(REGIMES), repays_for_another=True
+)
 
 
 @dataclass(frozen=True, slots=True)

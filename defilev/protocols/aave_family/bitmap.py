@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 __all__ = [
+    "borrow_cap",
     "borrowing_enabled",
+    "debt_ceiling",
     "decimals",
     "e_mode_category",
     "is_active",
@@ -14,6 +16,7 @@ __all__ = [
     "liquidation_bonus",
     "liquidation_threshold",
     "loan_to_value",
+    "supply_cap",
     "virtual_accounting",
     "with_borrowing",
     "with_collateral",
@@ -96,3 +99,18 @@ def with_collateral(user_configuration: int, reserve_id: int, *, value: bool) ->
     """Return the flags with the collateral bit of the reserve set to `value`."""
     bit = 1 << 2 * reserve_id + 1
     return user_configuration | bit if value else user_configuration & ~bit
+
+
+def borrow_cap(configuration: int) -> int:
+    """Return the cap on what all borrow, in whole tokens; zero is no cap."""
+    return _field(configuration, 80, 36)
+
+
+def supply_cap(configuration: int) -> int:
+    """Return the cap on what all supply, in whole tokens; zero is no cap."""
+    return _field(configuration, 116, 36)
+
+
+def debt_ceiling(configuration: int) -> int:
+    """Return the ceiling on debt against it in isolation, in hundredths of the quote; zero when not isolated."""
+    return _field(configuration, 212, 40)

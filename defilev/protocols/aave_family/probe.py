@@ -24,9 +24,10 @@ __all__ = ["probe"]
 
 @dataclass(frozen=True, slots=True)
 class _Questions:
-    """Whom and what to ask about: reserves that the account or the plan touches, wallet tokens, allowances."""
+    """Whom and what to ask about: reserves that the account or the plan touches, the actor's tokens and allowances."""
 
     owner: Address
+    actor: Address
     pool: Address
     reserves: tuple[Reserve, ...]
     wallet: tuple[Token, ...]
@@ -43,7 +44,7 @@ def probe(account: LendingAccount, plan: Plan) -> ProbeCalls:
         token.address: token for token in planned
     }
     wallet = tuple(token for address, token in known.items() if address in addresses)
-    questions = _Questions(account.owner, state.market.pool, reserves, wallet, plan.grants)
+    questions = _Questions(account.owner, plan.actor, state.market.pool, reserves, wallet, plan.grants)
     health = _health_call(questions)
     return ProbeCalls(
         health_calls=(health,),
@@ -75,7 +76,7 @@ def _balance_calls(questions: _Questions) -> Iterator[Call]:
     for reserve in questions.reserves:
         for token in _position_tokens(reserve):
             yield balance_of.call(token, questions.owner)
-    yield from wallet_calls(questions.owner, questions.wallet, questions.allowances)
+    yield from wallet_calls(questions.actor, questions.wallet, questions.allowances)
 
 
 def _decode_health(results: Results) -> Wad | None:

@@ -81,7 +81,7 @@ def power_cut(stage: Stage, random: Random) -> Seen:
 
 def _disk(journal: Journal, folder: Path) -> Path:
     """Copy what the disk surely has: the log only when every commit waits until it is there."""
-    with journal._reading() as connection:
+    with journal.reading() as connection:
         is_synced = connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
     source = Path(journal.shown)
     folder.mkdir(mode=0o700)

@@ -1,0 +1,96 @@
+"""Rules held against the chain that they are meant for, before the first tick."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from defilev.errors import RulesInvalid, UnknownName
+from defilev.guard.observing import read_rules
+from defilev.guard.reading import Reading
+from defilev.model.book_file import MarketChoice
+from defilev.model.guard_rules import AccountRule, GuardRules
+from defilev.pipeline.markets import markets_of
+from defilev.pipeline.session import Session
+from defilev.protocols import PROTOCOLS
+
+__all__ = ["require_meant", "rules_of_chain"]
+
+
+def rules_of_chain(rules: GuardRules, session: Session) -> tuple[AccountRule, ...]:
+    """Return the accounts on the session's chain.
+
+    Raises:
+        RulesInvalid: there is none.
+    """
+    name = session.book.chain_name
+    mine = tuple(rule for rule in rules.accounts if rule.chain in (name, str(session.chain_id)))
+    if not mine:
+        there = ", ".join(sorted({rule.chain for rule in rules.accounts}))
+        raise RulesInvalid(
+            f"no account of {rules.source} is on {name}", fix="run a guard against a node of their chain", chains=there
+        )
+    return mine
+
+
+def require_meant(session: Session, rules: Iterable[AccountRule]) -> dict[str, Reading]:
+    """Return what each account looks like now, once everything that its rule names is there.
+
+    Raises:
+        RulesInvalid: a protocol, market or asset is not there, the pinned pool is another, a payer is a contract, or
+            a reserve is to pay where nobody repays for another.
+        DataError: the chain cannot be read.
+    """
+    given = tuple(rules)
+    for rule in given:
+        _require_repayable(rule)
+        try:
+            markets_of(session, [MarketChoice(rule.protocol, rule.market)])
+        except UnknownName as error:
+            raise RulesInvalid(f"account {rule.name}: {error.fact}", fix=error.fix, **error.facts) from None
+    readings = read_rules(session, given)
+    for rule in given:
+        _require_pool(rule, readings[rule.name])
+        _require_assets(rule, readings[rule.name])
+        _require_plain_payer(session, rule)
+    return readings
+
+
+def _require_repayable(rule: AccountRule) -> None:
+    protocol = PROTOCOLS.get(rule.protocol)
+    if rule.payer is None or protocol is None or protocol.abilities.repays_for_another:
+        return
+    able = [name for name, known in PROTOCOLS.items() if known.abilities.repays_for_another]
+    raise RulesInvalid(
+        f"account {rule.name}: the authority reserve is not for {rule.protocol}, where nobody repays for another",
+        fix='give the account authority = "owner" or "alert-only"',
+        reserve_for=", ".join(able),
+    )
+
+
+def _require_pool(rule: AccountRule, reading: Reading) -> None:
+    pool = PROTOCOLS[rule.protocol].spender(reading.account)
+    if rule.pool is not None and rule.pool != pool:
+        raise RulesInvalid(
+            f"account {rule.name}: the market's pool is not the one that the rules pin",
+            fix="find out which is right before anything else",
+            pinned=rule.pool,
+            found=pool,
+        )
+
+
+def _require_assets(rule: AccountRule, reading: Reading) -> None:
+    listed = {token.symbol for token in PROTOCOLS[rule.protocol].tokens(reading.account)}
+    for trigger in rule.triggers:
+        if trigger.asset is not None and trigger.asset not in listed:
+            raise RulesInvalid(
+                f"account {rule.name}: the market lists no {trigger.asset}",
+                fix="name an asset of the market, spelt as it spells it",
+                known=", ".join(sorted(listed)),
+            )
+
+
+def _require_plain_payer(session: Session, rule: AccountRule) -> None:
+    if rule.payer is not None and session.node.code(rule.payer, block=session.block):
+        raise RulesInvalid(
+            f"account {rule.name}: the payer has code", fix="give the address of a plain key", payer=rule.payer
+        )

@@ -1,0 +1,211 @@
+"""What to do about one account at one block; a pure function of the rules, the reading and what is remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import ROUND_UP, Decimal
+
+from defilev.guard.memory import Memory
+from defilev.guard.reading import Reading, Spending
+from defilev.guard.telling import alerts_of
+from defilev.guard.triggers import fired_by, key_of, new_peaks
+from defilev.model.guard import Alert, Decision, Fired, Tier, Verdict
+from defilev.model.guard_rules import AccountRule
+from defilev.model.plan import Goal
+
+__all__ = ["Judged", "decide"]
+
+_LEVEL = Decimal("0.0001")
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A decision, what is to be remembered of the account if nothing is done, and what people are told."""
+
+    decision: Decision
+    memory: Memory
+    alerts: tuple[Alert, ...]
+
+
+def decide(
+    rule: AccountRule, reading: Reading, memory: Memory, *, spent: Spending, held_by: str | None = None
+) -> Judged:
+    """Return what is to be done.
+
+    Args:
+        rule: of the account.
+        reading: of one block; its time is the only clock.
+        memory: what the tick before left.
+        spent: what the last 24 hours saw.
+        held_by: why nothing new may be begun, `None` when nothing holds the guard.
+    """
+    peaks = new_peaks(rule.triggers, reading, memory.peaks)
+    changed = _changed(memory.parameters, reading.parameters)
+    firing = fired_by(rule.triggers, reading, peaks=peaks, changed=changed)
+    is_armed = memory.is_armed or _is_rearmed(rule, reading)
+    acting = [fired for trigger, fired in firing if trigger.acts]
+    tier = _tier(rule, reading.health)
+    goal = _goal(rule, reading)
+    verdict, reason = _verdict(
+        _Facts(rule, reading, memory, spent, held_by, tier, goal, is_armed), acting, [fired for _, fired in firing]
+    )
+    decision = Decision(
+        account=rule.name,
+        owner=rule.owner,
+        protocol=rule.protocol,
+        market=rule.market,
+        block=reading.account.block,
+        authority=rule.authority,
+        health_factor=reading.account.health_factor,
+        collateral_value=reading.account.collateral_value,
+        debt_value=reading.account.debt_value,
+        quote_decimals=reading.account.quote_decimals,
+        fired=tuple(fired for _, fired in firing),
+        verdict=verdict,
+        reason=reason,
+        next_check=reading.now + rule.tiers[tier].every,
+        tier=tier if verdict in ("act", "wait", "held") else None,
+        goal=goal if verdict in ("act", "wait", "held") else None,
+        liquidation_probability=max(reading.probabilities.values(), default=None),
+        is_armed=is_armed,
+    )
+    after = _remembered(memory, reading, decision, peaks)
+    return Judged(decision, after, tuple(alerts_of(decision, memory, tier=tier)))
+
+
+def _remembered(memory: Memory, reading: Reading, decision: Decision, peaks: Mapping[str, Decimal]) -> Memory:
+    return replace(
+        memory,
+        is_armed=decision.is_armed,
+        fired=tuple(key_of(fired) for fired in decision.fired if fired.kind != "parameter-change"),
+        verdict=decision.verdict,
+        peaks=peaks,
+        parameters=dict(reading.parameters) or memory.parameters,
+        seen_block=max(memory.seen_block, reading.account.block.number),
+        seen_at=max(memory.seen_at, reading.now),
+        owed=reading.health is not None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    rule: AccountRule
+    reading: Reading
+    memory: Memory
+    spent: Spending
+    held_by: str | None
+    tier: Tier
+    goal: Goal | None
+    is_armed: bool
+
+
+def _verdict(facts: _Facts, acting: Sequence[Fired], firing: Sequence[Fired]) -> tuple[Verdict, str]:
+    if not firing:
+        return "nothing", "no trigger fires"
+    if (telling := _only_telling(facts, acting)) is not None:
+        return "alert", telling
+    if (obstacle := _obstacle(facts)) is not None:
+        return "wait", obstacle
+    if facts.held_by is not None:
+        return "held", facts.held_by
+    return "act", f"{_words(acting[0])}: to {_goal_words(facts.goal)}"
+
+
+def _only_telling(facts: _Facts, acting: Sequence[Fired]) -> str | None:
+    if not acting:
+        return "the triggers that fire only tell"
+    if facts.rule.authority == "alert-only":
+        return "the authority is alert-only"
+    return _nothing_to_do(facts)
+
+
+def _nothing_to_do(facts: _Facts) -> str | None:
+    """Return why the goal asks for nothing: the guard only ever lowers debt."""
+    if facts.reading.health is None:
+        return "nothing is owed"
+    if facts.goal is None:
+        return "the account is within its no-trade band"
+    if facts.goal.value is not None and facts.reading.health >= facts.goal.value:
+        return f"the goal, health {facts.goal.value}, is met"
+    return None
+
+
+def _obstacle(facts: _Facts) -> str | None:
+    """Return what is in the way. Hysteresis yields to the second tier, the cool-down to the third; budgets to none."""
+    rule, memory, now = facts.rule, facts.memory, facts.reading.now
+    if facts.reading.account.block.number < memory.seen_block or now < memory.seen_at:
+        return (
+            f"block {facts.reading.account.block.number} is older than block {memory.seen_block}, which was seen before"
+        )
+    if facts.reading.is_paused:
+        return "the protocol is paused: nothing can be repaid"
+    over = _over_budget(facts)
+    if over is not None:
+        return over
+    if not facts.is_armed and facts.tier == "normal":
+        return f"the last action is not re-armed: health is below {rule.rearm}"
+    if memory.acted_at is not None and facts.tier != "emergency":
+        left = rule.cool_down - max(now - memory.acted_at, 0)
+        if left > 0:
+            return f"cooling down for another {left} s"
+    return None
+
+
+def _over_budget(facts: _Facts) -> str | None:
+    budget, spent = facts.rule.budget, facts.spent
+    if spent.runs >= budget.runs_per_day:
+        return f"{spent.runs} of {budget.runs_per_day} actions of 24 hours are used"
+    if budget.value_per_day is not None and spent.value >= budget.value_per_day:
+        return f"{spent.value:.2f} of {budget.value_per_day} were repaid within 24 hours"
+    if budget.gas_per_day is not None and spent.gas >= budget.gas_per_day:
+        return f"{spent.gas} of {budget.gas_per_day} wei of gas were used within 24 hours"
+    return None
+
+
+def _is_rearmed(rule: AccountRule, reading: Reading) -> bool:
+    if reading.health is None or rule.rearm is None:
+        return True
+    return reading.health >= rule.rearm
+
+
+def _tier(rule: AccountRule, health: Decimal | None) -> Tier:
+    for tier in ("emergency", "urgent"):
+        below = rule.tiers[tier].below
+        if health is not None and below is not None and health < below:
+            return tier
+    return "normal"
+
+
+def _goal(rule: AccountRule, reading: Reading) -> Goal | None:
+    if rule.goal is None:
+        return None
+    if rule.goal.kind == "close":
+        return Goal("close", None)
+    if rule.goal.kind == "health-factor":
+        return Goal("health-factor", rule.goal.value)
+    trade = reading.trade
+    if trade is None or trade.action not in ("deleverage", "close"):
+        return None
+    if trade.health_factor is None:
+        return Goal("close", None)
+    return Goal("health-factor", Decimal(str(trade.health_factor)).quantize(_LEVEL, rounding=ROUND_UP))
+
+
+def _changed(before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Return by parameter what it was and what it is; nothing before the first tick, or when none was read."""
+    if not before or not now:
+        return {}
+    names = sorted({*before, *now})
+    return {name: (before.get(name, ""), now.get(name, "")) for name in names if before.get(name) != now.get(name)}
+
+
+def _words(fired: Fired) -> str:
+    about = f" of {fired.subject}" if fired.subject else ""
+    return f"{fired.kind}{about} is {fired.figure}, past {fired.limit}"
+
+
+def _goal_words(goal: Goal | None) -> str:
+    if goal is None or goal.kind == "close":
+        return "no position"
+    return f"health {goal.value}"

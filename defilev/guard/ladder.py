@@ -1,0 +1,137 @@
+"""The ways to a goal, tried in their order: from a reserve, from the wallet and by a sale, dearer, in part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from decimal import ROUND_DOWN, Decimal
+
+from defilev.errors import Infeasible
+from defilev.model.account import LendingAccount
+from defilev.model.guard_rules import AccountRule, TierRule
+from defilev.model.plan import Goal, Plan, Swap
+from defilev.pipeline.planning import PlanQuestion, make_plan, make_repayment
+from defilev.pipeline.session import Session
+from defilev.plan.inputs import DEFAULT_FLOOR
+from defilev.units import WAD
+
+__all__ = ["Wanted", "find_plan"]
+
+WINDOW = 120
+"""Seconds until the first signature at the latest: a plan of the guard is begun at once or made anew."""
+
+_LOWEST_FLOOR = Decimal("1.0001")
+_NEAREST = Decimal("0.0001")
+_SMALLER = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What one account is to be brought to, at which block, and how much may be done for it.
+
+    `in_hand` is what an earlier run of the position withdrew and did not come to sell.
+    """
+
+    session: Session
+    account: LendingAccount
+    rule: AccountRule
+    goal: Goal
+    tier: TierRule
+    question: PlanQuestion | None = None
+
+
+def find_plan(wanted: Wanted) -> tuple[str, Plan]:
+    """Return the first way that reaches the goal with its plan, else the way that comes nearest to it.
+
+    Raises:
+        Infeasible: no way raises the health factor; the facts have what each said.
+        DataError: the chain does not answer.
+    """
+    partial: list[tuple[str, Plan]] = []
+    said: dict[str, str] = {}
+    for way, make in _ways(wanted):
+        try:
+            plan = make()
+        except Infeasible as refusal:
+            said[way] = refusal.fact
+            continue
+        if not plan.label:
+            return way, plan
+        partial.append((way, plan))
+    if not partial:
+        raise Infeasible(f"no way leads to {_words(wanted.goal)}", fix="add funds, or act by hand", **said)
+    return max(partial, key=lambda found: found[1].promise.health_factor or 0)
+
+
+def _ways(wanted: Wanted) -> list[tuple[str, Callable[[], Plan]]]:
+    rule, tier = wanted.rule, wanted.tier
+    if rule.authority == "reserve":
+        return [("reserve", lambda: _repayment(wanted))]
+    return [
+        ("wallet-and-sale", lambda: _sale(wanted, tier.slippage / 2)),
+        ("wallet-and-dearer-sale", lambda: _sale(wanted, tier.slippage)),
+        ("wallet", lambda: _repayment(wanted)),
+    ]
+
+
+def _repayment(wanted: Wanted) -> Plan:
+    return make_repayment(
+        wanted.session,
+        wanted.account,
+        _question(wanted, wanted.tier.slippage),
+        payer=wanted.rule.payer,
+        most=wanted.tier.size,
+    )
+
+
+def _sale(wanted: Wanted, slippage: Decimal) -> Plan:
+    """Return the plan within the tier's size, to a nearer goal when the whole one is too large."""
+    plan = _sound(wanted, make_plan(wanted.session, wanted.account, _question(wanted, slippage)))
+    for _ in range(_SMALLER):
+        repaid = Decimal(plan_reduction(plan, wanted.account)).scaleb(-plan.quote_decimals)
+        if wanted.tier.size is None or repaid <= wanted.tier.size:
+            return plan
+        nearer = _nearer(wanted, plan, wanted.tier.size / repaid)
+        question = replace(_question(wanted, slippage), goal=nearer)
+        plan = _sound(wanted, make_plan(wanted.session, wanted.account, question))
+    raise Infeasible(f"no part of the plan is within the size of {wanted.tier.size}", fix="raise size in this tier")
+
+
+def _sound(wanted: Wanted, plan: Plan) -> Plan:
+    """Return the plan unless its venue's quotes lie too far under the oracle's prices."""
+    sold = sum(step.action.quoted_out for step in plan.steps if isinstance(step.action, Swap))
+    moved = max(plan_reduction(plan, wanted.account), 1)
+    if sold and Decimal(plan.cost.expected) / moved > wanted.tier.divergence:
+        raise Infeasible(
+            f"the venue quotes {Decimal(plan.cost.expected) / moved:.2%} under the oracle, "
+            f"and the tier allows {wanted.tier.divergence:.2%}",
+            fix="wait for the two to meet, or raise divergence in this tier",
+        )
+    return plan
+
+
+def plan_reduction(plan: Plan, account: LendingAccount) -> int:
+    """Return by how much a plan lowers the debt, in quote base units; never below zero."""
+    return max(account.debt_value - plan.promise.debt_value, 0)
+
+
+def _nearer(wanted: Wanted, plan: Plan, part: Decimal) -> Goal:
+    now = Decimal(wanted.account.health_factor or 0) / WAD
+    end = Decimal(plan.promise.health_factor or 0) / WAD if plan.promise.health_factor else now * 2
+    return Goal("health-factor", (now + (end - now) * part * Decimal("0.95")).quantize(_NEAREST, ROUND_DOWN))
+
+
+def _question(wanted: Wanted, slippage: Decimal) -> PlanQuestion:
+    if wanted.question is not None:
+        return replace(wanted.question, max_slippage=slippage, window=WINDOW)
+    return PlanQuestion(goal=wanted.goal, max_slippage=slippage, floor=_floor(wanted.account), window=WINDOW)
+
+
+def _floor(account: LendingAccount) -> Decimal:
+    """Return the usual floor, or halfway from the account to liquidation when that is lower."""
+    usual, health = Decimal(DEFAULT_FLOOR) / WAD, Decimal(account.health_factor or 0) / WAD
+    return min(usual, max(1 + (health - 1) / 2, _LOWEST_FLOOR))
+
+
+def _words(goal: Goal) -> str:
+    return "no position" if goal.value is None else f"health {goal.value}"

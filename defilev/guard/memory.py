@@ -1,0 +1,50 @@
+"""What the guard remembers of an account from one tick to the next; kept in the journal as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from defilev.model.codec import canonical_json, from_document, parse_json, to_document
+
+__all__ = ["Memory", "after_action", "memory_from", "memory_text"]
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What one account's last ticks left.
+
+    `is_armed` says whether the account may set off an action; `acted_at` is the chain's time of the last one. `fired`
+    are the triggers that fired at the last tick and `verdict` what was decided, so that people are told of changes.
+    `peaks` are the highest prices that trailing stops have seen, by symbol. `parameters` are those last seen, empty
+    before the first tick. `seen_block` and `seen_at` are the newest block that was decided on and its time. `owed` says
+    whether anything was. `standing` are kinds of alerts that were told and still hold.
+    """
+
+    is_armed: bool = True
+    acted_at: int | None = None
+    fired: tuple[str, ...] = ()
+    verdict: str = "nothing"
+    peaks: Mapping[str, Decimal] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    seen_block: int = 0
+    seen_at: int = 0
+    owed: bool = False
+    standing: tuple[str, ...] = ()
+
+
+def after_action(memory: Memory, *, at: int, prices: Mapping[str, Decimal]) -> Memory:
+    """Return the memory after an action at the chain's time `at`: disarmed, cooling down, peaks begun anew."""
+    peaks = {asset: prices.get(asset, peak) for asset, peak in memory.peaks.items()}
+    return replace(memory, is_armed=False, acted_at=at, peaks=peaks)
+
+
+def memory_text(memory: Memory) -> str:
+    """Return the memory as it is kept."""
+    return canonical_json(to_document(memory))
+
+
+def memory_from(text: str | None) -> Memory:
+    """Return what `text` says, nothing remembered for `None`; raises `UsageError` for anything else."""
+    return Memory() if text is None else from_document(Memory, parse_json(text))

@@ -1,0 +1,55 @@
+"""What one tick knows of one account before it decides; everything in it is of one block."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from defilev.model.account import LendingAccount
+from defilev.model.target import Trade
+
+__all__ = ["Reading", "Spending"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """An account, and the figures that triggers are about.
+
+    `leverage` is `None` without equity or without debt. By symbol: `prices` in quote units, `borrow_rates` yearly,
+    `withdrawable` the part of each collateral that can leave the market now, `utilisation` the part of its market that
+    is lent out. `probabilities` are the calibrated chances of liquidation by seconds, `trade` is what `defilev target`
+    would do about the no-trade band; both only where a rule asks. `parameters` is what governance may change, by
+    name. `is_paused` says that a debt cannot be repaid.
+    """
+
+    account: LendingAccount
+    leverage: Decimal | None = None
+    prices: Mapping[str, Decimal] = field(default_factory=dict)
+    borrow_rates: Mapping[str, Decimal] = field(default_factory=dict)
+    withdrawable: Mapping[str, Decimal] = field(default_factory=dict)
+    utilisation: Mapping[str, Decimal] = field(default_factory=dict)
+    probabilities: Mapping[int, float] = field(default_factory=dict)
+    trade: Trade | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    is_paused: bool = False
+
+    @property
+    def health(self) -> Decimal | None:
+        """The health factor as a decimal, `None` when nothing is owed."""
+        wad = self.account.health_factor
+        return None if wad is None else Decimal(wad).scaleb(-18)
+
+    @property
+    def now(self) -> int:
+        """The chain's time."""
+        return self.account.block.timestamp
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What the guard did for an account within the last 24 hours: value repaid in quote units, gas in wei."""
+
+    runs: int = 0
+    value: Decimal = Decimal(0)
+    gas: int = 0

@@ -1,0 +1,294 @@
+"""One look at every account of a rules file: take what was left to its end, read, decide, act, remember, tell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from pathlib import Path
+from time import monotonic
+
+from defilev.errors import DataError, DefilevError, ForeignTransaction, JournalDamaged, JournalUnusable, LeaseLost
+from defilev.guard.acting import Acting, Hands
+from defilev.guard.deciding import Judged, decide
+from defilev.guard.leases import Leases
+from defilev.guard.memory import Memory, after_action, memory_from, memory_text
+from defilev.guard.observing import read_rules
+from defilev.guard.reading import Reading, Spending
+from defilev.guard.watching_reserve import reserve_of
+from defilev.journal import (
+    EVERYTHING,
+    GuardJournal,
+    Held,
+    Journal,
+    Switch,
+    guard_spending,
+    memory_of,
+    switches_of,
+)
+from defilev.journal.sealing import now as written_now
+from defilev.model.guard import Acted, Alert, Decision, TickReport
+from defilev.model.guard_rules import AccountRule, GuardRules
+from defilev.model.request import Address
+from defilev.pipeline.journalled import Ready, bring_in
+from defilev.pipeline.session import Session
+from defilev.pipeline.unfinished import Unfinished
+
+__all__ = ["Guard", "Told"]
+
+DAY = 86_400
+_UNUSABLE = (JournalUnusable, JournalDamaged)
+_ENDED = ("done", "partial", "unconfirmed")
+
+
+@dataclass
+class Told:
+    """What one tick has to say, gathered while it runs."""
+
+    decisions: list[Decision] = field(default_factory=list)
+    acted: list[Acted] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
+
+
+@dataclass
+class Guard:
+    """Everything that ticks share: the chain, the rules, the journal, the leases and the hands.
+
+    `needed` nodes must agree before anything is signed; `None` in a dry run, in which nothing ever is. `scope` keeps
+    the leases and the memory of a dry run apart from those of a guard that may sign.
+    """
+
+    session: Session
+    rules: GuardRules
+    journal: Journal
+    chain: str
+    hands: Hands
+    leases: Leases
+    needed: int | None
+
+    @property
+    def is_broadcasting(self) -> bool:
+        return self.needed is not None
+
+    def tick(self, number: int) -> TickReport:
+        """Look at every account once.
+
+        Raises:
+            JournalUnusable, JournalDamaged: nothing can be written down, so nothing may be done.
+            DataError: the chain cannot be read.
+        """
+        began, calls = monotonic(), _calls(self.session)
+        self.session = self.session.at("latest")
+        held = self.leases.take([_lease_name(rule) for rule in self.rules.accounts])
+        mine = [rule for rule in self.rules.accounts if _lease_name(rule) in held]
+        told = Told()
+        if mine:
+            self._take_up(mine, held, told)
+            readings = self._read(mine, told)
+            self._decide_all(mine, readings, held, told)
+        return TickReport(
+            number=number,
+            block=self.session.block,
+            is_leader=len(mine) == len(self.rules.accounts),
+            is_broadcasting=self.is_broadcasting,
+            decisions=tuple(told.decisions),
+            acted=tuple(told.acted),
+            alerts=tuple(told.alerts),
+            missed=0,
+            rpc_calls=_calls(self.session) - calls,
+            milliseconds=int((monotonic() - began) * 1000),
+            next_at=None,
+        )
+
+    def held_by(self, rule: AccountRule) -> str | None:
+        """Return what keeps the guard from beginning anything for an account, `None` when nothing does."""
+        if self.rules.halt_file is not None and Path(self.rules.halt_file).expanduser().exists():
+            return f"halted by the file {self.rules.halt_file}"
+        for switch in switches_of(self.journal):
+            if switch.name in (EVERYTHING, rule.name):
+                return f"{switch.state} since {switch.at[:19]}: {switch.why}"
+        return None
+
+    def _take_up(self, mine: list[AccountRule], held: Mapping[Address, Held], told: Told) -> None:
+        """Bring what is on its way to its end, whatever holds the guard: a deleverage in flight is finished."""
+        if not self.is_broadcasting:
+            return
+        for actor in dict.fromkeys(rule.actor for rule in mine if rule.actor is not None):
+            rules = [rule for rule in mine if rule.actor == actor]
+            ready = Ready(self.journal, self.chain, epoch=held[actor].epoch)
+            try:
+                bring_in(
+                    ready, self.session, account=actor, open_signer=self.hands.signers[actor], tell=self.hands.tell
+                )
+            except _UNUSABLE:
+                raise
+            except ForeignTransaction as error:
+                for rule in rules:
+                    self._halt(rule, error, told)
+            except DefilevError as error:
+                told.alerts += [_trouble(rule, "in-flight", error) for rule in rules]
+        self.session = self.session.at("latest")
+
+    def _halt(self, rule: AccountRule, error: DefilevError, told: Told) -> None:
+        GuardJournal(self.journal).switch(Switch(rule.name, "halted", error.fact, written_now()))
+        told.alerts.append(_trouble(rule, "account-halted", error))
+
+    def _read(self, mine: list[AccountRule], told: Told) -> dict[str, Reading]:
+        """Read all at once; one account that cannot be read does not hide the others."""
+        try:
+            return read_rules(self.session, mine)
+        except DataError:
+            if len(mine) == 1:
+                raise
+        found: dict[str, Reading] = {}
+        for rule in mine:
+            try:
+                found |= read_rules(self.session, [rule])
+            except DataError as error:
+                told.alerts.append(_trouble(rule, "account-unreadable", error))
+        return found
+
+    def _decide_all(
+        self, mine: list[AccountRule], readings: Mapping[str, Reading], held: Mapping[Address, Held], told: Told
+    ) -> None:
+        remembered = memory_of(self.journal, chain=self._scope)
+        for rule in sorted(mine, key=lambda rule: _urgency(readings.get(rule.name))):
+            if rule.name not in readings:
+                continue
+            try:
+                self._decide(rule, readings[rule.name], memory_from(remembered.get(rule.name)), held, told)
+            except LeaseLost as error:
+                told.alerts.append(_trouble(rule, "lease-lost", error))
+            except DataError as error:
+                if isinstance(error, _UNUSABLE):
+                    raise
+                told.alerts.append(_trouble(rule, "nodes-disagree", error))
+
+    def _decide(
+        self, rule: AccountRule, reading: Reading, memory: Memory, held: Mapping[Address, Held], told: Told
+    ) -> None:
+        lease = self.leases.held(_lease_name(rule)) or held[_lease_name(rule)]
+        unfinished = self._unfinished(rule, reading, lease)
+        spent, memory = self._spent(rule, reading, memory, unfinished)
+        judged = decide(rule, reading, memory, spent=spent, held_by=self.held_by(rule))
+        lacking = list(reserve_of(self.session, rule, reading)) if rule.authority == "reserve" else []
+        told.alerts += [*judged.alerts, *(alert for alert in lacking if alert.kind not in memory.standing)]
+        standing = tuple(alert.kind for alert in lacking)
+        if judged.decision.verdict == "act" or unfinished is not None:
+            judged = self._act(rule, memory, spent, judged, lease, unfinished, told)
+        elif _is_news(judged.decision, memory):
+            self._guarding.decided(lease, judged.decision, rules=self.rules.digest)
+        told.decisions.append(judged.decision)
+        self._guarding.remember(lease, rule.name, memory_text(replace(judged.memory, standing=standing)))
+
+    def _act(
+        self,
+        rule: AccountRule,
+        memory: Memory,
+        spent: Spending,
+        judged: Judged,
+        lease: Held,
+        unfinished: Unfinished | None,
+        told: Told,
+    ) -> Judged:
+        number = self._guarding.decided(lease, judged.decision, rules=self.rules.digest)
+        acting = Acting(
+            session=self.session,
+            rules=self.rules,
+            rule=rule,
+            memory=memory,
+            spent=spent,
+            hands=self.hands,
+            needed=self.needed or 1,
+            ready=Ready(self.journal, self.chain, epoch=lease.epoch) if self.is_broadcasting else None,
+            lease=lease if self.is_broadcasting else None,
+            held_by=lambda: self.held_by(rule),
+        )
+        again, acted = acting.act(unfinished)
+        if acted.run is not None:
+            self._guarding.led_to(number, acted.run)
+        told.acted.append(acted)
+        told.alerts.append(_outcome(rule, acted))
+        after = again.memory
+        if acted.outcome in _ENDED:
+            now = again.decision.block.timestamp
+            after = after_action(after, at=now, prices={})
+        return replace(again, decision=replace(again.decision, run=acted.run), memory=after)
+
+    def _spent(
+        self, rule: AccountRule, reading: Reading, memory: Memory, unfinished: Unfinished | None
+    ) -> tuple[Spending, Memory]:
+        """Return what the last day saw; an action that was cut off before it was remembered counts as well.
+
+        One that is to be finished does not: that is no new action.
+        """
+        position = (rule.owner, rule.protocol, rule.market)
+        but = None if unfinished is None else unfinished.run
+        found = guard_spending(self.journal, chain=self.chain, position=position, since=reading.now - DAY, but=but)
+        value = Decimal(found.repaid).scaleb(-reading.account.quote_decimals)
+        if found.last_at is not None and found.last_at > (memory.acted_at or 0):
+            memory = replace(memory, acted_at=found.last_at, is_armed=False)
+        return Spending(found.runs, value, found.gas), memory
+
+    def _unfinished(self, rule: AccountRule, reading: Reading, lease: Held) -> Unfinished | None:
+        if not self.is_broadcasting or rule.actor is None or self.held_by(rule) is not None:
+            return None
+        ready = Ready(self.journal, self.chain, epoch=lease.epoch)
+        found = ready.unfinished(self.session, owner=rule.owner, protocol=rule.protocol, market=rule.market)
+        if found is None or not self._is_ours(found, rule):
+            return None
+        if found.is_over(reading.account):
+            self.journal.stop(found.run, "its goal is reached", stage="DONE")
+            return None
+        return found
+
+    def _is_ours(self, found: Unfinished, rule: AccountRule) -> bool:
+        """Tell whether a run was a guard's, with this key: what a person began is a person's to finish."""
+        return found.plan.payer == rule.payer and self.journal.run(found.run)["run"]["kind"] == "guard"
+
+    @property
+    def _scope(self) -> str:
+        return scope_of(self.chain, is_broadcasting=self.is_broadcasting)
+
+    @property
+    def _guarding(self) -> GuardJournal:
+        return GuardJournal(self.journal)
+
+
+def scope_of(chain: str, *, is_broadcasting: bool) -> str:
+    """Return under which name leases and memory of a guard are kept: a dry run stands in nobody's way."""
+    return chain if is_broadcasting else f"{chain} dry-run"
+
+
+def _lease_name(rule: AccountRule) -> Address:
+    return rule.actor or rule.owner
+
+
+def _calls(session: Session) -> int:
+    return sum(session.node.rpc.round_trips.values())
+
+
+def _urgency(reading: Reading | None) -> Decimal:
+    health = None if reading is None else reading.health
+    return Decimal("Infinity") if health is None else health
+
+
+def _is_news(decision: Decision, before: Memory) -> bool:
+    """Tell whether a decision is worth writing down: it, or the triggers behind it, are not those of the last tick."""
+    from defilev.guard.triggers import key_of
+
+    keys = tuple(key_of(fired) for fired in decision.fired if fired.kind != "parameter-change")
+    changed = any(fired.kind == "parameter-change" for fired in decision.fired)
+    return changed or decision.verdict != before.verdict or keys != before.fired
+
+
+def _trouble(rule: AccountRule, kind: str, error: DefilevError) -> Alert:
+    facts = tuple((name, str(value)) for name, value in error.facts.items())
+    return Alert("critical", kind, rule.name, error.fact, (("error", type(error).__name__), *facts))
+
+
+def _outcome(rule: AccountRule, acted: Acted) -> Alert:
+    facts = (("outcome", acted.outcome), ("way", acted.way or "none"), ("transactions", ", ".join(acted.transactions)))
+    severity = {"done": "info", "dry-run": "warning", "partial": "critical"}.get(acted.outcome, "critical")
+    kind = "action-" + acted.outcome
+    return Alert(severity, kind, rule.name, acted.text, facts)  # type: ignore[arg-type]

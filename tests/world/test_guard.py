@@ -1,0 +1,328 @@
+"""The guard on the local chain: real prices, a real reserve, real processes that are killed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from defilev.abi import encode, keccak
+from defilev.journal import open_for_reading, place_of
+from defilev.model.request import Address
+from tests.support.cli import Cli, Printed, assert_refused, untouched
+from tests.support.guards import rules_file
+from tests.support.killed import in_flight, wait_until
+from tests.support.world import World
+
+pytestmark = pytest.mark.world
+
+WHO, PAYER = "comfortable", "empty"
+TRIGGER = '[[account.trigger]]\nkind = "health"\nbelow = "1.9"'
+FALLEN = 2_600 * 10**8
+"""The price at which the account's health is 1.80."""
+
+
+@pytest.fixture
+def cli(world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """Return `defilev` on the local chain, 140 columns wide."""
+    monkeypatch.setenv("COLUMNS", "140")
+    return Cli.on(world, capsys)
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return where the journal will be."""
+    place = tmp_path / "journal.db"
+    monkeypatch.setenv("DEFILEV_JOURNAL", str(place))
+    return place
+
+
+def rules(cli: Cli, folder: Path, *, who: str = PAYER, **said: Any) -> Path:
+    """Write the rules of an account that the key of `who` keeps above health 1.9 and takes to 2.0."""
+    keystore, password_file = cli.world.credentials(who)
+    usual: dict[str, Any] = {
+        "owner": f'"{cli.world.account(WHO)}"',
+        "payer": f'"{cli.world.account(PAYER)}"',
+        "keystore": f'"{keystore}"',
+        "password_file": f'"{password_file}"',
+        "goal": '{ health_factor = "2.0" }',
+        "triggers": TRIGGER,
+        "guard": {"single_endpoint": "true"},
+    }
+    return rules_file(folder / "guard.toml", **(usual | said))
+
+
+def give(world: World, symbol: str, to: Address, amount: int) -> None:
+    """Let the operator send tokens."""
+    operator = Address(world.description["operators"][0]["address"])
+    data = keccak(b"transfer(address,uint256)")[:4] + encode(["address", "uint256"], [to, amount])
+    assert world.send(operator, world.token(symbol), data)["status"] == "0x1"
+
+
+def once(cli: Cli, file: Path, *more: str) -> Printed:
+    """Look once."""
+    return cli("guard", "run", "--once", "--rules", file, *more)
+
+
+def tick(printed: Printed) -> dict[str, Any]:
+    """Return the one line of JSON that a look printed."""
+    document: dict[str, Any] = json.loads(printed.out.splitlines()[0])
+    return document
+
+
+def health(cli: Cli) -> float:
+    """Return the account's health factor."""
+    (account,) = cli.world.read("main", [cli.world.account(WHO)])
+    assert account.health_factor is not None
+    return account.health_factor / 10**18
+
+
+def runs(path: Path) -> list[dict[str, Any]]:
+    """Return the runs of the journal, the newest first."""
+    found = open_for_reading(place_of(path))
+    assert found is not None
+    with found:
+        return found.runs()
+
+
+def test_a_dry_run_tells_what_it_would_do_and_signs_nothing(cli: Cli, path: Path, tmp_path: Path) -> None:
+    """A trigger that fires is planned for and tried on a fork, ends with 5, and leaves the chain as it was."""
+    give(cli.world, "USDC", cli.world.account(PAYER), 50_000 * 10**6)
+    cli.world.set_price("WETH", FALLEN)
+    with untouched(cli.world):
+        printed = once(cli, rules(cli, tmp_path), "--json")
+
+    assert 5 == printed.code, printed.err
+    report = tick(printed)
+    assert ("defilev/guard-tick@1", False, True) == (report["schema"], report["is_broadcasting"], report["is_leader"])
+    assert ["act"] == [decision["verdict"] for decision in report["decisions"]]
+    assert [("dry-run", "reserve")] == [(acted["outcome"], acted["way"]) for acted in report["acted"]]
+    assert [] == runs(path)
+
+
+def test_a_calm_account_ends_a_look_with_0(cli: Cli, path: Path, tmp_path: Path) -> None:
+    """Above every trigger there is nothing to tell but what the reserve lacks."""
+    printed = once(cli, rules(cli, tmp_path, reserve_for='"30%"'), "--json")
+    report = tick(printed)
+
+    assert 0 == printed.code, printed.err
+    assert ["reserve-short"] == [alert["kind"] for alert in report["alerts"]]
+    again = tick(once(cli, rules(cli, tmp_path, reserve_for='"30%"'), "--json"))
+    assert [] == again["alerts"]
+
+
+def test_the_reserve_repays_on_the_owners_behalf_to_the_goal(cli: Cli, path: Path, tmp_path: Path) -> None:
+    """The payer's exact USDC lowers the owner's debt to the goal; no allowance and no owner's signature is needed."""
+    owner, payer = cli.world.account(WHO), cli.world.account(PAYER)
+    give(cli.world, "USDC", payer, 50_000 * 10**6)
+    held, nonce = cli.world.balance("USDC", payer), cli.world.node.nonce(owner)
+    cli.world.set_price("WETH", FALLEN)
+    file = rules(cli, tmp_path)
+    printed = once(cli, file, "--broadcast", "--json")
+
+    assert 0 == printed.code, printed.err
+    report = tick(printed)
+    assert [("done", "reserve")] == [(acted["outcome"], acted["way"]) for acted in report["acted"]]
+    assert 2.0 <= health(cli) < 2.01
+    assert 0 < held - cli.world.balance("USDC", payer) < 10_000 * 10**6
+    assert nonce == cli.world.node.nonce(owner)
+    assert 0 == allowance(cli.world, payer)
+    assert ["guard"] == [run["kind"] for run in runs(path)]
+    assert "nothing" == tick(once(cli, file, "--broadcast", "--json"))["decisions"][0]["verdict"]
+    assert "health: 1.798" in cli("guard", "explain", "1").out
+    assert 0 == cli("journal", "verify").code
+
+
+def test_a_reserve_that_does_not_suffice_repays_what_it_has_and_calls(cli: Cli, path: Path, tmp_path: Path) -> None:
+    """All of a small reserve is used, and a person is told that the goal is not reached."""
+    payer = cli.world.account(PAYER)
+    give(cli.world, "USDC", payer, 1_000 * 10**6)
+    cli.world.set_price("WETH", FALLEN)
+    report = tick(once(cli, rules(cli, tmp_path), "--broadcast", "--json"))
+
+    assert ["partial"] == [acted["outcome"] for acted in report["acted"]]
+    assert ("critical", "action-partial") in [(alert["severity"], alert["kind"]) for alert in report["alerts"]]
+    assert 0 == cli.world.balance("USDC", payer)
+    assert health(cli) > 1.82
+
+
+def test_an_empty_reserve_calls_and_sends_nothing(cli: Cli, path: Path, tmp_path: Path) -> None:
+    """What cannot be done is said with the reason of every way, and the guard goes on."""
+    cli.world.set_price("WETH", FALLEN)
+    report = tick(once(cli, rules(cli, tmp_path), "--broadcast", "--json"))
+
+    assert ["refused"] == [acted["outcome"] for acted in report["acted"]]
+    assert "holds too little of USDC" in report["acted"][0]["text"]
+    assert [] == runs(path)
+
+
+def test_the_owners_key_sells_within_the_tier(cli: Cli, path: Path, tmp_path: Path) -> None:
+    """With the owner's key collateral is sold down to the goal; above the allowed equity only when named."""
+    cli.world.set_price("WETH", FALLEN)
+    sell = {
+        "authority": '"owner"',
+        "payer": None,
+        "tiers": '{ normal = { slippage = "2%" }, urgent = { slippage = "2%" } }',
+    }
+    refused = tick(once(cli, rules(cli, tmp_path, who=WHO, **sell), "--broadcast", "--json"))
+    assert ["refused"] == [acted["outcome"] for acted in refused["acted"]]
+    assert "more equity than an unattended owner's key may hold" in refused["acted"][0]["text"]
+
+    allowed = rules(cli, tmp_path, who=WHO, allow_hot_equity="true", **sell)
+    report = tick(once(cli, allowed, "--broadcast", "--json"))
+    assert ["done"] == [acted["outcome"] for acted in report["acted"]], report["acted"]
+    assert "sale" in report["acted"][0]["way"]
+    assert 2.0 <= health(cli) < 2.01
+
+
+def test_one_node_is_not_enough_unless_the_rules_say_so(cli: Cli, path: Path, tmp_path: Path) -> None:
+    """A guard that may sign refuses to start on the word of one node."""
+    assert_refused(
+        once(cli, rules(cli, tmp_path, guard={}), "--broadcast"), code=7, said="one node's word is all there is"
+    )
+
+
+def test_a_pool_that_is_not_the_pinned_one_is_refused(cli: Cli, path: Path, tmp_path: Path) -> None:
+    """What the address book resolves to must be what the rules pin."""
+    said = "the market's pool is not the one that the rules pin"
+    assert_refused(cli("guard", "check", rules(cli, tmp_path, pool=f'"{cli.world.pool("spark")}"')), code=2, said=said)
+    assert 0 == cli("guard", "check", rules(cli, tmp_path, pool=f'"{cli.world.pool("main")}"')).code
+
+
+@pytest.mark.parametrize("protocol", ["morpho-blue", "compound-v3"])
+def test_a_reserve_where_nobody_repays_for_another_is_refused(
+    cli: Cli, path: Path, tmp_path: Path, protocol: str
+) -> None:
+    """The authority and the lender are named, before anything is read of the account."""
+    said = f"the authority reserve is not for {protocol}"
+    assert_refused(cli("guard", "check", rules(cli, tmp_path, protocol=f'"{protocol}"')), code=2, said=said)
+
+
+def test_what_is_paused_begins_nothing_and_goes_on_after(cli: Cli, path: Path, tmp_path: Path) -> None:
+    """`pause` and the halt file hold new actions within one tick, alerts go on, and `resume` lets it act."""
+    give(cli.world, "USDC", cli.world.account(PAYER), 50_000 * 10**6)
+    cli.world.set_price("WETH", FALLEN)
+    halt = tmp_path / "halt"
+    file = rules(cli, tmp_path, guard={"single_endpoint": "true", "halt_file": f'"{halt}"'})
+    assert 0 == cli("guard", "pause", "--why", "an upgrade").code
+    paused = tick(once(cli, file, "--broadcast", "--json"))
+    assert "paused" in cli("guard", "status", "--rules", file).out
+    assert 0 == cli("guard", "resume").code
+    halt.touch()
+    halted = tick(once(cli, file, "--broadcast", "--json"))
+    halt.unlink()
+    free = tick(once(cli, file, "--broadcast", "--json"))
+
+    assert ["held", "held", "act"] == [report["decisions"][0]["verdict"] for report in (paused, halted, free)]
+    assert "an upgrade" in paused["decisions"][0]["reason"]
+    assert_refused(cli("guard", "resume"), code=2, said="nothing holds the guard")
+    assert 2.0 <= health(cli) < 2.01
+
+
+def test_a_changed_parameter_is_told_with_both_values(cli: Cli, path: Path, tmp_path: Path) -> None:
+    """A threshold that governance lowers is told by name, from what to what, and health is the new one."""
+    file = rules(cli, tmp_path, triggers=TRIGGER + '\n[[account.trigger]]\nkind = "parameter-change"')
+    before = tick(once(cli, file, "--json"))
+    lower_threshold(cli.world)
+    after = tick(once(cli, file, "--json"))
+
+    assert [] == [alert for alert in before["alerts"] if alert["kind"] == "parameter-changed"]
+    told = [alert["text"] for alert in after["alerts"] if alert["kind"] == "parameter-changed"]
+    assert ["WETH liquidation threshold changed from 8300 to 8200"] == told
+    assert int(before["decisions"][0]["health_factor"]) > int(after["decisions"][0]["health_factor"])
+
+
+def test_a_killed_action_is_finished_by_the_next_tick(cli: Cli, path: Path, tmp_path: Path) -> None:
+    """Killed with a transaction in the pool, the next tick brings it in and repays: once, to the goal."""
+    payer = cli.world.account(PAYER)
+    give(cli.world, "USDC", payer, 50_000 * 10**6)
+    cli.world.set_price("WETH", FALLEN)
+    file, nonce = rules(cli, tmp_path), cli.world.node.nonce(payer)
+    cli.world.rpc("evm_setAutomine", False)
+    with guard_process(cli, file, "--every", "2s") as child:
+        wait_until(lambda: path.exists() and bool(in_flight(path)))
+        child.kill()
+        child.wait()
+    cli.world.rpc("evm_setAutomine", True)
+    cli.world.rpc("evm_mine")
+    time.sleep(3.5)  # until the killed guard's lease has expired
+    report = tick(once(cli, file, "--broadcast", "--json"))
+
+    assert report["is_leader"]
+    assert ["done"] == [acted["outcome"] for acted in report["acted"]], report
+    assert 2.0 <= health(cli) < 2.01
+    spent = cli.world.node.nonce(payer) - nonce
+    assert spent in (3, 4)
+    assert 0 == allowance(cli.world, payer)
+    assert 0 == cli("journal", "verify").code
+
+
+def test_of_two_guards_one_acts_and_the_other_takes_over(cli: Cli, path: Path, tmp_path: Path) -> None:
+    """Two processes with one journal: one repays once; when it is killed the standby leads within two ticks."""
+    payer = cli.world.account(PAYER)
+    give(cli.world, "USDC", payer, 50_000 * 10**6)
+    file = rules(cli, tmp_path)
+    with guard_process(cli, file, "--every", "2s") as first:
+        wait_until(lambda: bool(lines(first)) and lines(first)[-1]["is_leader"])
+        with guard_process(cli, file, "--every", "2s") as second:
+            wait_until(lambda: bool(lines(second)))
+            assert not lines(second)[0]["is_leader"]
+            cli.world.set_price("WETH", FALLEN)
+            wait_until(lambda: health(cli) >= 2.0)
+            assert 2.01 > health(cli)
+            first.send_signal(signal.SIGKILL)
+            first.wait()
+            seen = len(lines(second))
+            wait_until(lambda: any(line["is_leader"] for line in lines(second)[seen:]))
+            standby = [line for line in lines(second)[seen:] if not line["is_leader"]]
+
+    assert len(standby) <= 2
+    assert ["guard"] == [run["kind"] for run in runs(path)]
+    assert 0 == cli("journal", "verify").code
+
+
+@contextmanager
+def guard_process(cli: Cli, file: Path, *more: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a guard that may sign in a process of its own; its lines go to a file beside the rules."""
+    words = cli.words("guard", "run", "--rules", file, "--broadcast", "--json", *more)
+    out = file.with_name(f"lines-{time.monotonic_ns()}")
+    with out.open("wb") as sink:
+        child = subprocess.Popen([sys.executable, "-m", "defilev", *words], stdout=sink, stderr=subprocess.DEVNULL)
+        child.out = out  # type: ignore[attr-defined]
+        try:
+            yield child
+        finally:
+            child.kill()
+            child.wait()
+
+
+def lines(child: subprocess.Popen[bytes]) -> list[dict[str, Any]]:
+    """Return the whole lines that a guard has printed."""
+    text = child.out.read_text()  # type: ignore[attr-defined]
+    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+
+def allowance(world: World, payer: Address) -> int:
+    """Return what the pool may take of the payer's USDC."""
+    data = keccak(b"allowance(address,address)")[:4] + encode(["address", "address"], [payer, world.pool("main")])
+    return int(world.rpc("eth_call", {"to": world.token("USDC"), "data": "0x" + data.hex()}, "latest"), 16)
+
+
+def lower_threshold(world: World) -> None:
+    """Lower the threshold of WETH by one point, as governance would."""
+    operator = Address(world.description["operators"][0]["address"])
+    provider = Address(world.description["markets"]["main"]["addresses_provider"])
+    found = world.rpc("eth_call", {"to": provider, "data": "0x" + keccak(b"getPoolConfigurator()")[:4].hex()}, "latest")
+    configurator = Address("0x" + found[-40:])
+    types = ["address", "uint256", "uint256", "uint256"]
+    signature = b"configureReserveAsCollateral(address,uint256,uint256,uint256)"
+    data = keccak(signature)[:4] + encode(types, [world.token("WETH"), 8050, 8200, 10500])
+    assert world.send(operator, configurator, data)["status"] == "0x1"
