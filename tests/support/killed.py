@@ -19,7 +19,7 @@ GOAL = (WHO, "--to-health-factor", "2.2")
 
 
 def acting(cli: Cli, *mode: str, goal: Sequence[str] = GOAL) -> list[str]:
-    """Return the words of a run that signs, of the account that `goal` begins with, on Aave unless it says otherwise."""
+    """Return the words of a run that signs, of the first of `goal`, on Aave unless it names another protocol."""
     market = () if "-p" in goal else ("-p", "aave-v3")
     return cli.words("rebalance", *goal, *market, *(mode or ("--broadcast",)), *credentials(cli.world, goal[0]))
 
