@@ -14,7 +14,7 @@ from defilev.optimize.arguments import above, at_least, finite, open_unit
 from defilev.optimize.band import LARGEST_FIXED_COST
 from defilev.optimize.ceilings import (
     ceilings_of,
-    growth_leverage,
+    kelly_leverage,
     lowest,
     lowest_kept,
     wall,
@@ -199,7 +199,7 @@ def _objective_notices(case: Case, limit: Ceiling, wanted: float) -> Iterator[No
 
 def _price_notices(case: Case) -> Iterator[Notice]:
     market = case.market
-    if growth_leverage(case) * case.preferences.kelly_fraction < 1:
+    if kelly_leverage(case) < 1:
         yield Notice(
             "no-borrowing-case",
             "half of the growth-optimal leverage under that return is below 1×: no case for borrowing",

@@ -93,15 +93,20 @@ def _outlook(target: Target, outlook: Outlook) -> list[Cell]:
     is_correlated = target.position.side == "correlated"
     return [
         Cell(outlook.name, "strong" if outlook.name == "target" else None),
-        Cell(
-            figures.leverage(decimal(outlook.leverage)) if outlook is target.now else _down(max(outlook.leverage, 1.0))
-        ),
+        Cell(_held(target, outlook)),
         Cell(figures.health(decimal(outlook.health_factor))),
         Cell(_days(outlook.interest_days) if is_correlated else _chosen_chance(target, outlook)),
         Cell(f"{figures.percent(carry, signed=True, places=1)}/yr"),
         Cell(f"{figures.percent(decimal(outlook.decay), places=0)}/yr"),
         Cell(f"{rate}/yr" if is_correlated else f"{figures.percent(implied, signed=True, places=0)}/yr"),
     ]
+
+
+def _held(target: Target, outlook: Outlook) -> str:
+    """Return the leverage as it is now, and one to go to rounded down; below 1 is to hold no debt."""
+    if outlook.leverage == target.now.leverage:
+        return figures.leverage(decimal(outlook.leverage))
+    return _down(max(outlook.leverage, 1.0))
 
 
 def _chosen_chance(target: Target, outlook: Outlook) -> str:

@@ -366,6 +366,16 @@ def test_short_account_is_hurt_by_rises() -> None:
     assert all(reserve.move > 0 for reserve in target.reserves)
 
 
+def test_fraction_of_kelly_and_cppi_count_a_short_accounts_debt() -> None:
+    """What a short account exposes to the price is its debt: fractions and multiples are of L − 1, not of L."""
+    short = a_position(side="short", supply_rate=0.03, borrow_rate=0.02)
+    view = Preferences(objective="kelly", expected_return=-1.0, floor=0.7)
+    target = choose_target(short, a_market(), view)
+    assert 1 + 0.5 * 1.01 / 0.68**2 == pytest.approx(ceiling(target, "kelly").leverage)
+    cppi = choose_target(short, a_market(), replace(view, objective="cppi"))
+    assert 1 + 3 * (1 - 0.7) == pytest.approx(cppi.target.leverage) == ceiling(cppi, "floor").leverage
+
+
 @pytest.mark.parametrize("probability", [0.01, 0.05])
 def test_calibrated_month_is_plausible(probability: float) -> None:
     """The 30-day ceilings of ETH lie in [1.3, 2.3]: wallets hold 1.4 to 1.9 (BIS WP 1171, Heimbach and Huang 2024)."""
