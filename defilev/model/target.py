@@ -58,6 +58,11 @@ class HorizonRisk:
     jumps: float | None
     lognormal: float
 
+    @property
+    def deciding(self) -> float:
+        """The calibrated chance, and the lognormal one where there is none."""
+        return self.lognormal if self.calibrated is None else self.calibrated
+
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
@@ -66,8 +71,8 @@ class Outlook:
     `borrow_rate` is the market's own at the utilisation that this debt brings. `carry` is what the collateral earns
     less what the debt costs, `decay` the volatility drag if the leverage is held constant, `implied_return` the yearly
     price drift at which it would be growth-optimal, `growth` the log growth per year under the stated view or prior.
-    `expected_loss` is to liquidation within the chosen horizon, in quote units. `interest_days` is the time until
-    interest alone liquidates, `None` when never.
+    `expected_loss` is to a first and a second liquidation within the chosen horizon, in quote units. `interest_days` is
+    the time until interest alone liquidates, `None` when never.
     """
 
     name: str
@@ -274,13 +279,18 @@ def target_goal(target: Target) -> Goal:
     The health factor is rounded up to four places.
 
     Raises:
-        Infeasible: the target leaves the account alone.
+        Infeasible: the target leaves the account alone, or is to borrow more.
     """
     trade = target.trade
     if trade.action == "hold":
         raise Infeasible(
             f"the target leaves this account alone: {trade.reason}",
             fix="nothing needs doing; name another goal with --to-health-factor",
+        )
+    if trade.action == "lever-up":
+        raise Infeasible(
+            f"the target is to borrow more, to health {trade.health_factor:.4g}, and plans only lower debt",
+            fix="borrow in steps of your own, and read `defilev target` after each",
         )
     if trade.health_factor is None:
         return Goal("close", None)

@@ -174,6 +174,9 @@ def _reserves(case: Case, band: BandLevels) -> Iterator[Reserve]:
 
 
 def _notices(case: Case, limit: Ceiling, wanted: float) -> Iterator[Notice]:
+    if case.position.health_factor is not None and case.position.health_factor < 1:
+        said = "health is below 1: no collateral can be withdrawn; repay from the wallet, or add collateral, at once"
+        yield Notice("liquidatable", said)
     yield from _objective_notices(case, limit, wanted)
     for note in case.market.notes:
         yield Notice("assumption", note)

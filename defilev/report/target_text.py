@@ -113,7 +113,7 @@ def _chosen_chance(target: Target, outlook: Outlook) -> str:
     chosen = next((risk for risk in outlook.risks if risk.days == target.preferences.horizon_days), None)
     if chosen is None:
         return figures.NOTHING
-    return chance(target, chosen.lognormal if chosen.calibrated is None else chosen.calibrated)
+    return chance(target, chosen.deciding)
 
 
 def _days(days: float | None) -> str:
@@ -179,7 +179,8 @@ def _band(target: Target, room: int, ink: Ink) -> list[str]:
         said += f". Reaction check {figures.health(decimal(band.reaction))}: {bound}"
     if band.trades_per_year is not None and band.cost_rate is not None:
         often = "More than 365" if band.trades_per_year > 365 else f"About {band.trades_per_year:.0f}"
-        said += f". {often} trades and {percent(band.cost_rate, places=2)} of growth a year"
+        trades = "trade" if round(band.trades_per_year) == 1 else "trades"
+        said += f". {often} {trades} and {percent(band.cost_rate, places=2)} of growth a year"
     return labelled("band", _wrapped(said, room, ink))
 
 

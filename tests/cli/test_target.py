@@ -446,6 +446,8 @@ def test_depth_is_what_the_pools_do_to_their_own_price(target: Run, world: World
         ("--volatility", "65%", "--prices", "feed"),
         ("--volatility", "65%", "--yield", "wstETH"),
         ("--volatility", "65%", "--yield", "DOGE=5%"),
+        ("--volatility", "65%", "--debt", "DAI"),
+        ("--volatility", "65%", "--sharpe", "1e9"),
         ("--volatility", "65%", "--market", "nowhere"),
     ],
 )

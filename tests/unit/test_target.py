@@ -261,11 +261,23 @@ def test_reserve_covers_the_fall() -> None:
         assert capacity / (72_000 - float(reserve.to_stay)) == pytest.approx(target.band.trigger_low, abs=1e-5)
 
 
+def test_expected_loss_counts_a_second_liquidation() -> None:
+    """βκD times the chance that decides, and half as much again where a liquidation leaves half the debt near 1."""
+    target = choose_target(a_position(), a_market(), Preferences())
+    once = 0.05 * 0.5 * 72_000 * target.now.risks[1].deciding
+    loss = float(target.now.expected_loss or 0)
+    assert once < loss < 1.5 * once
+    whole = choose_target(a_position(close_factor=1.0), a_market(), Preferences()).now
+    assert 0.05 * 72_000 * whole.risks[1].deciding == pytest.approx(float(whole.expected_loss or 0), abs=0.01)
+
+
 def test_liquidatable_account_is_certain_not_an_error() -> None:
     """At a health factor of 1 or less the chance is 1, and the advice is to deleverage."""
     target = choose_target(a_position(debt_value=Decimal(100_000)), a_market(), Preferences())
     assert {1.0} == {risk.calibrated for risk in target.now.risks}
     assert target.trade.action == "deleverage"
+    assert "liquidatable" in {notice.name for notice in target.notices}
+    assert "liquidatable" not in {notice.name for notice in choose_target(a_position(), a_market(), FIXED).notices}
 
 
 def test_no_debt_has_no_chance_and_no_error() -> None:
@@ -334,7 +346,10 @@ def test_target_is_computed_again_from_its_own_assumptions(wants: Preferences) -
 
 
 def test_goal_for_a_plan() -> None:
-    """The goal is the trade-to health factor, rounded up; leaving alone is no goal, and other files are refused."""
+    """The goal is the trade-to health factor, rounded up; to hold or borrow is none; other files are refused."""
+    more = choose_target(a_position(debt_value=Decimal(20_000)), a_market(), Preferences(objective="ceiling"))
+    with pytest.raises(Infeasible, match="borrow more, to health 1\\.5"):
+        target_goal(more)
     document = target_document(choose_target(a_position(), a_market(), FIXED))
     assert Goal("health-factor", Decimal("1.6083")) == target_goal(target_from_document(document))
     safe = choose_target(a_position(debt_value=Decimal(50_000)), a_market(), Preferences())
