@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import Any, ClassVar, Literal
 
-from defilev.errors import Infeasible, UsageError
+from defilev.errors import Infeasible, InvalidNumber, UsageError
 from defilev.model.account import Notice
 from defilev.model.flow import FlowValue
 from defilev.model.plan import Goal
@@ -32,7 +32,6 @@ __all__ = [
     "StressResult",
     "Target",
     "Trade",
-    "target_document",
     "target_from_document",
     "target_goal",
 ]
@@ -42,6 +41,7 @@ SCHEMA = "defilev/target@1"
 Action = Literal["hold", "deleverage", "lever-up", "close"]
 
 _HEALTH_STEP = Decimal("0.0001")
+_HIGHEST_HEALTH = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,11 +255,6 @@ class Target(FlowValue):
     stress: tuple[StressResult, ...] = ()
 
 
-def target_document(target: Target) -> dict[str, Any]:
-    """Return the `defilev/target@1` document of `target`."""
-    return target.to_document()
-
-
 def target_from_document(document: Any) -> Target:
     """Return the target that a document describes.
 
@@ -280,6 +275,7 @@ def target_goal(target: Target) -> Goal:
 
     Raises:
         Infeasible: the target leaves the account alone, or is to borrow more.
+        InvalidNumber: its health factor is none to aim at.
     """
     trade = target.trade
     if trade.action == "hold":
@@ -287,11 +283,16 @@ def target_goal(target: Target) -> Goal:
             f"the target leaves this account alone: {trade.reason}",
             fix="nothing needs doing; name another goal with --to-health-factor",
         )
+    if trade.health_factor is None:
+        return Goal("close", None)
     if trade.action == "lever-up":
         raise Infeasible(
             f"the target is to borrow more, to health {trade.health_factor:.4g}, and plans only lower debt",
             fix="borrow in steps of your own, and read `defilev target` after each",
         )
-    if trade.health_factor is None:
-        return Goal("close", None)
+    if not 1 < trade.health_factor <= _HIGHEST_HEALTH:
+        raise InvalidNumber(
+            f"the target's health factor {trade.health_factor:g} is not between 1 and {_HIGHEST_HEALTH:g}",
+            fix="work it out again with `defilev target`, or use --close",
+        )
     return Goal("health-factor", Decimal(repr(trade.health_factor)).quantize(_HEALTH_STEP, ROUND_CEILING))

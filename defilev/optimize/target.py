@@ -187,6 +187,15 @@ def _notices(case: Case, limit: Ceiling, wanted: float) -> Iterator[Notice]:
     else:
         said = "collateral and debt move together: rates, a depeg and a lower threshold are the risks"
         yield Notice("correlated", said)
+        yield from _ignored(case.preferences)
+
+
+def _ignored(wants: Preferences) -> Iterator[Notice]:
+    """Yield that what was stated of prices limits nothing where prices cannot liquidate."""
+    stated = {"expected return": wants.expected_return, "Sharpe ratio": wants.sharpe, "floor": wants.floor}
+    for name, value in stated.items():
+        if value is not None:
+            yield Notice("ignored", f"your {name} is about price risk, and limits nothing here")
 
 
 def _objective_notices(case: Case, limit: Ceiling, wanted: float) -> Iterator[Notice]:

@@ -163,6 +163,12 @@ def test_a_goal_for_a_plan(target: Run, run: Run, tmp_path: Path) -> None:
     assert Decimal(planned.document["goal"]["value"]) == goal.value
     for_another = run("plan", "mixed", "-p", "aave-v3", "--from-target", str(file))
     assert (for_another.code, for_another.out) == (2, "")
+    document = json.loads(file.read_text())
+    document["position"]["chain_id"] = "1"
+    elsewhere = file.with_name("elsewhere.json")
+    elsewhere.write_text(json.dumps(document))
+    on_another_chain = run("plan", "comfortable", "-p", "aave-v3", "--from-target", str(elsewhere))
+    assert (2, True) == (on_another_chain.code, "another position" in on_another_chain.err)
     both = run("plan", "comfortable", "-p", "aave-v3", "--from-target", str(file), "--close")
     assert both.code == 2
     text = target("comfortable", "--volatility", "65%", "--min-health-factor", "2.6")

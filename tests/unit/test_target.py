@@ -11,7 +11,7 @@ import pytest
 
 from defilev.errors import Infeasible, InvalidNumber, UsageError
 from defilev.model.plan import Goal
-from defilev.model.target import Ceiling, Target, target_document, target_from_document, target_goal
+from defilev.model.target import Ceiling, Target, target_from_document, target_goal
 from defilev.model.target_inputs import BorrowMarket, Preferences
 from defilev.optimize.outlook import quoted_rate
 from defilev.optimize.target import choose_target
@@ -233,6 +233,8 @@ def test_correlated_loop_is_told_in_its_own_terms() -> None:
     assert target.loop.exits[0].share == pytest.approx(0.002 / 0.998 * 9)
     with pytest.raises(UsageError, match="move together"):
         choose_target(loop, a_still_market(), Preferences(objective="kelly"))
+    ignored = choose_target(loop, a_still_market(), Preferences(floor=0.6, sharpe=1.0))
+    assert ["ignored", "ignored"] == [notice.name for notice in ignored.notices if notice.name == "ignored"]
 
 
 @pytest.mark.parametrize(("health_factor", "spread", "days"), [(1.02, 0.004, 1_807), (1.02, 0.052, 139)])
@@ -340,7 +342,7 @@ def test_account_without_equity_or_collateral_is_refused() -> None:
 def test_target_is_computed_again_from_its_own_assumptions(wants: Preferences) -> None:
     """A target survives JSON, and its own assumptions give it again."""
     target = choose_target(a_position(), a_market(), wants)
-    again = target_from_document(json.loads(json.dumps(target_document(target))))
+    again = target_from_document(json.loads(json.dumps(target.to_document())))
     assert target == again
     assert target == choose_target(again.position, again.risk_market, again.preferences)
 
@@ -350,7 +352,11 @@ def test_goal_for_a_plan() -> None:
     more = choose_target(a_position(debt_value=Decimal(20_000)), a_market(), Preferences(objective="ceiling"))
     with pytest.raises(Infeasible, match="borrow more, to health 1\\.5"):
         target_goal(more)
-    document = target_document(choose_target(a_position(), a_market(), FIXED))
+    less = choose_target(a_position(), a_market(), FIXED)
+    for health in (0.5, 1e300):
+        with pytest.raises(InvalidNumber, match="health factor"):
+            target_goal(replace(less, trade=replace(less.trade, health_factor=health)))
+    document = choose_target(a_position(), a_market(), FIXED).to_document()
     assert Goal("health-factor", Decimal("1.6083")) == target_goal(target_from_document(document))
     safe = choose_target(a_position(debt_value=Decimal(50_000)), a_market(), Preferences())
     with pytest.raises(Infeasible, match="alone"):
