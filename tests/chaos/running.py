@@ -22,7 +22,7 @@ from tests.chaos.arena import Arena, arena_on
 from tests.chaos.rows import ROWS, Row, Seen, Stage
 from tests.support.world import World, open_world, start_world, stop_world
 
-__all__ = ["Trial", "run_one", "trials_of"]
+__all__ = ["Trial", "chain_in", "run_one", "trials_of"]
 
 LOG_TAIL = 4000
 
@@ -69,7 +69,8 @@ def parse_counts(text: str) -> dict[str, int]:
 
 
 @contextmanager
-def _world(folder: Path | None, scratch: Path) -> Iterator[World]:
+def chain_in(folder: Path | None, scratch: Path) -> Iterator[World]:
+    """Lend the chain that runs in `folder`, or one of our own in `scratch` when there is none."""
     if folder is not None:
         with open_world(folder) as running:
             yield running
@@ -105,7 +106,7 @@ def _on_one_chain(trials: Sequence[tuple[Row, int]], chosen: argparse.Namespace)
     failed = False
     with tempfile.TemporaryDirectory(prefix="chaos-") as scratch:
         folder = Path(scratch)
-        with _world(chosen.world, folder / "world") as world, arena_on(world, folder) as arena:
+        with chain_in(chosen.world, folder / "world") as world, arena_on(world, folder) as arena:
             for row, number in trials:
                 place = folder / "trials" / f"{row.name}-{number}"
                 trial = run_one(arena, row, number=number, seed=chosen.seed, folder=place)
