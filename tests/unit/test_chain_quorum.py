@@ -194,9 +194,11 @@ def test_a_node_that_lags_is_named_with_how_far() -> None:
 
 
 def test_a_node_that_runs_ahead_alone_is_not_followed() -> None:
-    """A head that one node of two claims makes the other look late: refused, not followed."""
-    with pytest.raises(QuorumMissing, match="1 of 2"):
-        agreed_head(endpoints_of(Server(Chain(head=100)), Server(Chain(head=10_000))))
+    """A head that one node claims makes the others look late, however many they are: refused, not followed."""
+    for others in (1, 2, 4):
+        honest = [Server(Chain(head=100)) for _ in range(others)]
+        with pytest.raises(QuorumMissing, match=f"1 of {others + 1} nodes is up to date"):
+            agreed_head(endpoints_of(*honest, Server(Chain(head=10_000))))
 
 
 def test_a_false_head_is_not_held_against_the_nodes_for_good() -> None:
