@@ -1,0 +1,128 @@
+"""A perpetual position as it was read at one block: margin, legs, what they owe, and where liquidation begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, Self
+
+from defilev.model.account import Notice, Price, SelfCheck
+from defilev.model.codec import from_document
+from defilev.model.flow import FlowValue
+from defilev.model.request import Address, Block
+from defilev.model.token import Token
+from defilev.units import WAD, Wad
+
+__all__ = ["Direction", "Fee", "Margin", "PerpAccount", "PerpLeg"]
+
+Direction = Literal["long", "short"]
+
+
+@dataclass(frozen=True, slots=True)
+class Margin:
+    """A token that stands behind the legs: `amount` in base units, `value` in quote base units at `price`."""
+
+    asset: Token
+    amount: int
+    price: Price
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fee:
+    """What closing would cost now beside losses: `amount` base units of the margin token, `value` in quote base units.
+
+    What is received is negative.
+    """
+
+    name: str
+    amount: int
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class PerpLeg:
+    """One direction of one index.
+
+    `size` is what was entered for, in quote base units; `size_in_tokens` is in base units of the index. `mark` is the
+    price that profit is counted at. `entry_price` and `liquidation_price` are scaled as `mark` is, the second rounded
+    down and with all other prices where they are: `None` where no price above zero liquidates.
+    """
+
+    side: Direction
+    index: Token
+    size: int
+    size_in_tokens: int
+    entry_price: int
+    mark: Price
+    unrealized_pnl: int
+    liquidation_price: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PerpAccount(FlowValue):
+    """Legs that share one margin, at one block: on GMX one position, elsewhere all that an owner has.
+
+    Values are integers scaled by `10**quote_decimals`. `price_impact` is what closing at today's depth counts, never
+    above zero. `maintenance_margin` is what must be left when all is counted. `is_liquidatable` is the protocol's own
+    test with everything that is pending, as whoever liquidates would find it. `state` is the protocol's own frozen
+    state; nobody else looks inside. `market_label` is what people call the market, `deployment` the address book's
+    entry that it is in.
+    """
+
+    SCHEMA: ClassVar[str] = "defilev/perp-account@1"
+
+    chain_id: int
+    block: Block
+    protocol: str
+    market: str
+    owner: Address
+    quote_decimals: int
+    margin: tuple[Margin, ...]
+    legs: tuple[PerpLeg, ...]
+    fees: tuple[Fee, ...]
+    price_impact: int
+    maintenance_margin: int
+    is_liquidatable: bool
+    self_check: SelfCheck
+    details: tuple[tuple[str, str], ...]
+    warnings: tuple[Notice, ...]
+    state: Any
+    quote: str = "USD"
+    market_label: str = ""
+    deployment: str = ""
+
+    @classmethod
+    def from_document(cls, document: Any, *, state_type: type | None = None) -> Self:
+        """Return the account that `document` describes, its state as `state_type`, or plain data when left out."""
+        account = super(PerpAccount, cls).from_document(document)
+        return account if state_type is None else replace(account, state=from_document(state_type, account.state))
+
+    @property
+    def capacity(self) -> int:
+        """What counts for the owner: margin and unrealised profit; negative when losses exceed the margin."""
+        return sum(each.value for each in self.margin) + sum(leg.unrealized_pnl for leg in self.legs)
+
+    @property
+    def requirement(self) -> int:
+        """What must be covered: the maintenance margin, the fees and the price impact of closing."""
+        return self.maintenance_margin + sum(fee.value for fee in self.fees) - self.price_impact
+
+    @property
+    def equity_value(self) -> int:
+        """What is left when all is counted: capacity less fees and price impact; negative when nothing is."""
+        return self.capacity - sum(fee.value for fee in self.fees) + self.price_impact
+
+    @property
+    def size(self) -> int:
+        """The legs' sizes added up, whatever their side."""
+        return sum(leg.size for leg in self.legs)
+
+    @property
+    def health_factor(self) -> Wad | None:
+        """Capacity over requirement, rounded down: liquidatable below one; `None` when nothing must be covered."""
+        return Wad(self.capacity * WAD // self.requirement) if self.requirement > 0 else None
+
+    @property
+    def margin_ratio(self) -> Wad | None:
+        """Equity over maintenance margin, rounded down; `None` without legs. It is one where the health factor is."""
+        return Wad(self.equity_value * WAD // self.maintenance_margin) if self.maintenance_margin else None
