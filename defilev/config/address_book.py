@@ -26,7 +26,7 @@ _REQUIRED = {
     "morpho-blue": ("morpho",),
     "compound-v3": ("comet",),
     "perp-curie": ("clearing_house",),
-    "gmx-v2": ("data_store", "reader"),
+    "gmx-v2": ("data_store", "reader", "referral_storage"),
 }
 """The entry points without which a market of the protocol cannot be read; other protocols' are theirs to check."""
 _ISOLATED = frozenset({"morpho-blue"})

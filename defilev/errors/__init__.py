@@ -12,6 +12,7 @@ DefilevError                        1   a defect of ours
 │   │   └── RpcRejected
 │   │       └── RpcBusy, RpcDenied
 │   ├── CallReverted, NameNotResolved, PriceMissing, SelfCheckFailed, SearchIncomplete, ReadingIncomplete
+│   ├── LayoutUnknown, TickersUnusable
 │   ├── NotDeployed
 │   │   └── NoSuchMarket
 │   ├── HistoryUnusable
@@ -149,6 +150,18 @@ class SelfCheckFailed(DataError):
     """The recomputed figure and the contract's differ."""
 
     default_fix = "do not act on this account; report it with both numbers and the block"
+
+
+class LayoutUnknown(DataError):
+    """A contract answers in another layout than the version that is known: decoded, it would be plausible and wrong."""
+
+    default_fix = "check the reader in the address book: it must be of the version that `defilev protocols ls` names"
+
+
+class TickersUnusable(DataError):
+    """A ticker file is malformed, of another time than the block, or contradicts itself or the chain."""
+
+    default_fix = "save the ticker again, or leave the file out and use the feeds on the chain"
 
 
 class SearchIncomplete(DataError):

@@ -1,4 +1,4 @@
-"""What a lending protocol must offer, so that nobody else needs to know its rules."""
+"""What a lending protocol, and one of perpetuals, must offer, so that nobody else needs to know its rules."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from defilev.model.abilities import Abilities
 from defilev.model.account import LendingAccount
 from defilev.model.book import MarketEntry
 from defilev.model.exposure import Exposure
+from defilev.model.perp import PerpAccount
 from defilev.model.plan import Action, Plan, Withdraw
 from defilev.model.probe import ProbeCalls
 from defilev.model.request import Address, Block, LogFilter, Read
 from defilev.model.target_inputs import BorrowMarket, Penalty
 from defilev.model.token import Token
 
-__all__ = ["AccountsRead", "LendingProtocol", "WholeMarkets"]
+__all__ = ["AccountsRead", "LendingProtocol", "PerpProtocol", "WholeMarkets"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,4 +178,41 @@ class LendingProtocol(Protocol):
 
     def error_codes(self) -> Mapping[str, str]:
         """Return the meanings of the short codes that the market raises as messages."""
+        ...
+
+
+class PerpProtocol(Protocol):
+    """The rules of one protocol of perpetuals, for reading: pure functions."""
+
+    @property
+    def name(self) -> str:
+        """The name in address books."""
+        ...
+
+    @property
+    def abilities(self) -> Abilities:
+        """What can be done with the protocol, and which of its releases are known."""
+        ...
+
+    @property
+    def state_type(self) -> type:
+        """The frozen dataclass that accounts carry as their `state`."""
+        ...
+
+    def read_accounts(
+        self, market: MarketEntry, owners: Sequence[Address], *, chain_id: int, block: Block
+    ) -> Read[tuple[PerpAccount, ...]]:
+        """Read every account of `owners`, none for who has none, each checked against the contract; see `DataError`."""
+        ...
+
+    def identify(self, entry: MarketEntry) -> Read[None]:
+        """Raise `DataError` unless the entry points are this protocol's contracts, of a version that is known."""
+        ...
+
+    def exposure(self, account: PerpAccount, *, stable: frozenset[Address]) -> Exposure:
+        """Return the account as linear forms of its drivers; assets in `stable` are meant to stay at one."""
+        ...
+
+    def interfaces(self) -> tuple[Interface, ...]:
+        """Return the interfaces whose custom errors the contracts raise."""
         ...
