@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from defilev.protocols.aave_v3 import AAVE_V3
 from defilev.protocols.compound_v3 import COMPOUND_V3
-from defilev.protocols.contract import AccountsRead, LendingProtocol, PerpProtocol
+from defilev.protocols.contract import AccountsRead, LendingProtocol, PerpProtocol, PerpsRead
 from defilev.protocols.gmx_v2 import GMX_V2
 from defilev.protocols.morpho_blue import MorphoBlue
 from defilev.protocols.sparklend import SPARKLEND
 
-__all__ = ["PERPS", "PROTOCOLS", "AccountsRead", "LendingProtocol", "PerpProtocol"]
+__all__ = ["PERPS", "PROTOCOLS", "AccountsRead", "LendingProtocol", "PerpProtocol", "PerpsRead"]
 
 _ALL: tuple[LendingProtocol, ...] = (AAVE_V3, SPARKLEND, MorphoBlue(), COMPOUND_V3)
 PROTOCOLS = {protocol.name: protocol for protocol in _ALL}

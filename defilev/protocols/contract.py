@@ -18,7 +18,7 @@ from defilev.model.request import Address, Block, LogFilter, Read
 from defilev.model.target_inputs import BorrowMarket, Penalty
 from defilev.model.token import Token
 
-__all__ = ["AccountsRead", "LendingProtocol", "PerpProtocol", "WholeMarkets"]
+__all__ = ["AccountsRead", "LendingProtocol", "PerpProtocol", "PerpsRead", "WholeMarkets"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,17 @@ class AccountsRead:
     """
 
     accounts: tuple[LendingAccount, ...]
+    metadata: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PerpsRead:
+    """Accounts in the order of the owners asked for, each as many as it has, and what may be remembered.
+
+    `metadata` is as in `AccountsRead`.
+    """
+
+    accounts: tuple[PerpAccount, ...]
     metadata: Mapping[str, Any]
 
 
@@ -200,8 +211,14 @@ class PerpProtocol(Protocol):
         ...
 
     def read_accounts(
-        self, market: MarketEntry, owners: Sequence[Address], *, chain_id: int, block: Block
-    ) -> Read[tuple[PerpAccount, ...]]:
+        self,
+        market: MarketEntry,
+        owners: Sequence[Address],
+        *,
+        chain_id: int,
+        block: Block,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Read[PerpsRead]:
         """Read every account of `owners`, none for who has none, each checked against the contract; see `DataError`."""
         ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,7 @@ from defilev.errors import LayoutUnknown, NoSuchMarket, PriceMissing, SelfCheckF
 from defilev.model.perp import PerpAccount
 from defilev.model.request import Batch, Call, CallResult, Results
 from defilev.observe.drive import drive
-from defilev.protocols import PERPS
+from defilev.protocols import PERPS, PerpsRead
 from defilev.protocols.gmx_v2 import GMX_V2
 from defilev.protocols.gmx_v2.state import PositionState
 from defilev.protocols.gmx_v2.tickers import parse_tickers
@@ -267,16 +268,27 @@ def test_a_count_that_the_list_does_not_have_is_named() -> None:
         drive(GMX_V2.read_accounts(ENTRY, [owner], chain_id=31337, block=GMX.block), fetch)
 
 
-def test_four_round_trips() -> None:
-    """All positions of ten users, in three markets, take four batches."""
+def test_four_round_trips_and_two_with_what_was_remembered() -> None:
+    """All positions of ten users in three markets take four batches, then two; a feed that has changed is asked."""
     batches: list[int] = []
 
     def fetch(batch: Batch) -> Results:
         batches.append(len(batch))
         return answer(batch)
 
-    drive(GMX_V2.read_accounts(ENTRY, [GMX.account(name) for name in USERS], chain_id=31337, block=GMX.block), fetch)
+    def read(metadata: Mapping[str, Any] | None) -> PerpsRead:
+        batches.clear()
+        owners = [GMX.account(name) for name in USERS]
+        reading = GMX_V2.read_accounts(ENTRY, owners, chain_id=31337, block=GMX.block, metadata=metadata)
+        return drive(reading, fetch)
 
+    first = read(None)
+    assert 4 == len(batches)
+    assert first == read(first.metadata)
+    assert 2 == len(batches)
+    feeds = dict(first.metadata["feeds"])
+    token, other = list(feeds)[:2]
+    assert first == read({"feeds": feeds | {token: feeds[other]}})
     assert 4 == len(batches)
 
 
@@ -374,6 +386,7 @@ def broken(**fields: Any) -> dict[str, Any]:
         (broken(minPrice="3", maxPrice="2"), "no higher than the other"),
         (broken(minPrice="1.5"), "not an integer"),
         (broken(maxPrice=1e30), "not an integer"),
+        (broken(maxPrice="9" * 5000), "not an integer of at most 80 places"),
         (broken(maxPrice=str(-UINT256_MAX)), "no higher than the other"),
         (broken(tokenAddress="0x12"), "is not 0x and 40 hex digits"),
         (broken(updatedAt=(GMX.block.timestamp - 301) * 1000), "of another time than the block"),

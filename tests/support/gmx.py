@@ -43,7 +43,7 @@ def read_gmx(
 
     owners = [GMX.account(name) for name in names]
     read = GMX_V2.read_accounts(ENTRY, owners, chain_id=31337, block=GMX.block, tickers=tickers)
-    return list(drive(read, fetch))
+    return list(drive(read, fetch).accounts)
 
 
 def _changed(change: Change | None, call: Call, result: CallResult) -> CallResult:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from defilev.abi import Interface, interface
 from defilev.model.abilities import Abilities
@@ -11,6 +12,7 @@ from defilev.model.book import MarketEntry
 from defilev.model.exposure import Exposure
 from defilev.model.perp import PerpAccount
 from defilev.model.request import Address, Block, Read
+from defilev.protocols.contract import PerpsRead
 from defilev.protocols.gmx_v2 import forms
 from defilev.protocols.gmx_v2.account import PROTOCOL
 from defilev.protocols.gmx_v2.read import identify, read_accounts
@@ -37,10 +39,11 @@ class GmxV2:
         *,
         chain_id: int,
         block: Block,
+        metadata: Mapping[str, Any] | None = None,
         tickers: Tickers | None = None,
-    ) -> Read[tuple[PerpAccount, ...]]:
+    ) -> Read[PerpsRead]:
         """See `read.read_accounts`."""
-        return read_accounts(market, owners, chain_id=chain_id, block=block, tickers=tickers)
+        return read_accounts(market, owners, chain_id=chain_id, block=block, metadata=metadata, tickers=tickers)
 
     def identify(self, entry: MarketEntry) -> Read[None]:
         """See `read.identify`."""

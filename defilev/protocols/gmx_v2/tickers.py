@@ -21,6 +21,10 @@ OLDEST = 300
 """Seconds: the age at which GMX's contracts no longer take a price (`MAX_ORACLE_PRICE_AGE` as it is deployed)."""
 
 
+LONGEST = 80
+"""Places of the largest number that a contract has, and two more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ticker:
     """The two sides of a token's price, and the Unix second they are of."""
@@ -82,7 +86,7 @@ def parse_tickers(document: Any, *, at: int, oldest: int = OLDEST) -> Tickers:
 def _ticker(entry: Mapping[str, Any], at: int, oldest: int) -> Ticker:
     low, high = _integer(entry, "minPrice"), _integer(entry, "maxPrice")
     updated_at = _integer(entry, "updatedAt") // 1000
-    name = entry.get("tokenSymbol") or entry["tokenAddress"]
+    name = entry["tokenAddress"]
     if not 0 < low <= high:
         _refuse(
             f"its price of {name} is none: it must be above zero, and its low side no higher than the other",
@@ -119,8 +123,8 @@ def _address(entry: Mapping[str, Any], name: str) -> Address:
 def _integer(entry: Mapping[str, Any], name: str) -> int:
     value = entry.get(name)
     text = str(value)
-    if isinstance(value, bool | float) or not text.removeprefix("-").isdecimal():
-        _refuse(f"its {name} {text!r} is not an integer")
+    if isinstance(value, bool | float) or len(text) > LONGEST or not text.removeprefix("-").isdecimal():
+        _refuse(f"its {name} {text[:LONGEST]!r} is not an integer of at most {LONGEST} places")
     return int(text)
 
 
