@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +16,7 @@ from defilev.model.request import Batch, Call, CallResult, Results
 from defilev.observe.drive import drive
 from defilev.protocols import PERPS, PerpsRead
 from defilev.protocols.gmx_v2 import GMX_V2
+from defilev.protocols.gmx_v2.math import is_liquidatable, unrealized_pnl
 from defilev.protocols.gmx_v2.state import PositionState
 from defilev.protocols.gmx_v2.tickers import parse_tickers
 from defilev.risk.forms import health_factor
@@ -128,6 +130,26 @@ def test_liquidation_prices_are_near_where_the_verdict_turns(name: str) -> None:
 
     assert price == pytest.approx(flip(name), rel=2e-4)
     assert is_long == EXPECTED[name]["flip"]["liquidatableBelow"]
+
+
+def at_index_price(state: PositionState, price: int) -> PositionState:
+    """Return the state with another index price on both sides, and nothing else changed but the profit."""
+    index = replace(state.index_price, low=price, high=price)
+    pnl = unrealized_pnl(state.position, index)
+    return replace(state, index_price=index, charges=replace(state.charges, pnl=pnl))
+
+
+@pytest.mark.parametrize(
+    "name", ["user1 long usdc", "user3 short usdc", "user5 long usdc near", "user7 long usdc edge"]
+)
+def test_the_verdict_turns_at_the_liquidation_price(name: str) -> None:
+    """With fees as they are, one price unit decides: the test of the contract turns between it and the next."""
+    state, leg = READ[name].state, READ[name].legs[0]
+    price, cost = leg.liquidation_price, state.charges.total_amount
+    assert price is not None
+    verdicts = [is_liquidatable(at_index_price(state, each), cost) for each in (price, price + 1)]
+
+    assert [leg.side == "long", leg.side == "short"] == verdicts
 
 
 @pytest.mark.parametrize("name", EXPECTED)
