@@ -177,13 +177,23 @@ def stopped(stage: Stage, random: Random) -> Seen:
     arena.begin()
     with arena.mining():
         sleeper = arena.zygote.start(arena.job())
-        sleeper.wait(random.uniform(0.05, CYCLE))
+        if stage.number % 2:
+            sleeper.wait(random.uniform(0.05, CYCLE))
+        else:
+            _until(arena, "simulated")
         sleeper.signal(signal.SIGSTOP)
         codes = supervise(arena, Spec(deadline=10))
         sleeper.signal(signal.SIGCONT)
         sleeper.wait(20)
         codes += supervise(arena, Spec())
     return _once(arena, codes)
+
+
+def _until(arena: Arena, boundary: str) -> None:
+    """Wait until a process of the trial has passed a boundary, three cycles at most."""
+    ends = time.monotonic() + 3 * CYCLE
+    while f" at {boundary}\n" not in arena.log() and time.monotonic() < ends:
+        time.sleep(0.001)
 
 
 def together(stage: Stage, random: Random) -> Seen:
@@ -284,7 +294,8 @@ ROWS = (
     Row(
         "F8",
         "a process that hangs and wakes up",
-        "SIGSTOP at a random instant, another process does the work, SIGCONT",
+        "SIGSTOP at a random instant, or after the last look at the account and before a nonce is reserved; another process "
+        "does the work, SIGCONT",
         "the one that woke does nothing again",
         stopped,
         (OTHER_NONCE,),
