@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from time import monotonic
@@ -14,8 +14,9 @@ from defilev.guard.deciding import Judged, decide
 from defilev.guard.leases import Leases
 from defilev.guard.memory import Memory, after_action, memory_from, memory_text
 from defilev.guard.observing import read_rules
+from defilev.guard.outcomes import Known, Told, is_news, outcome_of, trouble, urgency
 from defilev.guard.reading import Reading, Spending
-from defilev.guard.watching_reserve import reserve_of
+from defilev.guard.watching_reserve import reserves_of
 from defilev.journal import (
     EVERYTHING,
     GuardJournal,
@@ -27,27 +28,18 @@ from defilev.journal import (
     switches_of,
 )
 from defilev.journal.sealing import now as written_now
-from defilev.model.guard import Acted, Alert, Decision, TickReport
+from defilev.model.guard import Alert, TickReport
 from defilev.model.guard_rules import AccountRule, GuardRules
 from defilev.model.request import Address
 from defilev.pipeline.journalled import Ready, bring_in
 from defilev.pipeline.session import Session
 from defilev.pipeline.unfinished import Unfinished
 
-__all__ = ["Guard", "Told"]
+__all__ = ["Guard", "scope_of"]
 
 DAY = 86_400
 _UNUSABLE = (JournalUnusable, JournalDamaged)
-_ENDED = ("done", "partial", "unconfirmed")
-
-
-@dataclass
-class Told:
-    """What one tick has to say, gathered while it runs."""
-
-    decisions: list[Decision] = field(default_factory=list)
-    acted: list[Acted] = field(default_factory=list)
-    alerts: list[Alert] = field(default_factory=list)
+_ENDED = ("done", "partial", "bundled", "unconfirmed")
 
 
 @dataclass
@@ -100,11 +92,14 @@ class Guard:
             next_at=None,
         )
 
-    def held_by(self, rule: AccountRule) -> str | None:
-        """Return what keeps the guard from beginning anything for an account, `None` when nothing does."""
+    def held_by(self, rule: AccountRule, switches: Sequence[Switch] | None = None) -> str | None:
+        """Return what keeps the guard from beginning anything for an account, `None` when nothing does.
+
+        `switches` are those that were read for this tick; they are read anew when left out.
+        """
         if self.rules.halt_file is not None and Path(self.rules.halt_file).expanduser().exists():
             return f"halted by the file {self.rules.halt_file}"
-        for switch in switches_of(self.journal):
+        for switch in switches_of(self.journal) if switches is None else switches:
             if switch.name in (EVERYTHING, rule.name):
                 return f"{switch.state} since {switch.at[:19]}: {switch.why}"
         return None
@@ -113,7 +108,7 @@ class Guard:
         """Bring what is on its way to its end, whatever holds the guard: a deleverage in flight is finished."""
         if not self.is_broadcasting:
             return
-        for actor in dict.fromkeys(rule.actor for rule in mine if rule.actor is not None):
+        for actor in self._busy(mine):
             rules = [rule for rule in mine if rule.actor == actor]
             ready = Ready(self.journal, self.chain, epoch=held[actor].epoch)
             try:
@@ -126,12 +121,18 @@ class Guard:
                 for rule in rules:
                     self._halt(rule, error, told)
             except DefilevError as error:
-                told.alerts += [_trouble(rule, "in-flight", error) for rule in rules]
+                told.alerts += [trouble(rule.name, "in-flight", error) for rule in rules]
         self.session = self.session.at("latest")
+
+    def _busy(self, mine: list[AccountRule]) -> list[Address]:
+        """Return whose keys have something on its way, or on the chain and not yet final: nobody else need be asked."""
+        opened = {attempt.account for attempt in self.journal.open_attempts(chain=self.chain)}
+        opened |= {reserved.account for reserved in self.journal.reserved(chain=self.chain)}
+        return [actor for actor in dict.fromkeys(rule.actor for rule in mine) if actor is not None and actor in opened]
 
     def _halt(self, rule: AccountRule, error: DefilevError, told: Told) -> None:
         GuardJournal(self.journal).switch(Switch(rule.name, "halted", error.fact, written_now()))
-        told.alerts.append(_trouble(rule, "account-halted", error))
+        told.alerts.append(trouble(rule.name, "account-halted", error))
 
     def _read(self, mine: list[AccountRule], told: Told) -> dict[str, Reading]:
         """Read all at once; one account that cannot be read does not hide the others."""
@@ -145,41 +146,62 @@ class Guard:
             try:
                 found |= read_rules(self.session, [rule])
             except DataError as error:
-                told.alerts.append(_trouble(rule, "account-unreadable", error))
+                told.alerts.append(trouble(rule.name, "account-unreadable", error))
         return found
 
     def _decide_all(
         self, mine: list[AccountRule], readings: Mapping[str, Reading], held: Mapping[Address, Held], told: Told
     ) -> None:
         remembered = memory_of(self.journal, chain=self._scope)
-        for rule in sorted(mine, key=lambda rule: _urgency(readings.get(rule.name))):
+        known = Known(held, switches_of(self.journal), self._lacking(mine, readings, told))
+        for rule in sorted(mine, key=lambda rule: urgency(readings.get(rule.name))):
             if rule.name not in readings:
                 continue
             try:
-                self._decide(rule, readings[rule.name], memory_from(remembered.get(rule.name)), held, told)
+                self._decide(rule, readings[rule.name], memory_from(remembered.get(rule.name)), known, told)
             except LeaseLost as error:
-                told.alerts.append(_trouble(rule, "lease-lost", error))
+                told.alerts.append(trouble(rule.name, "lease-lost", error))
             except DataError as error:
                 if isinstance(error, _UNUSABLE):
                     raise
-                told.alerts.append(_trouble(rule, "nodes-disagree", error))
+                told.alerts.append(trouble(rule.name, "nodes-disagree", error))
+        self._remember(told)
 
-    def _decide(
-        self, rule: AccountRule, reading: Reading, memory: Memory, held: Mapping[Address, Held], told: Told
-    ) -> None:
-        lease = self.leases.held(_lease_name(rule)) or held[_lease_name(rule)]
+    def _lacking(
+        self, mine: list[AccountRule], readings: Mapping[str, Reading], told: Told
+    ) -> dict[str, tuple[Alert, ...]]:
+        """Return by account what its reserve lacks; one that cannot be read keeps nobody from acting."""
+        asked = [(rule, readings[rule.name]) for rule in mine if rule.authority == "reserve" and rule.name in readings]
+        found = reserves_of(self.session, asked) if asked else {}
+        told.alerts += [
+            trouble(name, "reserve-unreadable", lacks) for name, lacks in found.items() if isinstance(lacks, DataError)
+        ]
+        return {name: lacks for name, lacks in found.items() if not isinstance(lacks, DataError)}
+
+    def _remember(self, told: Told) -> None:
+        """Write down all that was not written at once, in one transaction; of an account that was lost, nothing."""
+        for held, error in self._guarding.remember_all(told.memories):
+            told.alerts.append(trouble(held, "lease-lost", error))
+
+    def _decide(self, rule: AccountRule, reading: Reading, memory: Memory, known: Known, told: Told) -> None:
+        lease = self.leases.held(_lease_name(rule)) or known.held[_lease_name(rule)]
         unfinished = self._unfinished(rule, reading, lease)
         spent, memory = self._spent(rule, reading, memory, unfinished)
-        judged = decide(rule, reading, memory, spent=spent, held_by=self.held_by(rule))
-        lacking = list(reserve_of(self.session, rule, reading)) if rule.authority == "reserve" else []
+        judged = decide(rule, reading, memory, spent=spent, held_by=self.held_by(rule, known.switches))
+        lacking = known.lacking.get(rule.name, ())
         told.alerts += [*judged.alerts, *(alert for alert in lacking if alert.kind not in memory.standing)]
         standing = tuple(alert.kind for alert in lacking)
-        if judged.decision.verdict == "act" or unfinished is not None:
+        is_acting = judged.decision.verdict == "act" or unfinished is not None
+        if is_acting:
             judged = self._act(rule, memory, spent, judged, lease, unfinished, told)
-        elif _is_news(judged.decision, memory):
+        elif is_news(judged.decision, memory):
             self._guarding.decided(lease, judged.decision, rules=self.rules.digest)
         told.decisions.append(judged.decision)
-        self._guarding.remember(lease, rule.name, memory_text(replace(judged.memory, standing=standing)))
+        text = memory_text(replace(judged.memory, standing=standing))
+        if is_acting:
+            self._guarding.remember(lease, rule.name, text)
+        else:
+            told.memories.append((lease, rule.name, text))
 
     def _act(
         self,
@@ -208,11 +230,11 @@ class Guard:
         if acted.run is not None:
             self._guarding.led_to(number, acted.run)
         told.acted.append(acted)
-        told.alerts.append(_outcome(rule, acted))
+        told.alerts.append(outcome_of(acted))
         after = again.memory
         if acted.outcome in _ENDED:
             now = again.decision.block.timestamp
-            after = after_action(after, at=now, prices={})
+            after = after_action(after, at=now, is_whole=acted.outcome == "done")
         return replace(again, decision=replace(again.decision, run=acted.run), memory=after)
 
     def _spent(
@@ -220,13 +242,17 @@ class Guard:
     ) -> tuple[Spending, Memory]:
         """Return what the last day saw; an action that was cut off before it was remembered counts as well.
 
-        One that is to be finished does not: that is no new action.
+        One that is to be finished does not: that is no new action, and neither hysteresis nor cool-down holds it.
         """
+        if rule.actor is None:
+            return Spending(), memory
         position = (rule.owner, rule.protocol, rule.market)
         but = None if unfinished is None else unfinished.run
         found = guard_spending(self.journal, chain=self.chain, position=position, since=reading.now - DAY, but=but)
         value = Decimal(found.repaid).scaleb(-reading.account.quote_decimals)
-        if found.last_at is not None and found.last_at > (memory.acted_at or 0):
+        if unfinished is not None:
+            memory = replace(memory, acted_at=None, is_armed=True)
+        elif found.last_at is not None and found.last_at > (memory.acted_at or 0):
             memory = replace(memory, acted_at=found.last_at, is_armed=False)
         return Spending(found.runs, value, found.gas), memory
 
@@ -266,29 +292,3 @@ def _lease_name(rule: AccountRule) -> Address:
 
 def _calls(session: Session) -> int:
     return sum(session.node.rpc.round_trips.values())
-
-
-def _urgency(reading: Reading | None) -> Decimal:
-    health = None if reading is None else reading.health
-    return Decimal("Infinity") if health is None else health
-
-
-def _is_news(decision: Decision, before: Memory) -> bool:
-    """Tell whether a decision is worth writing down: it, or the triggers behind it, are not those of the last tick."""
-    from defilev.guard.triggers import key_of
-
-    keys = tuple(key_of(fired) for fired in decision.fired if fired.kind != "parameter-change")
-    changed = any(fired.kind == "parameter-change" for fired in decision.fired)
-    return changed or decision.verdict != before.verdict or keys != before.fired
-
-
-def _trouble(rule: AccountRule, kind: str, error: DefilevError) -> Alert:
-    facts = tuple((name, str(value)) for name, value in error.facts.items())
-    return Alert("critical", kind, rule.name, error.fact, (("error", type(error).__name__), *facts))
-
-
-def _outcome(rule: AccountRule, acted: Acted) -> Alert:
-    facts = (("outcome", acted.outcome), ("way", acted.way or "none"), ("transactions", ", ".join(acted.transactions)))
-    severity = {"done": "info", "dry-run": "warning", "partial": "critical"}.get(acted.outcome, "critical")
-    kind = "action-" + acted.outcome
-    return Alert(severity, kind, rule.name, acted.text, facts)  # type: ignore[arg-type]

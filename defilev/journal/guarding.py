@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from defilev.errors import LeaseLost
 from defilev.journal import leasing, tables
 from defilev.journal.reading import JournalReader
 from defilev.journal.sealing import now
@@ -39,14 +40,26 @@ class GuardJournal:
 
     def remember(self, held: Held, name: str, document: str) -> None:
         """Keep what is to be known about an account at the next tick; raises `LeaseLost`."""
-        memory = tables.guard_memory
-        where = (memory.c.chain == held.chain, memory.c.name == name)
-        values = {"epoch": held.epoch, "updated_at": now(), "document": document}
         with self.journal.writing() as writer:
             leasing.require_held(writer.connection, held)
-            changed = writer.connection.execute(update(memory).where(*where).values(values))
-            if changed.rowcount == 0:
-                writer.connection.execute(insert(memory).values(chain=held.chain, name=name, **values))
+            _keep(writer.connection, held, name, document)
+
+    def remember_all(self, memories: Iterable[tuple[Held, str, str]]) -> list[tuple[str, LeaseLost]]:
+        """Keep what `remember` keeps for many accounts, in one transaction; return those whose lease is lost.
+
+        Args:
+            memories: for each account its lease, its name and the document.
+        """
+        lost: list[tuple[str, LeaseLost]] = []
+        with self.journal.writing() as writer:
+            for held, name, document in memories:
+                try:
+                    leasing.require_held(writer.connection, held)
+                except LeaseLost as error:
+                    lost.append((name, error))
+                else:
+                    _keep(writer.connection, held, name, document)
+        return lost
 
     def decided(self, held: Held, decision: Decision, *, rules: str) -> int:
         """Write down a decision and the digest of the rules behind it; return its number. Raises `LeaseLost`."""
@@ -83,6 +96,14 @@ class GuardJournal:
         with self.journal.writing() as writer:
             gone = writer.connection.execute(delete(tables.guard_switch).where(tables.guard_switch.c.name == name))
         return bool(gone.rowcount)
+
+
+def _keep(connection: Connection, held: Held, name: str, document: str) -> None:
+    memory = tables.guard_memory
+    where = (memory.c.chain == held.chain, memory.c.name == name)
+    values = {"epoch": held.epoch, "updated_at": now(), "document": document}
+    if connection.execute(update(memory).where(*where).values(values)).rowcount == 0:
+        connection.execute(insert(memory).values(chain=held.chain, name=name, **values))
 
 
 def memory_of(journal: JournalReader, *, chain: str) -> dict[str, str]:

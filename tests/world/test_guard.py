@@ -326,3 +326,31 @@ def lower_threshold(world: World) -> None:
     signature = b"configureReserveAsCollateral(address,uint256,uint256,uint256)"
     data = keccak(signature)[:4] + encode(types, [world.token("WETH"), 8050, 8200, 10500])
     assert world.send(operator, configurator, data)["status"] == "0x1"
+
+
+def test_a_safe_is_written_a_bundle_that_does_what_it_says(cli: Cli, path: Path, tmp_path: Path) -> None:
+    """With the authority safe nothing is signed; the bundle's calls, sent as the Safe would, reach the goal."""
+    cli.world.set_price("WETH", FALLEN)
+    safe, folder = cli.world.account(WHO), tmp_path / "bundles"
+    cli.world.rpc("anvil_setCode", safe, "0x00")
+    tiers = '{ normal = { slippage = "2%" }, urgent = { slippage = "2%" } }'
+    keyless: dict[str, Any] = {
+        "payer": None,
+        "keystore": None,
+        "password_file": None,
+        "authority": '"safe"',
+        "tiers": tiers,
+    }
+    file = rules(cli, tmp_path, bundles=f'"{folder}"', **keyless)
+    nonce = cli.world.node.nonce(safe)
+    dry = tick(once(cli, file, "--json"))
+    report = tick(once(cli, file, "--broadcast", "--json"))
+
+    assert ["dry-run"] == [acted["outcome"] for acted in dry["acted"]]
+    assert ["bundled"] == [acted["outcome"] for acted in report["acted"]], report["acted"]
+    assert ("critical", "action-bundled") in [(alert["severity"], alert["kind"]) for alert in report["alerts"]]
+    assert nonce == cli.world.node.nonce(safe)
+    (written,) = folder.iterdir()
+    for call in json.loads(written.read_text())["transactions"]:
+        assert cli.world.send(safe, Address(call["to"]), bytes.fromhex(call["data"][2:]))["status"] == "0x1"
+    assert 2.0 <= health(cli) < 2.01

@@ -1,0 +1,154 @@
+"""What came of a drill: who could be saved, who was liquidated, what it cost, and whether anything was done twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cast import DECIMALS, GAS_MONEY, PRICES, Part
+from price_path import OFF_ORACLE, Moment
+from watchman import Watchman, block_of
+
+from defilev.abi import checksum, keccak
+from defilev.journal import open_for_reading, place_of
+from defilev.model.request import Address
+from tests.support.world import World
+
+REPAY = "Repay(address,address,address,uint256,bool)"
+LIQUIDATION = "LiquidationCall(address,address,address,uint256,uint256,address,bool)"
+BLOCKS: Mapping[str, int] = {"reserve": 2, "owner": 6}
+"""Transactions of one action, each of which takes a block: approve and repay; withdraw, approve, swap and repay too."""
+
+REPEATS = 12
+"""Blocks over which a price may rise between a plan and its last transaction."""
+
+ALLOWED = 0.03
+"""What a health factor may lie above the goal after an action: more is an action that was done twice."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The chain as the drill saw it after each block: its number, the price, and health factors by owner."""
+
+    block: int
+    moment: Moment
+    health: Mapping[Address, float]
+
+
+def feasible(parts: Sequence[Part], path: Sequence[Moment]) -> set[str]:
+    """Return the names of those whose rule could be kept from the start on.
+
+    A reserve that is at least the need at the path's lowest price; a sale whose transactions fit into the blocks
+    between its trigger and its liquidation, one account after another; nothing to do at all.
+    """
+    lowest = min(moment.price for moment in path)
+    served = _served(parts, path)
+    found = set()
+    for part in parts:
+        is_safe = part.health(lowest) >= 1
+        has_enough = part.authority == "reserve" and part.reserve >= part.need(lowest)
+        if is_safe or has_enough or (part.authority == "owner" and part.name in served):
+            found.add(part.name)
+    return found
+
+
+def _served(parts: Sequence[Part], path: Sequence[Moment]) -> set[str]:
+    """Return whom one pair of hands reaches in time, first come, first served; nothing is sold off the oracle."""
+    waiting = [(_first(part, path, part.trigger), part) for part in parts if part.authority != "alert-only"]
+    free, found = 0, set()
+    for begins, part in sorted(waiting, key=lambda each: each[0]):
+        free = max(free, begins)
+        left = BLOCKS[part.authority]
+        while left and free < len(path):
+            is_closed = part.authority == "owner" and path[free].pool <= OFF_ORACLE
+            free, left = free + 1, left - (not is_closed)
+        if free <= _first(part, path, 1.0):
+            found.add(part.name)
+    return found
+
+
+def _first(part: Part, path: Sequence[Moment], limit: float) -> int:
+    return next((place for place, moment in enumerate(path) if part.health(moment.price) < limit), len(path))
+
+
+def liquidations(world: World, *, since: int) -> dict[Address, int]:
+    """Return by owner the block of the first liquidation."""
+    found: dict[Address, int] = {}
+    for log in _logs(world, LIQUIDATION, since):
+        found.setdefault(checksum("0x" + log["topics"][3][-40:]), int(log["blockNumber"], 16))
+    return found
+
+
+def equity(world: World, part: Part, price: float, *, is_guarded: bool) -> float:
+    """Return the dollars in a position and beside it, what was paid for gas taken off."""
+    owner, payer = (part.owner, part.payer) if is_guarded else (part.twin, part.twin_payer)
+    (account,) = world.read("main", [owner])
+    total: float = float(account.equity_value) / 10**account.quote_decimals
+    for holder in (owner, payer):
+        total += sum(world.balance(symbol, holder) / 10**places for symbol, places in DECIMALS.items())
+        total += sum(world.balance(symbol, holder) / 10**18 * each * price for symbol, each in PRICES.items())
+        spent = GAS_MONEY - int(world.rpc("eth_getBalance", holder, "latest"), 16)
+        total -= spent / 10**18 * PRICES["WETH"] * price
+    return total
+
+
+def duplicates(
+    world: World, parts: Sequence[Part], seen: Sequence[Seen], watchman: Watchman, *, before: int
+) -> list[str]:
+    """Return what was done twice: transactions that the journal does not know, and repayments far past a goal.
+
+    `before` are the transactions that the guard's keys had sent when it began.
+    """
+    found = list(_unknown(world, parts, watchman, before))
+    by_actor = {(part.owner, part.actor): part for part in parts if part.actor is not None}
+    places = {each.block: place for place, each in enumerate(seen)}
+    for log in _logs(world, REPAY, seen[0].block):
+        who = (checksum("0x" + log["topics"][2][-40:]), checksum("0x" + log["topics"][3][-40:]))
+        part, place = by_actor.get(who), places[int(log["blockNumber"], 16)]
+        if part is None or part.owner not in seen[place].health:
+            continue
+        rise = seen[place].moment.price / min(each.moment.price for each in seen[max(place - REPEATS, 0) : place + 1])
+        if seen[place].health[part.owner] / rise > part.goal + ALLOWED:
+            found.append(f"{part.name}: health {seen[place].health[part.owner]:.3f} at block {seen[place].block}")
+    return found
+
+
+def _unknown(world: World, parts: Sequence[Part], watchman: Watchman, before: int) -> Iterator[str]:
+    journal = open_for_reading(place_of(watchman.journal))
+    if journal is None:
+        raise SystemExit("the guard wrote no journal")
+    with journal:
+        written = [row for run in journal.runs() for row in journal.run(run["id"])["receipt"]]
+    sent = nonces(world, parts)
+    if sent - before != len(written):
+        yield f"{sent - before} transactions on the chain, {len(written)} in the journal"
+
+
+def nonces(world: World, parts: Sequence[Part]) -> int:
+    """Return how many transactions the guard's keys have sent so far."""
+    actors = [part.actor for part in parts if part.actor is not None]
+    return sum(int(world.rpc("eth_getTransactionCount", actor, "latest"), 16) for actor in actors)
+
+
+def alerted(watchman: Watchman, name: str, *, before: int) -> bool:
+    """Tell whether people were told of an account, louder than `info`, at a block before another."""
+    return any(
+        alert["account"] == name and alert["severity"] != "info"
+        for tick in watchman.ticks
+        if 0 <= block_of(tick) < before
+        for alert in tick["alerts"]
+    )
+
+
+def resumed_late(watchman: Watchman) -> int:
+    """Return how many processes that were started after a kill did not lead with their first tick."""
+    later = [life for life in watchman.lives[1:] if life.ticks]
+    return sum(not life.ticks[0]["is_leader"] for life in later)
+
+
+def _logs(world: World, event: str, since: int) -> list[dict[str, Any]]:
+    topic = "0x" + keccak(event.encode()).hex()
+    asked = {"address": world.pool("main"), "fromBlock": hex(since), "toBlock": "latest", "topics": [topic]}
+    logs: list[dict[str, Any]] = world.rpc("eth_getLogs", asked)
+    return logs
