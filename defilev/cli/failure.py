@@ -12,6 +12,8 @@ from defilev.report.failure import anchor, failure_fields, printable, text_of
 
 __all__ = ["describe", "failure_document", "unexpected"]
 
+_WIDEST = 24
+"""Facts with a longer name than this are not what the others are aligned with."""
 _PREFIXES: dict[type[DefilevError], str] = {ConditionBreached: "condition breached", Declined: "declined"}
 
 
@@ -21,7 +23,7 @@ def describe(error: DefilevError) -> tuple[str, list[str]]:
     facts = {name.replace("_", " "): text_of(value) for name, value in error.facts.items()}
     if prefix == "error":
         facts["docs"] = f"docs/errors.md#{anchor(type(error).__name__)}"
-    width = max((len(name) for name in facts), default=0)
+    width = max((len(name) for name in facts if len(name) <= _WIDEST), default=0)
     lines = [f"  {name:{width}}  {value}" for name, value in facts.items()]
     return prefix, [text_of(error.fact), *lines, f"fix: {printable(error.fix)}"]
 

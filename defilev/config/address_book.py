@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.resources import files
@@ -123,6 +123,7 @@ def _merged(books: Sequence[_Book]) -> AddressBook:
         raise ConfigurationError(
             f"{books[-1].source}: [chain] has no multicall3", fix='add multicall3 = "0x…" to [chain]'
         )
+    _require_distinct(books[-1].source, markets.values())
     return AddressBook(
         chain_id=books[-1].chain_id,
         chain_name=books[-1].chain_name,
@@ -132,6 +133,17 @@ def _merged(books: Sequence[_Book]) -> AddressBook:
         ens_registry=chain.get("ens_registry"),
         sources=tuple(book.source for book in books),
     )
+
+
+def _require_distinct(source: str, markets: Iterable[MarketEntry]) -> None:
+    """Two names for one market would count what is in it twice, and read one protocol's contracts as another's."""
+    named: dict[tuple[tuple[str, Address], ...], str] = {}
+    for entry in (each for each in markets if each.entry_points):
+        place = f"[{entry.protocol}.{entry.market}]"
+        first = named.setdefault(tuple(sorted(entry.entry_points.items())), place)
+        if first != place:
+            address = next(iter(entry.entry_points.values()))
+            _refuse(source, f"{first} and {place} are one market, {address}", "leave one out, or correct its address")
 
 
 def _read(file: Path | Traversable, source: str) -> _Book:

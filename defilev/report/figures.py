@@ -25,6 +25,7 @@ __all__ = [
     "price",
     "shock",
     "short_address",
+    "shortened",
     "utc",
     "worth",
 ]
@@ -147,6 +148,14 @@ def block_number(number: int) -> str:
 def short_address(address: str) -> str:
     """Return the first and last four digits of an address; only where the whole one stands nearby."""
     return f"{address[:6]}…{address[-4:]}"
+
+
+def shortened(text: str, most: int) -> str:
+    """Return `text` in at most `most` characters: what is too long loses its middle."""
+    if len(text) <= most:
+        return text
+    tail = most // 2
+    return f"{text[: most - 1 - tail]}…{text[len(text) - tail :]}"
 
 
 def clean(text: str) -> str:

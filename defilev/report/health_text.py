@@ -129,13 +129,13 @@ def _legs(view: HealthView, *, width: int, ink: Ink) -> list[str]:
     columns = [
         Column("leg"),
         Column("amount"),
-        Column("price", "right"),
+        Column("price", "right", drop=1),
         Column("value", "right"),
-        Column("threshold", "right", drop=2),
-        Column("rate", "right", drop=1),
+        Column("threshold", "right", drop=3),
+        Column("rate", "right", drop=2),
     ]
     if width >= _WIDE:
-        columns.append(Column("price updated", "right", drop=3))
+        columns.append(Column("price updated", "right", drop=4))
     amounts = [figures.amount(leg.amount, leg.asset.decimals) for leg in view.account.legs]
     longest = max(len(amount) for amount in amounts)
     rows = [

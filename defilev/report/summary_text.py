@@ -17,6 +17,10 @@ from defilev.report.total import DriverView, OverlayView, TotalView
 __all__ = ["account_lines", "summary_lines"]
 
 _PERCENT = Decimal("0.01")
+_BEYOND = Decimal(10_000)
+_NAME_SHOWN = 12
+_MARKET_SHOWN = 18
+"""Characters of a name, and of what people call a market, where the terminal is narrow."""
 
 
 def account_lines(report: HealthReport, *, width: int, ink: Ink) -> list[str]:
@@ -61,10 +65,10 @@ def _row(report: HealthReport, view: HealthView) -> list[Cell]:
     account = view.account
     chain = [Cell(figures.clean(report.chain_of(view).name))] if len(report.chains) > 1 else []
     return [
-        Cell(_name(view)),
-        Cell(_market(view)),
+        Cell(_name(view), short=figures.shortened(_name(view), _NAME_SHOWN)),
+        Cell(_market(view), short=_short_market(view)),
         *chain,
-        Cell(figures.health(view.health_factor)),
+        Cell(_health(view.health_factor)),
         Cell(view.status, view.status),
         Cell(figures.leverage(view.balance.leverage)),
         Cell(figures.worth(view.balance.equity_value, account.quote)),
@@ -79,7 +83,7 @@ def _total_row(report: HealthReport, total: TotalView) -> list[Cell]:
         Cell("total", "strong"),
         Cell(""),
         *([Cell("")] if len(report.chains) > 1 else []),
-        Cell(figures.NOTHING if worst is None else figures.health(worst.health_factor)),
+        Cell(figures.NOTHING if worst is None else _health(worst.health_factor)),
         Cell("OK" if worst is None else worst.status, None if worst is None else worst.status),
         Cell(""),
         Cell(figures.dollars(total.equity_value), "strong"),
@@ -114,6 +118,19 @@ def _whose(view: HealthView) -> str:
 
 def _market(view: HealthView) -> str:
     return f"{view.account.protocol} {figures.clean(view.account.market_name)}"
+
+
+def _short_market(view: HealthView) -> str:
+    """Return the market without the version in its protocol's name, and the middle of a long name left out."""
+    name = figures.clean(view.account.market_name)
+    return f"{view.account.protocol.partition('-')[0]} {figures.shortened(name, _MARKET_SHOWN)}"
+
+
+def _health(value: Decimal | None) -> str:
+    """Return a health factor, only a bound beyond ten thousand."""
+    if value is not None and value >= _BEYOND:
+        return f">{figures.grouped(_BEYOND, 0)}"
+    return figures.health(value)
 
 
 def _delta(driver: DriverView) -> str:

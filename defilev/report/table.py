@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from defilev.report.ink import Ink
@@ -25,23 +25,26 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A text and the style it is written in; `None` for none."""
+    """A text and the style it is written in, `None` for none; `short` stands for it where columns would be left out."""
 
     text: str
     style: str | None = None
+    short: str = ""
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, width: int, ink: Ink) -> list[str]:
-    """Return the heading and `rows`, indented; columns are dropped until the lines fit into `width`."""
+    """Return the heading and `rows`, indented; short forms are taken and columns dropped until the lines fit."""
+    brief = [[replace(cell, text=cell.short or cell.text) for cell in row] for row in rows]
     kept = list(range(len(columns)))
-    while len(kept) > 1 and _table_width([columns[place] for place in kept], [_at(row, kept) for row in rows]) > width:
+    while len(kept) > 1 and _table_width([columns[place] for place in kept], [_at(row, kept) for row in brief]) > width:
         droppable = max(kept, key=lambda place: (columns[place].drop, place))
         if not columns[droppable].drop:
             break
         kept.remove(droppable)
     shown = [columns[place] for place in kept]
     headings = [Cell(column.heading, "dim") for column in shown]
-    lines = [headings, *(_at(row, kept) for row in rows)]
+    fits = _table_width(shown, [_at(row, kept) for row in rows]) <= width
+    lines = [headings, *(_at(row, kept) for row in (rows if fits else brief))]
     widths = _widths(shown, lines)
     gap = 3 if _line_width(widths, 3) <= width else 2
     return [_line(line, shown, widths, gap, ink) for line in lines]

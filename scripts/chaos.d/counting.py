@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from tests.chaos.rows import CRASHES
 from tests.support.world import ROOT
 
 NAIVE = "naive"
@@ -90,7 +91,7 @@ def _spread(values: Sequence[float]) -> dict[str, float]:
 def crash_figures(rows: Sequence[Document]) -> Document:
     """Return what the trials of kills came to, beside what the naive loop does."""
     by_name = {row["row"]: row for row in rows}
-    kills = [by_name[name] for name in ("F1", "F2", "F3") if name in by_name]
+    kills = [by_name[name] for name in CRASHES if name in by_name]
     naive = by_name.get(NAIVE)
     return {
         "trials": sum(row["trials"] for row in kills),

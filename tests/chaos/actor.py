@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
-from typing import Any
-
-from sqlalchemy import Engine, event
 
 from defilev.cli.app import main as command
 from defilev.errors import DefilevError
 from tests.chaos import contact, naive, writing
-from tests.chaos.job import Job
+from tests.chaos.job import UNEXPECTED, Job
 
-__all__ = ["UNEXPECTED", "main", "run"]
+__all__ = ["main", "run"]
 
-UNEXPECTED = 70
 ROLES = {"defilev": contact.protect, "naive": naive.protect, "writer": writing.protect}
 
 
@@ -33,8 +29,8 @@ def run(job: Job) -> int:
         if boundary == job.kill_at and passed.count(boundary) == job.kill_pass:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    if job.spare_pages is not None:
-        event.listen(Engine, "connect", _with_little_space(job.spare_pages))
+    if job.largest_file is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (job.largest_file, job.largest_file))
     signal.setitimer(signal.ITIMER_REAL, job.budget)
     try:
         if job.role == "command":
@@ -48,16 +44,6 @@ def run(job: Job) -> int:
         traceback.print_exc()
         return UNEXPECTED
     return 0
-
-
-def _with_little_space(pages: int) -> Callable[[Any, Any], None]:
-    """Return what lets a database grow by so many pages and no more, as a disk that is nearly full does."""
-
-    def connected(connection: Any, _record: Any) -> None:
-        (used,) = connection.execute("PRAGMA page_count").fetchone()
-        connection.execute(f"PRAGMA max_page_count = {used + pages}")
-
-    return connected
 
 
 def main() -> int:

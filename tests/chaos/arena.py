@@ -128,6 +128,10 @@ class Arena(Chain):
         """Return how many signatures the signer has given."""
         return self.signer.log.read_text().count(" signed nonce ")
 
+    def denials(self) -> int:
+        """Return how many signatures the signer has refused."""
+        return self.signer.log.read_text().count(" denied: ")
+
     def written(self) -> list[dict[str, Any]]:
         """Return all that the trial's journal has, run by run."""
         journal = open_for_reading(Place(self.journal))

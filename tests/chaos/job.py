@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-__all__ = ["Job"]
+__all__ = ["UNEXPECTED", "Job"]
+
+UNEXPECTED = 70
+"""The exit code of a process that ended with an error that nothing has a name for."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,7 @@ class Job:
     `role` is defilev's own pipeline, the naive loop, a mere writer of journals, or the command `defilev` with `words`.
     `kill_at` names the boundary at which the process ends itself without warning, at the `kill_pass`-th time that it is
     passed. `places` are addresses of `pool` and `token`. Health factors are decimal texts; `budget` is how many seconds
-    the process may take. `spare_pages` are pages of SQLite that the disk has left for the journal, `None` for plenty.
+    the process may take. `largest_file` is how many bytes the system lets a file have, `None` for plenty.
     `sending` changes the schedule of sending.
     """
 
@@ -36,7 +39,7 @@ class Job:
     kill_pass: int = 1
     timeout: float = 1.0
     budget: float = 20.0
-    spare_pages: int | None = None
+    largest_file: int | None = None
     words: tuple[str, ...] = ()
     sending: Mapping[str, Any] = field(default_factory=dict)
 

@@ -10,6 +10,7 @@ from typing import Any
 from tests.chaos.arena import Arena
 from tests.chaos.chain import BLOCK_SECONDS, Truth
 from tests.chaos.faultproxy import Rule
+from tests.chaos.job import UNEXPECTED
 from tests.chaos.zygote import Started
 
 __all__ = ["DEADLINE", "KILLED", "Meanwhile", "Result", "Spec", "run_trial", "supervise"]
@@ -62,6 +63,11 @@ class Result:
     def was_killed(self) -> bool:
         """Whether a process was ended without warning."""
         return KILLED in self.codes
+
+    @property
+    def is_unexplained(self) -> bool:
+        """Whether a process ended with an error that is none of the product's."""
+        return UNEXPECTED in self.codes
 
     @property
     def is_duplicate(self) -> bool:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos import actor, contact
-from tests.chaos.job import Job
+from tests.chaos.job import UNEXPECTED, Job
 
 __all__ = ["Started", "Zygote"]
 
@@ -131,7 +131,7 @@ def _watch(number: int, job: Job) -> None:
 
 def _become(job: Job) -> None:
     """Be the job's process; never returns."""
-    code = actor.UNEXPECTED
+    code = UNEXPECTED
     try:
         log = os.open(job.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(log, 1)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from eth_account import Account
 
+from defilev.abi import keccak
 from defilev.units import WAD
 from tests.support.cli import Cli, assert_refused, credentials, untouched
 from tests.support.world import World
@@ -150,6 +151,28 @@ def test_closing_leaves_no_dust_and_gives_everything_back(cli: Cli, market: str)
     assert {} == _allowances(world, owner, market)
     assert "no debt" in printed.out
     assert "in 7 transactions" in printed.out
+
+
+def test_an_isolated_market_is_brought_to_its_goal_and_closed(cli: Cli) -> None:
+    """On Morpho Blue: what was promised is got, closing by shares leaves nothing, and nobody may act for the owner."""
+    world, name, market = cli.world, "morpho-comfortable", "wstETH/USDC"
+    owner, words = world.account(name), (name, *world.flags(market), "--broadcast", *credentials(world, name), "--json")
+    granted = _allowances(world, owner, market)
+    raised = cli.rebalance(*words, "--to-health-factor", "2.5")
+    assert 0 == raised.code, raised.err
+    execution = raised.document["execution"]
+    assert str(execution["got"]) == _health(cli, name, market)["health_factor"]["wad"]
+    assert int(execution["promised"]) - WAD // 1000 <= int(execution["got"]) <= 5 * WAD // 2 + WAD // 100
+
+    closed = cli.rebalance(*words, "--close")
+    assert 0 == closed.code, closed.err
+    (after,) = world.read(market, [owner])
+    details = dict(after.details)
+    assert ("0", "0", "0") == (details["borrow_shares"], details["collateral"], details["supply_shares"])
+    assert granted == _allowances(world, owner, market)
+    topic = "0x" + keccak(b"SetAuthorization(address,address,address,bool)").hex()
+    asked = {"fromBlock": "0x0", "toBlock": "latest", "address": world.pool(market), "topics": [topic]}
+    assert [] == world.rpc("eth_getLogs", asked)
 
 
 def test_the_dust_account_is_closed_from_its_wallet(cli: Cli) -> None:

@@ -2,23 +2,18 @@ from __future__ import annotations
 
 import re
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
 pytestmark = pytest.mark.world
 
-WARM_SECONDS = 25
-
 
 def test_the_demo_runs_the_main_job_and_leaves_nothing_behind(repository: Path, tmp_path: Path) -> None:
     """From any directory the demo reads, tries, sends and reads again, shows its commands, and stops its chain."""
-    started = time.monotonic()
     done = subprocess.run([repository / "scripts" / "demo"], cwd=tmp_path, capture_output=True, text=True, check=True)
     said = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
 
-    assert time.monotonic() - started < 2 * WARM_SECONDS
     assert "DRY RUN: nothing was signed." in said
     assert re.search(r"before +promised +got", said)
     assert re.search(r"health factor +1\.663 +2\.000 +2\.000", said)

@@ -19,6 +19,7 @@ from defilev.protocols.compound_v3.math import accrued, present_value, rate_per_
 from defilev.protocols.compound_v3.state import CometState
 from defilev.units import WAD, to_decimal
 from tests.support.cassette import COMET, Change
+from tests.unit.policy_cases import a_plan
 
 COMPOUND = PROTOCOLS["compound-v3"]
 MARKETS = tuple(COMET.document["markets"])
@@ -121,6 +122,26 @@ def test_values_are_the_recorder_s(market: str, name: str) -> None:
         assert health is not None
         shown = to_decimal(health, 18).quantize(Decimal("1e-9"), rounding=ROUND_DOWN)
         assert Decimal(str(expected["healthFactor_accrued"])) == shown
+
+
+@pytest.mark.parametrize("market", MARKETS)
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_simulation_asks_is_what_a_read_finds(market: str, name: str) -> None:
+    """Between two steps of a plan health, values and amounts come from the Comet's views alone, and are the same."""
+    account = READ[market][name]
+    asked = COMPOUND.probe(account, a_plan([], account=account))
+    answers = COMET.fetch(asked.calls)
+    observed = asked.decode(answers)
+    lent = sum(leg.amount for leg in account.legs if leg.side == "supply" and not leg.used_as_collateral)
+    owed = sum(leg.amount for leg in account.legs if leg.side == "borrow")
+    held = {leg.asset: leg.amount for leg in account.legs if leg.used_as_collateral}
+    base, *collaterals = observed.supplied
+
+    assert account.health_factor == observed.health_factor == asked.decode_health(answers[: len(asked.health_calls)])
+    assert (account.collateral_value, account.debt_value) == (observed.collateral_value, observed.debt_value)
+    assert (lent, [owed]) == (base.amount, [balance.amount for balance in observed.owed])
+    assert held == {balance.token: balance.amount for balance in collaterals}
+    assert {leg.asset for leg in account.legs} <= {balance.token for balance in observed.wallet}
 
 
 @pytest.mark.parametrize("market", MARKETS)

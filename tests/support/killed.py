@@ -19,8 +19,9 @@ GOAL = (WHO, "--to-health-factor", "2.2")
 
 
 def acting(cli: Cli, *mode: str, goal: Sequence[str] = GOAL) -> list[str]:
-    """Return the words of a run that signs."""
-    return cli.words("rebalance", *goal, "-p", "aave-v3", *(mode or ("--broadcast",)), *credentials(cli.world, WHO))
+    """Return the words of a run that signs, of the first of `goal`, on Aave unless it names another protocol."""
+    market = () if "-p" in goal else ("-p", "aave-v3")
+    return cli.words("rebalance", *goal, *market, *(mode or ("--broadcast",)), *credentials(cli.world, goal[0]))
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
@@ -32,11 +33,11 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def killed_in_flight(cli: Cli, path: Path) -> Iterator[str]:
+def killed_in_flight(cli: Cli, path: Path, *, goal: Sequence[str] = GOAL) -> Iterator[str]:
     """Kill a run after it has sent its first transaction, which nobody mines; give the transaction's hash."""
     cli.world.rpc("evm_setAutomine", False)
     child = subprocess.Popen(
-        [sys.executable, "-m", "defilev", *acting(cli)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [sys.executable, "-m", "defilev", *acting(cli, goal=goal)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
         wait_until(lambda: path.exists() and path.with_name("journal.db-wal").exists() and bool(in_flight(path)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from defilev.abi import Interface, Transaction, interface, revert_reason
+from defilev.abi import Transaction, interface, revert_reason
 from defilev.errors import Refused
 from defilev.model.account import LendingAccount
 from defilev.model.book import UniswapV3Entry
@@ -15,7 +15,6 @@ from defilev.model.request import Address
 from defilev.model.simulation import SimulationReport
 from defilev.model.token import Token
 from defilev.protocols import PROTOCOLS
-from defilev.protocols.aave_family.probe import probe
 from defilev.simulate import ForkSource, simulate
 from defilev.simulate.trial import EngineChoice
 from defilev.units import WAD, Wad
@@ -24,7 +23,6 @@ from tests.support.world import World
 
 __all__ = ["approve", "plan_of", "source_of", "spender_of", "swap", "token_of", "try_plan", "venue_of"]
 
-AAVE = PROTOCOLS["aave-v3"]
 SECONDS = 12
 
 
@@ -36,7 +34,7 @@ def venue_of(world: World) -> UniswapV3:
 
 def token_of(account: LendingAccount, symbol: str) -> Token:
     """Return a token of the account's market by its symbol."""
-    return next(token for token in AAVE.tokens(account) if token.symbol == symbol)
+    return next(token for token in PROTOCOLS[account.protocol].tokens(account) if token.symbol == symbol)
 
 
 def spender_of(account: LendingAccount) -> Address:
@@ -100,17 +98,20 @@ def source_of(world: World, account: LendingAccount) -> ForkSource:
 
 def try_plan(world: World, account: LendingAccount, plan: Plan, *, engine: EngineChoice) -> SimulationReport:
     """Simulate `plan` from the account's block."""
-    return simulate(plan, source=source_of(world, account), probe=probe(account, plan), explain=_explain, engine=engine)
-
-
-def _explain(data: bytes) -> str:
-    interfaces: tuple[Interface, ...] = (*AAVE.interfaces(), interface("uniswap_v3_swap_router_02"), interface("erc20"))
-    return revert_reason(data, interfaces, AAVE.error_codes())
+    protocol = PROTOCOLS[account.protocol]
+    interfaces = (*protocol.interfaces(), interface("uniswap_v3_swap_router_02"), interface("erc20"))
+    return simulate(
+        plan,
+        source=source_of(world, account),
+        probe=protocol.probe(account, plan),
+        explain=lambda data: revert_reason(data, interfaces, protocol.error_codes()),
+        engine=engine,
+    )
 
 
 def _applied(account: LendingAccount | None, action: Action, at: int) -> LendingAccount | None:
     try:
-        return AAVE.apply(account, action, at=at) if account else None
+        return PROTOCOLS[account.protocol].apply(account, action, at=at) if account else None
     except Refused:
         return None
 
@@ -140,4 +141,4 @@ def _transaction(world: World, account: LendingAccount, action: Action) -> Trans
         return Transaction(action.asset.address, action.asset.symbol, interface("erc20")["approve"], arguments)
     if isinstance(action, Swap):
         return venue_of(world).transaction(action, owner=account.owner)
-    return AAVE.transaction(account, action)
+    return PROTOCOLS[account.protocol].transaction(account, action)

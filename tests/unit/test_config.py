@@ -434,6 +434,11 @@ def test_a_market_of_a_later_protocol_is_kept_and_its_lists_are_not(book_file: C
         (BOOK + f'[uniswap-v3]\nfactory = "{OTHER}"', "[uniswap-v3] has no quoter_v2", "add quoter_v2"),
         (BOOK + f'[uniswap-v3]\nrouter = "{OTHER}"', "[uniswap-v3] has an unknown key router", "swap_router_02"),
         (BOOK + "[Aave]\n", "Aave is no section", "[chain]"),
+        (
+            BOOK + f'[sparklend.main]\npool_addresses_provider = "{PROVIDER}"',
+            "[aave-v3.main] and [sparklend.main] are one market",
+            "leave one out",
+        ),
     ],
 )
 def test_a_broken_book_names_file_and_key(book_file: Callable[[str], Path], text: str, said: str, fix: str) -> None:

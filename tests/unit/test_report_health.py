@@ -314,6 +314,30 @@ def test_many_accounts_begin_with_a_summary_worst_first() -> None:
     assert "" == lines[10]
 
 
+def test_long_names_lose_their_middle_before_a_figure_is_left_out() -> None:
+    """At 80 columns the equity stays beside the longest names, at 140 everything does."""
+    label = "PT-sUSDE-27NOV2025/USDC-91.5%"
+    isolated = replace(SAMPLE, protocol="morpho-blue", market="0x" + "12" * 32, market_label=label)
+    report = _report(*[isolated] * 5, DUST, name="the-cold-wallet-of-the-house")
+    narrow, wide = (health_text(report, width=width, ink=plain).splitlines()[:7] for width in (80, 140))
+
+    assert ["account", "market", "health", "status", "equity"] == narrow[0].split()
+    assert ["the-c…-house", "morpho", "PT-sUSDE…SDC-91.5%", "1.369", "LOW"] == narrow[1].split()[:5]
+    assert f">10{NARROW_SPACE}000" in narrow[6]
+    assert f"the-cold-wallet-of-the-house   morpho-blue {label}" in wide[1]
+    assert "nearest liquidation" in wide[0]
+
+
+def test_long_symbols_fit_as_well() -> None:
+    """Where a position's own symbols are long the price goes before the amounts and values do."""
+    token = replace(USDC, symbol="PT-sUSDE-27NOV2025-x")
+    account = replace(an_account(a_supply(token, "1234567.89", "0.9")), quote="vaultUSDC")
+    lines = _text(account).splitlines()
+
+    assert [] == [line for line in lines if len(line) > 80]
+    assert [line.split() for line in lines if line.startswith("  leg")] == [["leg", "amount", "value"]]
+
+
 def test_few_accounts_have_no_summary() -> None:
     """Five accounts are five blocks and nothing before them."""
     assert _text(SAMPLE, LOOP, MIXED, UNDER, IDLE).startswith("aave-v3 main")

@@ -29,7 +29,7 @@ def test_the_rounding_is_in_the_name(left: int, right: int, divisor: int) -> Non
 
     assert 0 <= rest < divisor
     assert up == down + (rest > 0)
-    assert mul_div_half_up(left, right, divisor) == down + (2 * rest >= divisor - divisor % 2 and rest > 0)
+    assert mul_div_half_up(left, right, divisor) == down + (rest >= divisor - divisor // 2)
 
 
 @given(NUMBERS, st.integers(0, 36))

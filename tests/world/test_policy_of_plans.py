@@ -26,13 +26,16 @@ def session(world: World) -> Iterator[Session]:
     connected.close()
 
 
-@pytest.mark.parametrize("market", MARKETS)
-@pytest.mark.parametrize("who", ["comfortable", "mixed", "loop", "short"])
+POSITIONS = [(market, who) for market in MARKETS for who in ("comfortable", "mixed", "loop", "short")]
+POSITIONS += [("wstETH/USDC", "morpho-comfortable"), ("wstETH/USDC", "morpho-near"), ("wstETH/WETH", "morpho-several")]
+
+
+@pytest.mark.parametrize(("market", "who"), POSITIONS)
 @pytest.mark.parametrize("goal", ["health-factor", "close"])
 def test_what_the_planner_offers_the_policy_allows(
     session: Session, world: World, market: str, who: str, goal: str
 ) -> None:
-    """Plans for a little more health and for closing pass the policy, call by call, on both markets."""
+    """Plans for a little more health and for closing pass the policy, call by call, on every lender that runs here."""
     account = world.read(market, [world.account(who)], block=session.block)[0]
     if account.health_factor is None:
         pytest.skip(f"{who} owes nothing on {market}")

@@ -44,8 +44,8 @@ def _policy(world: World, **changes: Any) -> str:
     return policy_text(**(usual | changes))
 
 
-def _serve(world: World, folder: Path, policy: str) -> SignerProcess:
-    keystore, password_file = world.credentials(WHO)
+def _serve(world: World, folder: Path, policy: str, *, who: str = WHO) -> SignerProcess:
+    keystore, password_file = world.credentials(who)
     key = bytes(Account.decrypt(json.loads(keystore.read_text()), password_file.read_text().strip()))
     return start_signer(signer_folder(folder, key=key, policy=policy))
 
@@ -68,6 +68,42 @@ def test_a_plan_is_signed_by_a_process_of_its_own(cli: Cli, signer: SignerProces
     assert {"included"} == {step["status"] for step in steps}
     assert len(steps) == printed.err.count("signer: signing hash 0x")
     assert len(steps) == signer.log.read_text().count(" signed nonce ")
+
+
+@pytest.mark.parametrize("goal", [("--to-health-factor", "2.5"), ("--close",)])
+def test_a_plan_in_an_isolated_market_is_signed_by_a_process_of_its_own(
+    cli: Cli, world: World, tmp_path: Path, goal: tuple[str, ...]
+) -> None:
+    """Morpho Blue's calls, a repayment by shares among them, pass a policy that lists the market, and the chain."""
+    who, name = "morpho-comfortable", "wstETH/USDC"
+    listed = {"owner": world.account(who), "morpho": world.pool(name), "markets": [world.market(name).market]}
+    policy = _policy(world, **listed, limits={"value_per_transaction": "300000"})
+    running = _serve(world, tmp_path / "signer", policy, who=who)
+
+    printed = cli.rebalance(who, *world.flags(name), *goal, "--signer", running.socket, "--broadcast", "--json")
+    running.stop()
+
+    assert 0 == printed.code, printed.err
+    steps = printed.document["execution"]["steps"]
+    assert {"included"} == {step["status"] for step in steps}
+    assert len(steps) == running.log.read_text().count(" signed nonce ")
+    assert ("shares are of USDC" in printed.err) == ("--close" in goal)
+
+
+def test_an_isolated_market_that_a_signer_does_not_list_is_refused(cli: Cli, world: World, tmp_path: Path) -> None:
+    """Its policy has other markets of the same contract: nothing is signed, and both are named, exit code 7."""
+    who, name, other = "morpho-comfortable", "wstETH/USDC", world.market("wstETH/WETH").market
+    listed = {"owner": world.account(who), "morpho": world.pool(name), "markets": [other]}
+    running = _serve(world, tmp_path / "signer", _policy(world, **listed), who=who)
+
+    printed = cli.rebalance(
+        who, *world.flags(name), "--to-health-factor", "2.5", "--signer", running.socket, "--broadcast"
+    )
+    running.stop()
+
+    assert_refused(printed, code=7, said="the signer refuses it: ")
+    assert world.market(name).market in printed.err
+    assert 0 == running.log.read_text().count(" signed nonce ")
 
 
 def test_the_next_transaction_is_signed_by_a_process_of_its_own(cli: Cli, signer: SignerProcess) -> None:

@@ -87,6 +87,27 @@ def test_the_rest_of_a_killed_run_sells_what_it_had_withdrawn(cli: Cli, path: Pa
     assert_refused(again, code=7, said="no run of this position stopped halfway")
 
 
+def test_a_killed_run_in_an_isolated_market_is_brought_to_its_end(cli: Cli, path: Path) -> None:
+    """The collateral that Morpho Blue had paid out is sold by the rest, and shares of the debt are repaid with it."""
+    who, name = "morpho-comfortable", "wstETH/USDC"
+    flags = cli.world.flags(name)
+    held = cli.world.balance("wstETH", cli.world.account(who))
+    with killed_in_flight(cli, path, goal=(who, "--to-health-factor", "2.5", *flags)) as transaction:
+        pass
+    wait_until(lambda: cli.world.rpc("eth_getTransactionReceipt", transaction) is not None)
+    warm = cli.rebalance(who, "--resume", *flags, "--broadcast", *credentials(cli.world, who))
+
+    assert 0 == warm.code, warm.err
+    assert "1 of 5 steps of journal #1 are on the chain; the rest is planned anew from here" in warm.err
+    assert ["approve", "swap", "approve", "repay", "approve"] == kinds(path, 2)
+    (account,) = cli.world.read(name, [cli.world.account(who)])
+    assert account.health_factor is not None
+    assert 2.5 <= account.health_factor / 10**18 < 2.51
+    assert held == cli.world.balance("wstETH", cli.world.account(who))
+    with opened(path) as journal:
+        assert ["DONE", "STOPPED"] == [run["stage"] for run in journal.runs()]
+
+
 def test_stored_bytes_are_sent_again_before_anything_is_planned(cli: Cli, path: Path) -> None:
     """A transaction that the node has lost is handed over again, to the same nonce, and the rest follows."""
     nonce = cli.world.node.nonce(cli.world.account(WHO))

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
+from defilev.config.settings import Settings
 from defilev.errors import PlanForAnotherChain
 from defilev.model.account import LendingAccount
-from defilev.model.plan import Action, Plan, PostCondition, Repay, Withdraw
+from defilev.model.plan import Action, Goal, Plan, PostCondition, Repay, Withdraw
 from defilev.model.simulation import SimulationReport
+from defilev.pipeline.look import read_account
+from defilev.pipeline.planning import PlanQuestion, make_plan
+from defilev.pipeline.session import connect
 from defilev.simulate.trial import EngineChoice
 from defilev.units import WAD
 from tests.support.plans import approve, plan_of, source_of, spender_of, swap, token_of, try_plan, venue_of
+from tests.support.positions import give
 from tests.support.world import World
 
 pytestmark = pytest.mark.world
@@ -89,6 +95,33 @@ def test_the_engines_agree(world: World, market: str) -> None:
     assert replace(simulated, engine="anvil") == forked
 
 
+GOALS = {
+    "raised": (Goal("health-factor", Decimal("2.5")), None),
+    "repaid": (Goal("health-factor", Decimal("2.5")), 200_000 * 10**6),
+    "closed": (Goal("close", None), 200_000 * 10**6),
+}
+
+
+@pytest.mark.parametrize(("goal", "wallet"), GOALS.values(), ids=GOALS)
+def test_the_engines_agree_on_an_isolated_market(world: World, goal: Goal, wallet: int | None) -> None:
+    """A deleverage, a repayment from the wallet and closing by shares: held by both, to the wei and the unit of gas."""
+    owner = world.account("morpho-comfortable")
+    if wallet is not None:
+        give(world, "USDC", owner, wallet)
+    session = connect(Settings(rpc_url=(world.rpc_url,), address_book=(world.address_book,)))
+    account = read_account(session, owner, protocol="morpho-blue")
+    plan = make_plan(session, account, PlanQuestion(goal, Decimal("0.005"), Decimal("1.02"), 600))
+    session.close()
+
+    forked, simulated = (try_plan(world, account, plan, engine=engine) for engine in ENGINES)
+
+    assert forked.succeeded
+    assert replace(simulated, engine="anvil") == forked
+    for step, tried in zip(plan.steps, forked.steps, strict=True):
+        expected = None if step.health_factor is None else pytest.approx(step.health_factor, rel=1e-6)
+        assert expected == tried.health_factor
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_simulation_changes_nothing(world: World, engine: EngineChoice) -> None:
     """The chain that was forked is as it was: no block, no balance, no nonce of it moved."""
@@ -136,13 +169,15 @@ def failed(report: SimulationReport, position: int) -> str:
     [
         ("main", "HealthFactorLowerThanLiquidationThreshold()"),
         ("spark", "35 (health factor lower than the liquidation threshold)"),
+        ("wstETH/USDC", "insufficient collateral"),
     ],
 )
 def test_a_revert_of_the_market_is_explained(world: World, engine: EngineChoice, market: str, reason: str) -> None:
     """A withdrawal too large fails with the market's own reason, by name or by number, and later steps do not run."""
-    account = read(world, market, "comfortable")
-    weth = token_of(account, "WETH")
-    plan = plan_of(world, account, [Withdraw(weth, 10**18), Withdraw(weth, 40 * 10**18), Withdraw(weth, 10**18)])
+    account = read(world, market, "comfortable" if market in MARKETS else "morpho-comfortable")
+    held = next(leg for leg in account.legs if leg.side == "supply")
+    parts = (held.amount // 50, held.amount * 4 // 5, held.amount // 50)
+    plan = plan_of(world, account, [Withdraw(held.asset, part) for part in parts])
     assert reason == failed(try_plan(world, account, plan, engine=engine), 1)
 
 

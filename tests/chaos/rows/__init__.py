@@ -3,7 +3,10 @@
 from tests.chaos.rows import answers, blocks, crash, journal, mempool, nodes, policy, secrets
 from tests.chaos.rows.registry import Mutant, Row, Seen, Stage
 
-__all__ = ["ROWS", "Mutant", "Row", "Seen", "Stage"]
+__all__ = ["CRASHES", "ROWS", "Mutant", "Row", "Seen", "Stage"]
+
+CRASHES = ("F1", "F2", "F3")
+"""The rows of kills, which are counted together."""
 
 GROUPS = (crash, journal, mempool, nodes, answers, blocks, policy, secrets)
 ROWS: dict[str, Row] = {row.name: row for group in GROUPS for row in group.ROWS}

@@ -7,7 +7,8 @@ from random import Random
 from tests.chaos import lies
 from tests.chaos.arena import Arena
 from tests.chaos.faultproxy import Kind, Rule
-from tests.chaos.rows.judging import UNEXPECTED, calm_after, held_against, survived
+from tests.chaos.job import UNEXPECTED
+from tests.chaos.rows.judging import calm_after, held_against, survived
 from tests.chaos.rows.registry import Mutant, Seen, Stage, check, row_of
 from tests.chaos.trial import Spec, run_trial, supervise
 

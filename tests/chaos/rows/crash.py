@@ -13,7 +13,8 @@ from typing import Any
 from tests.chaos.arena import Arena
 from tests.chaos.faultproxy import KINDS, SEND, Kind, Rule
 from tests.chaos.poolproxy import Held
-from tests.chaos.rows.registry import Row, Seen, Stage, check
+from tests.chaos.rows.judging import attempts_of, held_against
+from tests.chaos.rows.registry import Mutant, Row, Seen, Stage, check
 from tests.chaos.trial import Result, Spec, run_trial, supervise
 
 __all__ = ["BOUNDARIES", "FAULTS", "READS", "ROWS", "fault", "seen_of"]
@@ -39,6 +40,29 @@ CYCLE = 1.2
 
 SPIKE = 500
 
+FORGOTTEN = Mutant("defilev/pipeline/journalled.py", "        if still_open:\n", "        if False:\n")
+"""What an earlier process signed is not brought to its end."""
+
+UNWRITTEN_BUMP = Mutant(
+    "defilev/execute/attempting.py",
+    "    desk.ledger.signed(signed, purpose=purpose)\n",
+    "    if is_first:\n        desk.ledger.signed(signed, purpose=purpose)\n",
+)
+OTHER_NONCE = Mutant(
+    "defilev/execute/preparing.py",
+    "    included = node.nonce(plan.owner, block=at)\n",
+    "    included = node.nonce(plan.owner, block=node.block())\n",
+    (Mutant("defilev/execute/preparing.py", "    if included != plan.nonce:\n", "    if False:\n"),),
+)
+"""The nonce is that of the moment of sending, not of the block at which the account was in need."""
+
+NOT_SHARED = Mutant(
+    "defilev/pipeline/journalled.py",
+    "open_journal(place_of(session.settings.journal))",
+    "open_journal(place_of(f'{session.settings.journal}-{__import__(\"os\").getpid()}'))",
+)
+"""Each process has a journal of its own."""
+
 
 def fault(kind: Kind, random: Random, *, steps: int = 2) -> Rule:
     """Return a failure of this kind, of some call of sending or, where that makes sense, of reading."""
@@ -62,10 +86,7 @@ def fault(kind: Kind, random: Random, *, steps: int = 2) -> Rule:
 
 def seen_of(result: Result) -> Seen:
     """Return what a trial of a kill came to."""
-    wrong = check(
-        **{f"done twice: {result.truth}": not result.is_duplicate},
-        **{f"missed: {result.truth}, processes ended with {result.codes}": not result.is_missed},
-    )
+    wrong = held_against(result, every_process_ends_well_or_by_name=not result.is_unexplained)
     return Seen(
         wrong,
         {
@@ -116,7 +137,9 @@ def killed_in_bump(stage: Stage, random: Random) -> Seen:
             arena, number=random.randrange(1, 3), factor=random.choice([10, 100, SPIKE])
         ),
     )
-    return seen_of(run_trial(stage.arena, spec))
+    seen = seen_of(run_trial(stage.arena, spec))
+    written = {attempt["hash"] for attempt in attempts_of(stage.arena)}
+    return replace(seen, wrong=(*seen.wrong, *check(what_is_sent_is_written=set(stage.arena.pool.sent) <= written)))
 
 
 def spike_at_send(arena: Arena, *, number: int, factor: int) -> None:
@@ -167,10 +190,12 @@ def together(stage: Stage, random: Random) -> Seen:
     """F9: two processes with one journal begin together; one acts."""
     arena = stage.arena
     arena.begin()
+    denied = arena.denials()
     with arena.mining():
         codes = _pair(arena, [arena.job(), arena.job()], random)
         codes += supervise(arena, Spec())
-    return _once(arena, codes)
+    seen = _once(arena, codes)
+    return replace(seen, wrong=(*seen.wrong, *check(one_alone_asks_for_signatures=arena.denials() == denied)))
 
 
 def apart(stage: Stage, random: Random) -> Seen:
@@ -224,7 +249,9 @@ ROWS = (
         "a call of sending or reading; a quarter of the trials sells collateral in five transactions",
         "the next process finishes what the first one began, once",
         killed_at_boundary,
+        (FORGOTTEN,),
         trials=1360,
+        quick=48,
     ),
     Row(
         "F2",
@@ -232,16 +259,20 @@ ROWS = (
         f"SIGKILL after 0 to 1.5 times the usual {CYCLE} s; half of the trials with a failure of the node",
         "the same",
         killed_at_any_instant,
+        (FORGOTTEN,),
         trials=1000,
+        quick=6,
     ),
     Row(
         "F3",
         "kill −9 while the fee is raised",
         f"the base fee is multiplied by 10 to {SPIKE} between send and block; the process ends itself before the "
         "dearer transaction is durable, after that, or after it was sent",
-        "every attempt of the nonce is known, and one of them is included",
+        "every attempt of the nonce is in the journal, and one of them is included",
         killed_in_bump,
+        (UNWRITTEN_BUMP,),
         trials=300,
+        quick=6,
     ),
     Row(
         "naive",
@@ -256,13 +287,15 @@ ROWS = (
         "SIGSTOP at a random instant, another process does the work, SIGCONT",
         "the one that woke does nothing again",
         stopped,
+        (OTHER_NONCE,),
     ),
     Row(
         "F9",
         "two processes, one journal",
         "started together, or up to a cycle apart",
-        "one acts; done once",
+        "one acts, the other does not even ask for a signature; done once",
         together,
+        (NOT_SHARED,),
     ),
     Row(
         "F10",
@@ -270,5 +303,6 @@ ROWS = (
         "as before, each with its own journal and its own signer",
         "done at most once; whoever does not act ends by name",
         apart,
+        (OTHER_NONCE,),
     ),
 )

@@ -104,7 +104,7 @@ def full_disk(stage: Stage, random: Random) -> Seen:
     arena = stage.arena
     arena.begin()
     with arena.mining():
-        process = arena.zygote.start(arena.job(spare_pages=random.randrange(12)))
+        process = arena.zygote.start(arena.job(largest_file=random.randrange(20_000, 520_000)))
         code = process.wait(20)
         was_sent = bool(arena.pool.sent)
         unwritten = set(arena.pool.sent) - written_attempts(arena.journal)
@@ -201,9 +201,24 @@ ROWS = (
     Row(
         "F6",
         "the disk is full",
-        "SQLite may grow the journal by 0 to 11 pages and no more",
+        "the system lets no file grow beyond 20 to 520 kB, which meets any write of the run",
         "exit code 4, nothing is sent that is not written, and with room again the run is finished once",
         full_disk,
+        (
+            Mutant(
+                "defilev/execute/attempting.py",
+                "    desk.ledger.signed(signed, purpose=purpose)\n",
+                "    with suppress(JournalUnusable):\n        desk.ledger.signed(signed, purpose=purpose)\n",
+                (
+                    Mutant(
+                        "defilev/execute/attempting.py",
+                        "from defilev.errors import PolicyViolation\n",
+                        "from contextlib import suppress\n\n"
+                        "from defilev.errors import JournalUnusable, PolicyViolation\n",
+                    ),
+                ),
+            ),
+        ),
     ),
     Row(
         "F7",

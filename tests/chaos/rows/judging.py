@@ -9,10 +9,7 @@ from tests.chaos.arena import Arena
 from tests.chaos.rows.registry import Seen, Stage, check
 from tests.chaos.trial import Codes, Result, Spec, run_trial
 
-__all__ = ["UNEXPECTED", "attempts_of", "calm_after", "held_against", "survived"]
-
-UNEXPECTED = 70
-"""Exit code of a process that ended by an error without a name."""
+__all__ = ["attempts_of", "calm_after", "held_against", "survived"]
 
 
 def held_against(result: Result, **claims: bool) -> tuple[str, ...]:
@@ -38,7 +35,7 @@ def survived(stage: Stage, spec: Spec) -> Seen:
 
 
 def _is_named(arena: Arena, result: Result) -> bool:
-    return UNEXPECTED not in result.codes and "Traceback" not in arena.log()
+    return not result.is_unexplained and "Traceback" not in arena.log()
 
 
 def calm_after(processes: int) -> Callable[[Arena, Codes], None]:

@@ -10,7 +10,8 @@ from tests.chaos import lies
 from tests.chaos.arena import Arena
 from tests.chaos.chain import TRIGGER
 from tests.chaos.faultproxy import SEND, Kind, Rule
-from tests.chaos.rows.judging import UNEXPECTED, attempts_of, calm_after, held_against, survived
+from tests.chaos.job import UNEXPECTED
+from tests.chaos.rows.judging import attempts_of, calm_after, held_against, survived
 from tests.chaos.rows.registry import Mutant, Seen, Stage, check, row_of
 from tests.chaos.trial import Spec, run_trial, supervise
 
