@@ -7,14 +7,17 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from defilev.errors import DefilevError
+from defilev.guard.deciding import Judged
 from defilev.guard.memory import Memory
-from defilev.guard.reading import Reading
+from defilev.guard.reading import Reading, Spending
 from defilev.guard.triggers import key_of
 from defilev.journal import Held, Switch
 from defilev.model.guard import Acted, Alert, Decision, Severity
+from defilev.model.guard_rules import AccountRule
 from defilev.model.request import Address
+from defilev.pipeline.unfinished import Unfinished
 
-__all__ = ["Known", "Told", "is_news", "outcome_of", "trouble", "urgency"]
+__all__ = ["Due", "Known", "Told", "is_news", "outcome_of", "trouble", "urgency"]
 
 _SEVERITIES: dict[str, Severity] = {"done": "info", "dry-run": "warning"}
 
@@ -36,6 +39,18 @@ class Known:
     held: Mapping[Address, Held]
     switches: Sequence[Switch]
     lacking: Mapping[str, tuple[Alert, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An account that is to be acted for: what was decided, on what, under which lease, and what is to be finished."""
+
+    rule: AccountRule
+    memory: Memory
+    spent: Spending
+    judged: Judged
+    lease: Held
+    unfinished: Unfinished | None
 
 
 def urgency(reading: Reading | None) -> Decimal:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from pathlib import Path
 from time import monotonic
 
 from defilev.errors import DataError, DefilevError, ForeignTransaction, JournalDamaged, JournalUnusable, LeaseLost
 from defilev.guard.acting import Acting, Hands
-from defilev.guard.deciding import Judged, decide
+from defilev.guard.deciding import decide
+from defilev.guard.history import History
 from defilev.guard.leases import Leases
 from defilev.guard.memory import Memory, after_action, memory_from, memory_text
 from defilev.guard.observing import read_rules
-from defilev.guard.outcomes import Known, Told, is_news, outcome_of, trouble, urgency
-from defilev.guard.reading import Reading, Spending
+from defilev.guard.outcomes import Due, Known, Told, is_news, outcome_of, trouble, urgency
+from defilev.guard.reading import Reading
 from defilev.guard.watching_reserve import reserves_of
 from defilev.journal import (
     EVERYTHING,
@@ -23,7 +25,6 @@ from defilev.journal import (
     Held,
     Journal,
     Switch,
-    guard_spending,
     memory_of,
     switches_of,
 )
@@ -33,11 +34,12 @@ from defilev.model.guard_rules import AccountRule, GuardRules
 from defilev.model.request import Address
 from defilev.pipeline.journalled import Ready, bring_in
 from defilev.pipeline.session import Session
-from defilev.pipeline.unfinished import Unfinished
 
 __all__ = ["Guard", "scope_of"]
 
-DAY = 86_400
+MOST_AT_ONCE = 8
+"""Keys that are acted with at once."""
+
 _UNUSABLE = (JournalUnusable, JournalDamaged)
 _ENDED = ("done", "partial", "bundled", "unconfirmed")
 
@@ -47,7 +49,8 @@ class Guard:
     """Everything that ticks share: the chain, the rules, the journal, the leases and the hands.
 
     `needed` nodes must agree before anything is signed; `None` in a dry run, in which nothing ever is. `scope` keeps
-    the leases and the memory of a dry run apart from those of a guard that may sign.
+    the leases and the memory of a dry run apart from those of a guard that may sign. `another` opens one more
+    connection to the same nodes; without it one account is acted for after another.
     """
 
     session: Session
@@ -57,6 +60,7 @@ class Guard:
     hands: Hands
     leases: Leases
     needed: int | None
+    another: Callable[[], Session] | None = None
 
     @property
     def is_broadcasting(self) -> bool:
@@ -154,18 +158,55 @@ class Guard:
     ) -> None:
         remembered = memory_of(self.journal, chain=self._scope)
         known = Known(held, switches_of(self.journal), self._lacking(mine, readings, told))
-        for rule in sorted(mine, key=lambda rule: urgency(readings.get(rule.name))):
-            if rule.name not in readings:
-                continue
-            try:
-                self._decide(rule, readings[rule.name], memory_from(remembered.get(rule.name)), known, told)
-            except LeaseLost as error:
-                told.alerts.append(trouble(rule.name, "lease-lost", error))
-            except DataError as error:
-                if isinstance(error, _UNUSABLE):
-                    raise
-                told.alerts.append(trouble(rule.name, "nodes-disagree", error))
+        due: dict[Address, list[Due]] = {}
+        order = [
+            rule for rule in sorted(mine, key=lambda rule: urgency(readings.get(rule.name))) if rule.name in readings
+        ]
+        for rule in order:
+            with self._telling(rule, told):
+                memory = memory_from(remembered.get(rule.name))
+                if (found := self._decide(rule, readings[rule.name], memory, known, told)) is not None:
+                    due.setdefault(_lease_name(rule), []).append(found)
         self._remember(told)
+        self._act_all(due, told)
+        place = {rule.name: number for number, rule in enumerate(order)}
+        told.decisions.sort(key=lambda decision: place[decision.account])
+
+    @contextmanager
+    def _telling(self, rule: AccountRule, told: Told) -> Iterator[None]:
+        """Tell people of what goes wrong with one account, and go on with the others."""
+        try:
+            yield
+        except LeaseLost as error:
+            told.alerts.append(trouble(rule.name, "lease-lost", error))
+        except DataError as error:
+            if isinstance(error, _UNUSABLE):
+                raise
+            told.alerts.append(trouble(rule.name, "nodes-disagree", error))
+
+    def _act_all(self, due: Mapping[Address, list[Due]], told: Told) -> None:
+        """Act with several keys at once, each over a connection of its own; with one key for one account after another.
+
+        Nobody waits for the blocks that another's transactions take.
+        """
+
+        def act(of_one_key: list[Due]) -> None:
+            session = self.session if self.another is None or len(due) < 2 else self.another()
+            try:
+                for each in of_one_key:
+                    with self._telling(each.rule, told):
+                        self._act(each, session, told)
+            finally:
+                if session is not self.session:
+                    session.close()
+
+        if self.another is None or len(due) < 2:
+            for of_one_key in due.values():
+                act(of_one_key)
+            return
+        with ThreadPoolExecutor(max_workers=min(len(due), MOST_AT_ONCE)) as pool:
+            for _ in pool.map(act, due.values()):
+                continue
 
     def _lacking(
         self, mine: list[AccountRule], readings: Mapping[str, Reading], told: Told
@@ -183,94 +224,51 @@ class Guard:
         for held, error in self._guarding.remember_all(told.memories):
             told.alerts.append(trouble(held, "lease-lost", error))
 
-    def _decide(self, rule: AccountRule, reading: Reading, memory: Memory, known: Known, told: Told) -> None:
+    def _decide(self, rule: AccountRule, reading: Reading, memory: Memory, known: Known, told: Told) -> Due | None:
+        """Return what is to be done, `None` for nothing; of that the decision is told and remembered at once."""
         lease = self.leases.held(_lease_name(rule)) or known.held[_lease_name(rule)]
-        unfinished = self._unfinished(rule, reading, lease)
-        spent, memory = self._spent(rule, reading, memory, unfinished)
-        judged = decide(rule, reading, memory, spent=spent, held_by=self.held_by(rule, known.switches))
+        held_by = self.held_by(rule, known.switches)
+        may_finish = self.is_broadcasting and rule.actor is not None and held_by is None
+        history = History(self.journal, self.chain)
+        unfinished = history.unfinished(self.session, rule, reading, lease) if may_finish else None
+        spent, memory = history.spent(rule, reading, memory, unfinished)
+        judged = decide(rule, reading, memory, spent=spent, held_by=held_by)
         lacking = known.lacking.get(rule.name, ())
         told.alerts += [*judged.alerts, *(alert for alert in lacking if alert.kind not in memory.standing)]
-        standing = tuple(alert.kind for alert in lacking)
-        is_acting = judged.decision.verdict == "act" or unfinished is not None
-        if is_acting:
-            judged = self._act(rule, memory, spent, judged, lease, unfinished, told)
-        elif is_news(judged.decision, memory):
+        judged = replace(judged, memory=replace(judged.memory, standing=tuple(alert.kind for alert in lacking)))
+        if judged.decision.verdict == "act" or unfinished is not None:
+            return Due(rule, memory, spent, judged, lease, unfinished)
+        if is_news(judged.decision, memory):
             self._guarding.decided(lease, judged.decision, rules=self.rules.digest)
         told.decisions.append(judged.decision)
-        text = memory_text(replace(judged.memory, standing=standing))
-        if is_acting:
-            self._guarding.remember(lease, rule.name, text)
-        else:
-            told.memories.append((lease, rule.name, text))
+        told.memories.append((lease, rule.name, memory_text(judged.memory)))
+        return None
 
-    def _act(
-        self,
-        rule: AccountRule,
-        memory: Memory,
-        spent: Spending,
-        judged: Judged,
-        lease: Held,
-        unfinished: Unfinished | None,
-        told: Told,
-    ) -> Judged:
-        number = self._guarding.decided(lease, judged.decision, rules=self.rules.digest)
+    def _act(self, due: Due, session: Session, told: Told) -> None:
+        rule, lease = due.rule, due.lease
+        number = self._guarding.decided(lease, due.judged.decision, rules=self.rules.digest)
         acting = Acting(
-            session=self.session,
+            session=session,
             rules=self.rules,
             rule=rule,
-            memory=memory,
-            spent=spent,
+            memory=due.memory,
+            spent=due.spent,
             hands=self.hands,
             needed=self.needed or 1,
             ready=Ready(self.journal, self.chain, epoch=lease.epoch) if self.is_broadcasting else None,
             lease=lease if self.is_broadcasting else None,
             held_by=lambda: self.held_by(rule),
         )
-        again, acted = acting.act(unfinished)
+        again, acted = acting.act(due.unfinished)
         if acted.run is not None:
             self._guarding.led_to(number, acted.run)
         told.acted.append(acted)
         told.alerts.append(outcome_of(acted))
-        after = again.memory
+        told.decisions.append(replace(again.decision, run=acted.run))
+        after = replace(again.memory, standing=due.judged.memory.standing)
         if acted.outcome in _ENDED:
-            now = again.decision.block.timestamp
-            after = after_action(after, at=now, is_whole=acted.outcome == "done")
-        return replace(again, decision=replace(again.decision, run=acted.run), memory=after)
-
-    def _spent(
-        self, rule: AccountRule, reading: Reading, memory: Memory, unfinished: Unfinished | None
-    ) -> tuple[Spending, Memory]:
-        """Return what the last day saw; an action that was cut off before it was remembered counts as well.
-
-        One that is to be finished does not: that is no new action, and neither hysteresis nor cool-down holds it.
-        """
-        if rule.actor is None:
-            return Spending(), memory
-        position = (rule.owner, rule.protocol, rule.market)
-        but = None if unfinished is None else unfinished.run
-        found = guard_spending(self.journal, chain=self.chain, position=position, since=reading.now - DAY, but=but)
-        value = Decimal(found.repaid).scaleb(-reading.account.quote_decimals)
-        if unfinished is not None:
-            memory = replace(memory, acted_at=None, is_armed=True)
-        elif found.last_at is not None and found.last_at > (memory.acted_at or 0):
-            memory = replace(memory, acted_at=found.last_at, is_armed=False)
-        return Spending(found.runs, value, found.gas), memory
-
-    def _unfinished(self, rule: AccountRule, reading: Reading, lease: Held) -> Unfinished | None:
-        if not self.is_broadcasting or rule.actor is None or self.held_by(rule) is not None:
-            return None
-        ready = Ready(self.journal, self.chain, epoch=lease.epoch)
-        found = ready.unfinished(self.session, owner=rule.owner, protocol=rule.protocol, market=rule.market)
-        if found is None or not self._is_ours(found, rule):
-            return None
-        if found.is_over(reading.account):
-            self.journal.stop(found.run, "its goal is reached", stage="DONE")
-            return None
-        return found
-
-    def _is_ours(self, found: Unfinished, rule: AccountRule) -> bool:
-        """Tell whether a run was a guard's, with this key: what a person began is a person's to finish."""
-        return found.plan.payer == rule.payer and self.journal.run(found.run)["run"]["kind"] == "guard"
+            after = after_action(after, at=again.decision.block.timestamp, is_whole=acted.outcome == "done")
+        self._guarding.remember(lease, rule.name, memory_text(after))
 
     @property
     def _scope(self) -> str:

@@ -26,7 +26,7 @@ from cast import Part, cast, enter, rules
 from drill_page import write_page
 from price_path import Moment, candles, moments
 from seas import Seas
-from verdict import Seen, alerted, duplicates, equity, feasible, liquidations, nonces, resumed_late
+from verdict import Seen, alerted, duplicates, equity, feasible, liquidations, nonces, resumed_late, runs_of
 from watchman import Watchman
 
 from defilev.model.request import Address
@@ -183,7 +183,7 @@ def _result(
         "blocks": len(seen) - 1,
         "resumed": sum(bool(life.ticks) for life in watchman.lives[1:]),
         "resumed_late": resumed_late(watchman),
-        "actions": sum(acted["outcome"] in ("done", "partial") for tick in watchman.ticks for acted in tick["acted"]),
+        "actions": runs_of(watchman),
         "by_authority": _by_authority(parts, able, lost),
     }
 

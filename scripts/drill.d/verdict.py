@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cast import DECIMALS, GAS_MONEY, PRICES, Part
-from price_path import OFF_ORACLE, Moment
+from cast import DECIMALS, GAS_MONEY, PRICES, TIERS, Part
+from price_path import GWEI, Moment
 from watchman import Watchman, block_of
 
 from defilev.abi import checksum, keccak
@@ -17,8 +17,8 @@ from tests.support.world import World
 
 REPAY = "Repay(address,address,address,uint256,bool)"
 LIQUIDATION = "LiquidationCall(address,address,address,uint256,uint256,address,bool)"
-BLOCKS: Mapping[str, int] = {"reserve": 2, "owner": 6}
-"""Transactions of one action, each of which takes a block: approve and repay; withdraw, approve, swap and repay too."""
+MOST_TRANSACTIONS = 12
+"""Of one sale, each of which takes a block: in rounds, so that no step on the way lowers the health too far."""
 
 REPEATS = 12
 """Blocks over which a price may rise between a plan and its last transaction."""
@@ -40,32 +40,31 @@ def feasible(parts: Sequence[Part], path: Sequence[Moment]) -> set[str]:
     """Return the names of those whose rule could be kept from the start on.
 
     A reserve that is at least the need at the path's lowest price; a sale whose transactions fit into the blocks
-    between its trigger and its liquidation, one account after another; nothing to do at all.
+    between its trigger and its liquidation; nothing to do at all.
     """
     lowest = min(moment.price for moment in path)
-    served = _served(parts, path)
     found = set()
     for part in parts:
         is_safe = part.health(lowest) >= 1
         has_enough = part.authority == "reserve" and part.reserve >= part.need(lowest)
-        if is_safe or has_enough or (part.authority == "owner" and part.name in served):
+        if is_safe or has_enough or (part.authority == "owner" and _is_served(part, path)):
             found.add(part.name)
     return found
 
 
-def _served(parts: Sequence[Part], path: Sequence[Moment]) -> set[str]:
-    """Return whom one pair of hands reaches in time, first come, first served; nothing is sold off the oracle."""
-    waiting = [(_first(part, path, part.trigger), part) for part in parts if part.authority != "alert-only"]
-    free, found = 0, set()
-    for begins, part in sorted(waiting, key=lambda each: each[0]):
-        free = max(free, begins)
-        left = BLOCKS[part.authority]
-        while left and free < len(path):
-            is_closed = part.authority == "owner" and path[free].pool <= OFF_ORACLE
-            free, left = free + 1, left - (not is_closed)
-        if free <= _first(part, path, 1.0):
-            found.add(part.name)
-    return found
+def _is_served(part: Part, path: Sequence[Moment]) -> bool:
+    """Tell whether a sale's transactions fit into the blocks between trigger and liquidation that its rule can use."""
+    begin, end = (_first(part, path, limit) for limit in (part.trigger, 1.0))
+    usable = [moment for moment in path[begin:end] if _is_usable(part, moment)]
+    return end == len(path) or len(usable) >= MOST_TRANSACTIONS
+
+
+def _is_usable(part: Part, moment: Moment) -> bool:
+    """Tell whether the tier that the health is in pays for the gas, and takes what the pools pay."""
+    health = part.health(moment.price)
+    tier = [tier for tier in TIERS if tier[1] is None or health < float(tier[1])][-1]
+    share, gas = float(tier[2].rstrip("%")) / 100, int(tier[3].removesuffix("gwei")) * GWEI
+    return moment.base_fee <= gas and 1 - moment.pool < share
 
 
 def _first(part: Part, path: Sequence[Moment], limit: float) -> int:
@@ -129,6 +128,15 @@ def nonces(world: World, parts: Sequence[Part]) -> int:
     """Return how many transactions the guard's keys have sent so far."""
     actors = [part.actor for part in parts if part.actor is not None]
     return sum(int(world.rpc("eth_getTransactionCount", actor, "latest"), 16) for actor in actors)
+
+
+def runs_of(watchman: Watchman) -> int:
+    """Return how many runs the guard's journal has."""
+    journal = open_for_reading(place_of(watchman.journal))
+    if journal is None:
+        return 0
+    with journal:
+        return len(journal.runs())
 
 
 def alerted(watchman: Watchman, name: str, *, before: int) -> bool:

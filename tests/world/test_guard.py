@@ -17,6 +17,7 @@ import pytest
 from defilev.abi import encode, keccak
 from defilev.journal import open_for_reading, place_of
 from defilev.model.request import Address
+from tests.support import postgres
 from tests.support.cli import Cli, Printed, assert_refused, untouched
 from tests.support.guards import rules_file
 from tests.support.killed import in_flight, wait_until
@@ -267,6 +268,25 @@ def test_a_killed_action_is_finished_by_the_next_tick(cli: Cli, path: Path, tmp_
 
 def test_of_two_guards_one_acts_and_the_other_takes_over(cli: Cli, path: Path, tmp_path: Path) -> None:
     """Two processes with one journal: one repays once; when it is killed the standby leads within two ticks."""
+    one_acts_and_the_other_takes_over(cli, tmp_path)
+
+    assert ["guard"] == [run["kind"] for run in runs(path)]
+
+
+def test_two_guards_with_a_journal_in_postgres(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same with a real PostgreSQL, as on several hosts: the time and the fence are the server's."""
+    if postgres.binaries() is None:
+        pytest.skip(postgres.MISSING)
+    with postgres.started() as server:
+        monkeypatch.setenv("DEFILEV_JOURNAL", server.database("journal"))
+        one_acts_and_the_other_takes_over(cli, tmp_path)
+        told = cli("journal", "ls", "--json").document["runs"]
+
+    assert ["guard"] == [run["kind"] for run in told]
+
+
+def one_acts_and_the_other_takes_over(cli: Cli, tmp_path: Path) -> None:
+    """Start two guards, let the price fall, kill the one that acted, and wait for the other to lead."""
     payer = cli.world.account(PAYER)
     give(cli.world, "USDC", payer, 50_000 * 10**6)
     file = rules(cli, tmp_path)
@@ -285,7 +305,6 @@ def test_of_two_guards_one_acts_and_the_other_takes_over(cli: Cli, path: Path, t
             standby = [line for line in lines(second)[seen:] if not line["is_leader"]]
 
     assert len(standby) <= 2
-    assert ["guard"] == [run["kind"] for run in runs(path)]
     assert 0 == cli("journal", "verify").code
 
 
@@ -354,3 +373,29 @@ def test_a_safe_is_written_a_bundle_that_does_what_it_says(cli: Cli, path: Path,
     for call in json.loads(written.read_text())["transactions"]:
         assert cli.world.send(safe, Address(call["to"]), bytes.fromhex(call["data"][2:]))["status"] == "0x1"
     assert 2.0 <= health(cli) < 2.01
+
+
+@pytest.mark.parametrize("schedule", [("--on-block",), ("--cron", "* * * * *")])
+def test_a_schedule_brings_the_next_look(cli: Cli, path: Path, tmp_path: Path, schedule: tuple[str, ...]) -> None:
+    """On every block, or at the times of a cron expression by the chain's clock, each look is of a newer block."""
+    words = cli.words("guard", "run", "--rules", rules(cli, tmp_path, authority='"alert-only"', **NOBODY), "--json")
+    with (tmp_path / "lines").open("wb") as sink:
+        child = subprocess.Popen([sys.executable, "-m", "defilev", *words, *schedule], stdout=sink)
+    child.out = tmp_path / "lines"  # type: ignore[attr-defined]
+    try:
+        wait_until(lambda: bool(lines(child)))
+        first = lines(child)[0]
+        due = int(first["next_at"]) - int(first["block"]["timestamp"])
+        cli.world.rpc("evm_mine")
+        if schedule == ("--on-block",):
+            wait_until(lambda: len(lines(child)) > 1)
+            assert int(lines(child)[1]["block"]["number"]) == int(first["block"]["number"]) + 1
+        else:
+            assert 0 < due <= 60
+            assert 0 == int(first["next_at"]) % 60
+    finally:
+        child.kill()
+        child.wait()
+
+
+NOBODY: dict[str, Any] = {"payer": None, "keystore": None, "password_file": None, "goal": None}
