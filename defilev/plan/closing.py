@@ -108,12 +108,24 @@ def _round(
 
 def _round_of(path: Path, inputs: PlanInputs, source: Ranked, sold: Sold) -> Read[tuple[Path, Sold]]:
     sale = source.sale
-    whole = clearing_amount(path, inputs, sale)
+    whole = _idle_amount(path, sale) or clearing_amount(path, inputs, sale)
     amount = round_amount(path, inputs, sale, CLOSED) if whole is None else whole
     fill = yield from fill_round(inputs, sale, source.routes, sold, amount)
     after = _after_fill(path, inputs, sale, fill)
     require_progress(path, after, sale)
     return after, sold.with_fill(sale, fill)
+
+
+def _idle_amount(path: Path, sale: Sale) -> int | None:
+    """Return all that is lent of the debt's own token, when all of it can leave; `None` for every other sale.
+
+    Where a market counts in shares, how many a part of it takes depends on when, and what is left could not be named.
+    """
+    legs = [leg for leg in path.first.legs if leg.side == "supply" and leg.asset == sale.collateral]
+    if sale.swaps or not legs or legs[0].used_as_collateral:
+        return None
+    whole = supply_of(path.first, sale.collateral.address)
+    return whole if whole <= path.protocol.liquidity(path.first, sale.collateral.address) else None
 
 
 def _after_fill(path: Path, inputs: PlanInputs, sale: Sale, fill: Fill) -> Path:
