@@ -243,6 +243,6 @@ class Acting:
 
 
 def _within(sending: Sending, rule: TierRule, tier: Tier) -> Sending:
-    """Return the schedule with the tier's cap: the last tier's is lifted to what a liquidation would cost."""
-    cap = max(rule.gas_price, sending.fee_cap) if tier == "emergency" else min(rule.gas_price, sending.fee_cap)
+    """Return the schedule with the cap that the rules state; the last tier's is lifted to what a liquidation costs."""
+    cap = max(rule.gas_price, sending.fee_cap) if tier == "emergency" else rule.gas_price
     return replace(sending, fee_cap=max(cap, _SENDING_FLOOR))

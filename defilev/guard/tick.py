@@ -112,13 +112,12 @@ class Guard:
         """Bring what is on its way to its end, whatever holds the guard: a deleverage in flight is finished."""
         if not self.is_broadcasting:
             return
-        for actor in self._busy(mine):
+
+        def finish(actor: Address, session: Session) -> None:
             rules = [rule for rule in mine if rule.actor == actor]
-            ready = Ready(self.journal, self.chain, epoch=held[actor].epoch)
             try:
-                bring_in(
-                    ready, self.session, account=actor, open_signer=self.hands.signers[actor], tell=self.hands.tell
-                )
+                ready = Ready(self.journal, self.chain, epoch=held[actor].epoch)
+                bring_in(ready, session, account=actor, open_signer=self.hands.signers[actor], tell=self.hands.tell)
             except _UNUSABLE:
                 raise
             except ForeignTransaction as error:
@@ -126,6 +125,8 @@ class Guard:
                     self._halt(rule, error, told)
             except DefilevError as error:
                 told.alerts += [trouble(rule.name, "in-flight", error) for rule in rules]
+
+        self._with_each(self._busy(mine), finish)
         self.session = self.session.at("latest")
 
     def _busy(self, mine: list[AccountRule]) -> list[Address]:
@@ -185,28 +186,35 @@ class Guard:
             told.alerts.append(trouble(rule.name, "nodes-disagree", error))
 
     def _act_all(self, due: Mapping[Address, list[Due]], told: Told) -> None:
-        """Act with several keys at once, each over a connection of its own; with one key for one account after another.
+        """Act for the accounts of each key one after another, the lowest health first."""
+
+        def act(key: Address, session: Session) -> None:
+            for each in due[key]:
+                with self._telling(each.rule, told):
+                    self._act(each, session, told)
+
+        self._with_each(list(due), act)
+
+    def _with_each(self, keys: Sequence[Address], do: Callable[[Address, Session], None]) -> None:
+        """Do something with several keys at once, each over a connection of its own.
 
         Nobody waits for the blocks that another's transactions take.
         """
-
-        def act(of_one_key: list[Due]) -> None:
-            session = self.session if self.another is None or len(due) < 2 else self.another()
-            try:
-                for each in of_one_key:
-                    with self._telling(each.rule, told):
-                        self._act(each, session, told)
-            finally:
-                if session is not self.session:
-                    session.close()
-
-        if self.another is None or len(due) < 2:
-            for of_one_key in due.values():
-                act(of_one_key)
+        if self.another is None or len(keys) < 2:
+            for key in keys:
+                do(key, self.session)
             return
-        with ThreadPoolExecutor(max_workers=min(len(due), MOST_AT_ONCE)) as pool:
-            for _ in pool.map(act, due.values()):
-                continue
+        another = self.another
+
+        def alone(key: Address) -> None:
+            session = another()
+            try:
+                do(key, session)
+            finally:
+                session.close()
+
+        with ThreadPoolExecutor(max_workers=min(len(keys), MOST_AT_ONCE)) as pool:
+            list(pool.map(alone, keys))
 
     def _lacking(
         self, mine: list[AccountRule], readings: Mapping[str, Reading], told: Told

@@ -25,7 +25,7 @@ PRICES = {"WETH": 3000.0, "wstETH": 3660.0}
 DECIMALS = {"USDC": 6, "DAI": 18}
 GAS_MONEY = 20 * 10**18
 TIERS = (
-    ("normal", None, "1%", "200gwei"),
+    ("normal", None, "1%", "600gwei"),
     ("urgent", "1.25", "3%", "1000gwei"),
     ("emergency", "1.1", "8%", "2000gwei"),
 )

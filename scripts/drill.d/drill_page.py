@@ -18,7 +18,8 @@ Made by `scripts/drill` from its own counts in `docs/drill.json`; do not edit. E
 each hour the price goes straight to one extreme, to the other and to the close, and the feeds of ETH and BTC and four
 Uniswap pools go with it. In the two hours before the end of the one with the lowest price the pools pay 4 % less than
 the feeds say. In hours that span more than 5 % the base fee climbs by an eighth a block to 500 gwei. A liquidator
-takes every account in the very block whose price makes it liquidatable, ahead of everybody else.
+takes every account in the very block whose price makes it liquidatable, ahead of everybody else. The rules pay up to
+600 gwei from the first tier on, and take sales that lose 1, 3 and 8 % against the feeds in their three tiers.
 
 Every guarded account has a twin without a guard: the same position, the same money beside it. One guard, in one
 process, watches them all on every block; it is killed without warning (kill -9) at random instants, every other time

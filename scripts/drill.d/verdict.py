@@ -97,15 +97,17 @@ def duplicates(
 ) -> list[str]:
     """Return what was done twice: transactions that the journal does not know, and repayments far past a goal.
 
-    `before` are the transactions that the guard's keys had sent when it began.
+    `before` are the transactions that the guard's keys had sent when it began. Of accounts that were liquidated only
+    the transactions are counted: a liquidation moves them past any goal.
     """
     found = list(_unknown(world, parts, watchman, before))
     by_actor = {(part.owner, part.actor): part for part in parts if part.actor is not None}
     places = {each.block: place for place, each in enumerate(seen)}
+    taken = liquidations(world, since=seen[0].block)
     for log in _logs(world, REPAY, seen[0].block):
         who = (checksum("0x" + log["topics"][2][-40:]), checksum("0x" + log["topics"][3][-40:]))
         part, place = by_actor.get(who), places[int(log["blockNumber"], 16)]
-        if part is None or part.owner not in seen[place].health:
+        if part is None or part.owner in taken or part.owner not in seen[place].health:
             continue
         rise = seen[place].moment.price / min(each.moment.price for each in seen[max(place - REPEATS, 0) : place + 1])
         if seen[place].health[part.owner] / rise > part.goal + ALLOWED:
