@@ -45,13 +45,18 @@ def plan_question(
         goal=target_goal(target)
         if target is not None
         else parse_goal(to_health_factor=to_health_factor, to_leverage=to_leverage, close=close),
-        meant_for=None if target is None else (target.position.owner, target.position.protocol, target.position.market),
+        meant_for=None if target is None else _position(target),
         max_slippage=settings.max_slippage if max_slippage is None else parse_slippage(max_slippage),
         floor=settings.floor if floor is None else parse_floor(floor),
         window=settings.expires if expires is None else parse_duration(expires, what="--expires"),
         debt=debt,
         collateral=collateral,
     )
+
+
+def _position(target: Target) -> tuple[str, str, str, str]:
+    at = target.position
+    return f"chain {at.chain_id}", at.owner, at.protocol, at.market
 
 
 def _target(path: Path) -> Target:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import cast
 
@@ -20,6 +22,9 @@ __all__ = ["TargetFlags", "parse_volatility", "target_question"]
 
 SECONDS_PER_DAY = 86_400
 LARGEST_VOLATILITY = 10.0
+LARGEST_VIEW = 100.0
+"""A Sharpe ratio, or a yearly return as a multiple of the price, beyond which it is a slip of the keyboard."""
+
 FEED = Path("feed")
 """What --prices says for the rounds of the oracle's feeds."""
 
@@ -72,10 +77,8 @@ def target_question(flags: TargetFlags, *, usual: Preferences | None = None) -> 
         leverage=_above(flags.leverage, "--leverage", 1),
         minimum_health_factor=_above(flags.min_health_factor, "--min-health-factor", 1),
         maximum_leverage=_above(flags.max_leverage, "--max-leverage", 1),
-        expected_return=None
-        if flags.expected_return is None
-        else float(parse_percentage(flags.expected_return, what="--expected-return")),
-        sharpe=None if flags.sharpe is None else float(parse_decimal(flags.sharpe, what="--sharpe")),
+        expected_return=_view(flags.expected_return, "--expected-return", parse_percentage),
+        sharpe=_view(flags.sharpe, "--sharpe", parse_decimal),
         floor=_share(flags.floor, "--floor"),
         compare=flags.compare,
     )
@@ -172,6 +175,15 @@ def _above(text: str | None, what: str, limit: int) -> float | None:
     if not limit < value <= 1_000_000:
         raise InvalidNumber(f"{what} {text} is not above {limit}", fix=f"give a number above {limit}")
     return float(value)
+
+
+def _view(text: str | None, what: str, parse: Callable[..., Decimal]) -> float | None:
+    value = None if text is None else float(parse(text, what=what))
+    if value is not None and abs(value) > LARGEST_VIEW:
+        raise InvalidNumber(
+            f"{what} {text} is no view of a year", fix="give a Sharpe ratio such as 0.8, or a return such as 20%"
+        )
+    return value
 
 
 def _share(text: str | None, what: str) -> float | None:

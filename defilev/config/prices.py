@@ -35,11 +35,16 @@ def load_history(path: Path, asset: str) -> PriceHistory:
     chosen = find_history(path, asset) if path.is_dir() else path
     columns = _read(chosen)
     opens_at = _times(columns, chosen)
+    if len(opens_at) < 2:
+        found = "a single candle" if len(opens_at) else "no candle"
+        raise HistoryUnusable(f"{chosen.name} has {found}", fix="give a history of 90 days or more: " + _SHAPE)
     # A median, so that missing candles do not look like longer ones.
-    interval = int(np.median(np.diff(opens_at))) if len(opens_at) > 1 else 0
+    interval = int(np.median(np.diff(opens_at)))
     if interval <= 0:
-        what = "has candles that are not in order of time" if len(opens_at) > 1 else f"has {len(opens_at)} candles"
-        raise HistoryUnusable(f"{chosen.name} {what}", fix="give candles in order, each once: " + _SHAPE)
+        raise HistoryUnusable(
+            f"{chosen.name} has candles that are not in order of time",
+            fix="give candles in order, each once: " + _SHAPE,
+        )
     return PriceHistory(
         asset,
         interval,
@@ -110,7 +115,7 @@ def _read(path: Path) -> dict[str, npt.NDArray[np.float64]]:
 
 def _read_csv(path: Path) -> dict[str, npt.NDArray[np.float64]]:
     opener: Any = gzip.open if path.name.casefold().endswith(".gz") else open
-    with opener(path, "rt", encoding="utf-8", newline="") as file:
+    with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
         rows = csv.reader(file)
         header = [name.strip().casefold() for name in next(rows, [])]
         _require_columns(path, header)

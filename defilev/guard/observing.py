@@ -104,7 +104,7 @@ def _targets(session: Session, rule: AccountRule, account: LendingAccount) -> di
 def _chance(target: Target) -> float:
     """Return the chance of liquidation within the target's own horizon; the lognormal where no other applies."""
     risk = min(target.now.risks, key=lambda risk: abs(risk.days - target.preferences.horizon_days))
-    return risk.lognormal if risk.calibrated is None else risk.calibrated
+    return risk.deciding
 
 
 def _trade(targets: Mapping[int, Target]) -> Trade | None:

@@ -52,6 +52,8 @@ class PriceHistory:
             raise self._unusable("has columns of different lengths", "export the file again")
         self._refuse(~np.all([np.isfinite(column) for column in columns], axis=0), "a price is missing or not finite")
         self._refuse(np.min(columns, axis=0) <= 0, "a price is not above zero")
+        if self.volume is not None:
+            self._refuse(~(np.isfinite(self.volume) & (self.volume >= 0)), "a volume is missing, or below zero")
         bottom = np.minimum(self.open, self.close) * (1 + _ROUNDING)
         top = np.maximum(self.open, self.close) * (1 - _ROUNDING)
         self._refuse((self.low > bottom) | (self.high < top), "low and high do not enclose open and close")
@@ -105,7 +107,7 @@ class PriceHistory:
                 f"cannot be used: {what}",
                 "correct or export the file again; nothing is filled or dropped silently",
                 candle=row,
-                time=int(self.opens_at[row]),
+                opens=np.datetime_as_string(self.opens_at[row].astype("datetime64[s]"), unit="m") + "Z",
             )
 
     def _unusable(self, what: str, fix: str, **facts: object) -> HistoryUnusable:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import Any, ClassVar, Literal
 
-from defilev.errors import Infeasible, UsageError
+from defilev.errors import Infeasible, InvalidNumber, UsageError
 from defilev.model.account import Notice
 from defilev.model.flow import FlowValue
 from defilev.model.plan import Goal
@@ -32,7 +32,6 @@ __all__ = [
     "StressResult",
     "Target",
     "Trade",
-    "target_document",
     "target_from_document",
     "target_goal",
 ]
@@ -42,6 +41,7 @@ SCHEMA = "defilev/target@1"
 Action = Literal["hold", "deleverage", "lever-up", "close"]
 
 _HEALTH_STEP = Decimal("0.0001")
+_HIGHEST_HEALTH = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,11 @@ class HorizonRisk:
     jumps: float | None
     lognormal: float
 
+    @property
+    def deciding(self) -> float:
+        """The calibrated chance, and the lognormal one where there is none."""
+        return self.lognormal if self.calibrated is None else self.calibrated
+
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
@@ -66,8 +71,8 @@ class Outlook:
     `borrow_rate` is the market's own at the utilisation that this debt brings. `carry` is what the collateral earns
     less what the debt costs, `decay` the volatility drag if the leverage is held constant, `implied_return` the yearly
     price drift at which it would be growth-optimal, `growth` the log growth per year under the stated view or prior.
-    `expected_loss` is to liquidation within the chosen horizon, in quote units. `interest_days` is the time until
-    interest alone liquidates, `None` when never.
+    `expected_loss` is to a first and a second liquidation within the chosen horizon, in quote units. `interest_days` is
+    the time until interest alone liquidates, `None` when never.
     """
 
     name: str
@@ -250,11 +255,6 @@ class Target(FlowValue):
     stress: tuple[StressResult, ...] = ()
 
 
-def target_document(target: Target) -> dict[str, Any]:
-    """Return the `defilev/target@1` document of `target`."""
-    return target.to_document()
-
-
 def target_from_document(document: Any) -> Target:
     """Return the target that a document describes.
 
@@ -274,7 +274,8 @@ def target_goal(target: Target) -> Goal:
     The health factor is rounded up to four places.
 
     Raises:
-        Infeasible: the target leaves the account alone.
+        Infeasible: the target leaves the account alone, or is to borrow more.
+        InvalidNumber: its health factor is none to aim at.
     """
     trade = target.trade
     if trade.action == "hold":
@@ -284,4 +285,14 @@ def target_goal(target: Target) -> Goal:
         )
     if trade.health_factor is None:
         return Goal("close", None)
+    if trade.action == "lever-up":
+        raise Infeasible(
+            f"the target is to borrow more, to health {trade.health_factor:.4g}, and plans only lower debt",
+            fix="borrow in steps of your own, and read `defilev target` after each",
+        )
+    if not 1 < trade.health_factor <= _HIGHEST_HEALTH:
+        raise InvalidNumber(
+            f"the target's health factor {trade.health_factor:g} is not between 1 and {_HIGHEST_HEALTH:g}",
+            fix="work it out again with `defilev target`, or use --close",
+        )
     return Goal("health-factor", Decimal(repr(trade.health_factor)).quantize(_HEALTH_STEP, ROUND_CEILING))

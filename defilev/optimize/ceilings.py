@@ -19,7 +19,16 @@ from defilev.risk.first_passage import (
     jump_health_factor_for_probability,
 )
 
-__all__ = ["ceilings_of", "growth_leverage", "lowest", "lowest_kept", "reaction_health_factor", "wall", "with_binding"]
+__all__ = [
+    "ceilings_of",
+    "floor_leverage",
+    "kelly_leverage",
+    "lowest",
+    "lowest_kept",
+    "reaction_health_factor",
+    "wall",
+    "with_binding",
+]
 
 HOURS_PER_DAY = 24.0
 NO_NEW_DEBT = "no-new-debt"
@@ -86,18 +95,31 @@ def reaction_health_factor(case: Case) -> float | None:
     return jump_health_factor_for_probability(wants.reaction_probability, diffusion, years, drift, jumps)
 
 
-def growth_leverage(case: Case) -> float:
-    """Return the full-Kelly leverage under the stated view, or else the prior; below 1 is to hold no debt."""
-    position, market = case.position, case.market
+def kelly_leverage(case: Case) -> float:
+    """Return the fraction of Kelly under the stated view, or else the prior; below 1 is to hold no debt.
+
+    The fraction is of what is exposed to the price: of the collateral, or of a short account's debt, `L − 1`.
+    """
+    position, market, fraction = case.position, case.market, case.preferences.kelly_fraction
     if position.side == "short":
-        return 1 + (position.supply_rate - position.borrow_rate - case.view) / market.exposure_volatility**2
-    return growth_optimal_leverage(
+        short = (position.supply_rate - position.borrow_rate - case.view) / market.exposure_volatility**2
+        return max(1 + fraction * short, 0.0)
+    full = growth_optimal_leverage(
         case.view,
         market.exposure_volatility,
         position.supply_rate,
         position.borrow_rate,
         idle_rate=case.idle_rate,
     )
+    return max(fraction * full, 0.0)
+
+
+def floor_leverage(case: Case, floor: float) -> float:
+    """Return the leverage that CPPI holds for `floor`, a share of equity; of a short account the debt is the exposure.
+
+    The multiplier is the usual one, or less where jumps could leap the cushion more often than is allowed.
+    """
+    return cppi_leverage(_multiplier(case), floor) + (1 if case.position.side == "short" else 0)
 
 
 def _ceiling(case: Case, name: str, text: str, leverage: float | None, *, is_hard: bool = True) -> Ceiling:
@@ -193,8 +215,8 @@ def _growth(case: Case) -> Iterator[Ceiling]:
         return
     wants = case.preferences
     fraction = "half-Kelly" if wants.kelly_fraction == 0.5 else f"{wants.kelly_fraction:g} of Kelly"
-    leverage = max(wants.kelly_fraction * growth_leverage(case), 0.0)
-    yield _ceiling(case, "kelly", f"{fraction}, {_view_words(wants)}", leverage, is_hard=_has_view(wants))
+    text = f"{fraction}, {_view_words(wants)}"
+    yield _ceiling(case, "kelly", text, kelly_leverage(case), is_hard=_has_view(wants))
 
 
 def _view_words(wants: Preferences) -> str:
@@ -213,12 +235,10 @@ def _floor(case: Case) -> Iterator[Ceiling]:
     if not case.has_price_risk:
         return
     wants = case.preferences
-    multiplier = _multiplier(case)
     floor = wants.drawdown_floor if wants.floor is None else wants.floor
     whose = "floor" if wants.floor is None else "your floor"
-    text = f"{whose}: keep {floor * 100:.4g}% of equity, CPPI m={multiplier:.3g}"
-    leverage = cppi_leverage(multiplier, floor) + (1 if case.position.side == "short" else 0)
-    yield _ceiling(case, "floor", text, leverage, is_hard=wants.floor is not None)
+    text = f"{whose}: keep {floor * 100:.4g}% of equity, CPPI m={_multiplier(case):.3g}"
+    yield _ceiling(case, "floor", text, floor_leverage(case, floor), is_hard=wants.floor is not None)
 
 
 def _spiral(case: Case) -> Iterator[Ceiling]:
@@ -233,7 +253,6 @@ def _spiral(case: Case) -> Iterator[Ceiling]:
 
 
 def _multiplier(case: Case) -> float:
-    """Return the multiplier: the usual one, or less where jumps could leap the cushion more often than is allowed."""
     wants, jumps = case.preferences, case.market.jumps
     if jumps is None:
         return wants.cppi_multiplier

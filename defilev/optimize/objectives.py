@@ -6,9 +6,8 @@ from math import inf
 
 from defilev.errors import UsageError
 from defilev.optimize.carry import best_carry_leverage
-from defilev.optimize.ceilings import growth_leverage
+from defilev.optimize.ceilings import floor_leverage, kelly_leverage
 from defilev.optimize.conversions import health_factor_to_leverage
-from defilev.optimize.cppi import cppi_leverage
 from defilev.optimize.outlook import Case
 
 __all__ = ["OBJECTIVES", "wanted_leverage"]
@@ -61,12 +60,12 @@ def _cppi(case: Case) -> float:
     if case.preferences.floor is None:
         raise UsageError("cppi protects a floor, and none was given", fix="give --floor 60%: the equity to keep")
     _require_prices(case)
-    return cppi_leverage(case.preferences.cppi_multiplier, case.preferences.floor)
+    return floor_leverage(case, case.preferences.floor)
 
 
 def _kelly(case: Case) -> float:
     _require_prices(case)
-    return max(case.preferences.kelly_fraction * growth_leverage(case), 0.0)
+    return kelly_leverage(case)
 
 
 def _require_prices(case: Case) -> None:

@@ -17,11 +17,13 @@ from defilev.optimize.leverage import (
 )
 from defilev.risk.first_passage import (
     KouJumps,
+    LiquidationTerms,
     calibrated_liquidation_probability,
     diffusion_drift,
     diffusion_volatility,
     interest_only_years,
     jump_liquidation_probability,
+    liquidation_outcome,
     liquidation_probability,
 )
 
@@ -133,7 +135,7 @@ class Case:
             decay=leverage_decay(leverage, self.market.exposure_volatility**2) if leverage > 1 else 0.0,
             implied_return=self._implied(leverage, rate),
             growth=self._growth(leverage, rate),
-            expected_loss=self._expected_loss(leverage, risks),
+            expected_loss=self._expected_loss(leverage, risks, rate),
             interest_days=None if years is None else years * DAYS_PER_YEAR,
         )
 
@@ -189,10 +191,14 @@ class Case:
             return leverage * supply - short * (self.view + rate) - 0.5 * (short * sigma) ** 2
         return growth_rate(leverage, self.view, sigma, supply, rate, idle_rate=min(self.idle_rate, rate))
 
-    def _expected_loss(self, leverage: float, risks: tuple[HorizonRisk, ...]) -> Decimal | None:
-        bonus = self.position.liquidation_bonus
+    def _expected_loss(self, leverage: float, risks: tuple[HorizonRisk, ...], rate: float) -> Decimal | None:
+        """Return `βκD·P·(1 + (1−κ)P′)`: P′ is the chance of a second liquidation, given the whole horizon again."""
+        position = self.position
         chosen = [risk for risk in risks if risk.days == self.preferences.horizon_days]
-        if bonus is None or not chosen:
+        if position.liquidation_bonus is None or not chosen:
             return None
-        chance = chosen[0].lognormal if chosen[0].calibrated is None else chosen[0].calibrated
-        return money(bonus * self.position.close_factor * max(leverage - 1, 0.0) * self.equity * chance)
+        terms = LiquidationTerms(position.liquidation_threshold, position.liquidation_bonus, position.close_factor)
+        after = self.risk(liquidation_outcome(terms).health_factor, chosen[0].days, borrow_rate=rate)
+        often = chosen[0].deciding * (1 + (1 - position.close_factor) * after.deciding)
+        debt = max(leverage - 1, 0.0) * self.equity
+        return money(position.liquidation_bonus * position.close_factor * debt * often)

@@ -14,7 +14,7 @@ from defilev.optimize.arguments import above, at_least, finite, open_unit
 from defilev.optimize.band import LARGEST_FIXED_COST
 from defilev.optimize.ceilings import (
     ceilings_of,
-    growth_leverage,
+    kelly_leverage,
     lowest,
     lowest_kept,
     wall,
@@ -174,6 +174,9 @@ def _reserves(case: Case, band: BandLevels) -> Iterator[Reserve]:
 
 
 def _notices(case: Case, limit: Ceiling, wanted: float) -> Iterator[Notice]:
+    if case.position.health_factor is not None and case.position.health_factor < 1:
+        said = "health is below 1: no collateral can be withdrawn; repay from the wallet, or add collateral, at once"
+        yield Notice("liquidatable", said)
     yield from _objective_notices(case, limit, wanted)
     for note in case.market.notes:
         yield Notice("assumption", note)
@@ -184,6 +187,15 @@ def _notices(case: Case, limit: Ceiling, wanted: float) -> Iterator[Notice]:
     else:
         said = "collateral and debt move together: rates, a depeg and a lower threshold are the risks"
         yield Notice("correlated", said)
+        yield from _ignored(case.preferences)
+
+
+def _ignored(wants: Preferences) -> Iterator[Notice]:
+    """Yield that what was stated of prices limits nothing where prices cannot liquidate."""
+    stated = {"expected return": wants.expected_return, "Sharpe ratio": wants.sharpe, "floor": wants.floor}
+    for name, value in stated.items():
+        if value is not None:
+            yield Notice("ignored", f"your {name} is about price risk, and limits nothing here")
 
 
 def _objective_notices(case: Case, limit: Ceiling, wanted: float) -> Iterator[Notice]:
@@ -199,7 +211,7 @@ def _objective_notices(case: Case, limit: Ceiling, wanted: float) -> Iterator[No
 
 def _price_notices(case: Case) -> Iterator[Notice]:
     market = case.market
-    if growth_leverage(case) * case.preferences.kelly_fraction < 1:
+    if kelly_leverage(case) < 1:
         yield Notice(
             "no-borrowing-case",
             "half of the growth-optimal leverage under that return is below 1×: no case for borrowing",

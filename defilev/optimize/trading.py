@@ -97,7 +97,7 @@ def trade_for(case: Case, band: BandLevels, target: float) -> Trade:
 def _said(health: float | None) -> str:
     if health is None:
         return "none"
-    return f"{health:.4g}" if health < 1000 else f"{health:,.0f}"
+    return f"{health:.4g}" if health < 1000 else f"{health:.0f}"
 
 
 def _why_no_debt(case: Case) -> str:

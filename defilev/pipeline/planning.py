@@ -41,7 +41,7 @@ class PlanQuestion:
     window: int
     collateral: str | None = None
     debt: str | None = None
-    meant_for: tuple[str, str, str] | None = None
+    meant_for: tuple[str, str, str, str] | None = None
     in_hand: tuple[tuple[Address, int], ...] = ()
 
 
@@ -123,7 +123,7 @@ def _in_hand(wallet: Wallet, question: PlanQuestion) -> tuple[TokenBalance, ...]
 
 
 def _require_meant(account: LendingAccount, question: PlanQuestion) -> None:
-    position = (account.owner, account.protocol, account.market)
+    position = (f"chain {account.chain_id}", account.owner, account.protocol, account.market)
     if question.meant_for is not None and question.meant_for != position:
         raise UsageError(
             "the target was worked out for another position",

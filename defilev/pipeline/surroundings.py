@@ -15,7 +15,7 @@ from defilev.observe.drive import drive
 from defilev.pipeline.hubs import read_hubs
 from defilev.pipeline.session import Session
 from defilev.protocols import PROTOCOLS
-from defilev.risk.scenarios import SCENARIOS, Scenario, run_scenario
+from defilev.risk.scenarios import SCENARIOS, Scenario, ScenarioOutcome, run_scenario
 from defilev.units import to_decimal
 from defilev.venues import venue_of
 from defilev.venues.contract import Order, Route, Venue
@@ -122,7 +122,9 @@ def stress_cases(exposure: Exposure) -> tuple[StressCase, ...]:
     """Return the account after each deterministic scenario that changes it, of equal ones the first."""
     before = run_scenario(exposure, Scenario("now"))
     ran = [run_scenario(exposure, scenario) for scenario in SCENARIOS]
-    outcomes = {(one.health_factor, one.equity, one.scenario.gas): one for one in reversed(ran)}.values()
+    outcomes: dict[tuple[float | None, float, float], ScenarioOutcome] = {}
+    for outcome in ran:
+        outcomes.setdefault((outcome.health_factor, outcome.equity, outcome.scenario.gas), outcome)
     return tuple(
         StressCase(
             name=outcome.scenario.name,
@@ -134,6 +136,6 @@ def stress_cases(exposure: Exposure) -> tuple[StressCase, ...]:
             gas=outcome.scenario.gas,
             depth=outcome.scenario.depth,
         )
-        for outcome in reversed(outcomes)
+        for outcome in outcomes.values()
         if (outcome.health_factor, outcome.equity) != (before.health_factor, before.equity)
     )

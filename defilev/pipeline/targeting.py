@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from defilev.config.multipliers import load_multipliers
 from defilev.config.settings import TargetSettings
-from defilev.errors import CallReverted, Infeasible, UnknownName
+from defilev.errors import CallReverted, Infeasible, UnknownName, UsageError
 from defilev.model.account import Leg, LendingAccount
 from defilev.model.exposure import Exposure, plain_symbol
 from defilev.model.multipliers import MultiplierTable
@@ -99,6 +99,7 @@ def _debt_tokens(session: Session, account: LendingAccount, question: TargetQues
     """Return what is owed, the largest first; what would be borrowed when nothing is."""
     legs = sorted((leg for leg in account.legs if leg.side == "borrow"), key=lambda leg: -leg.value)
     if legs:
+        _require_owed(question.debt, [leg.asset.symbol for leg in legs])
         return [leg.asset for leg in legs]
     tokens = {token.symbol.casefold(): token for token in PROTOCOLS[account.protocol].tokens(account)}
     wanted = [question.debt] if question.debt else list(session.settings.stablecoins)
@@ -110,6 +111,14 @@ def _debt_tokens(session: Session, account: LendingAccount, question: TargetQues
             known=", ".join(token.symbol for token in tokens.values()),
         )
     return found[:1]
+
+
+def _require_owed(debt: str | None, owed: Sequence[str]) -> None:
+    if debt is not None and debt.casefold() not in {symbol.casefold() for symbol in owed}:
+        raise UsageError(
+            f"{', '.join(owed)} is owed already, and --debt {debt} says what would be borrowed when nothing is",
+            fix="leave --debt out",
+        )
 
 
 def _borrow_market(

@@ -83,6 +83,8 @@ def volatilities_of(
     moving = [driver for driver in exposure.drivers if not driver.stable]
     still: dict[Address, float] = {driver.feed: 0.0 for driver in exposure.drivers if driver.stable}
     quoted = _quoted(choice, at=at)
+    if choice.prices is not None and not choice.prices.exists():
+        raise HistoryUnusable(f"{choice.prices} does not exist", fix="give the path of a price file or directory")
     if _needs_no_history(exposure, choice, moving):
         return _stated(moving, still, choice, quoted)
     days = days_needed(choice.method, horizon_days)

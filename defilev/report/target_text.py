@@ -93,9 +93,7 @@ def _outlook(target: Target, outlook: Outlook) -> list[Cell]:
     is_correlated = target.position.side == "correlated"
     return [
         Cell(outlook.name, "strong" if outlook.name == "target" else None),
-        Cell(
-            figures.leverage(decimal(outlook.leverage)) if outlook is target.now else _down(max(outlook.leverage, 1.0))
-        ),
+        Cell(_held(target, outlook)),
         Cell(figures.health(decimal(outlook.health_factor))),
         Cell(_days(outlook.interest_days) if is_correlated else _chosen_chance(target, outlook)),
         Cell(f"{figures.percent(carry, signed=True, places=1)}/yr"),
@@ -104,11 +102,18 @@ def _outlook(target: Target, outlook: Outlook) -> list[Cell]:
     ]
 
 
+def _held(target: Target, outlook: Outlook) -> str:
+    """Return the leverage as it is now, and one to go to rounded down; below 1 is to hold no debt."""
+    if outlook.leverage == target.now.leverage:
+        return figures.leverage(decimal(outlook.leverage))
+    return _down(max(outlook.leverage, 1.0))
+
+
 def _chosen_chance(target: Target, outlook: Outlook) -> str:
     chosen = next((risk for risk in outlook.risks if risk.days == target.preferences.horizon_days), None)
     if chosen is None:
         return figures.NOTHING
-    return chance(target, chosen.lognormal if chosen.calibrated is None else chosen.calibrated)
+    return chance(target, chosen.deciding)
 
 
 def _days(days: float | None) -> str:
@@ -174,7 +179,8 @@ def _band(target: Target, room: int, ink: Ink) -> list[str]:
         said += f". Reaction check {figures.health(decimal(band.reaction))}: {bound}"
     if band.trades_per_year is not None and band.cost_rate is not None:
         often = "More than 365" if band.trades_per_year > 365 else f"About {band.trades_per_year:.0f}"
-        said += f". {often} trades and {percent(band.cost_rate, places=2)} of growth a year"
+        trades = "trade" if round(band.trades_per_year) == 1 else "trades"
+        said += f". {often} {trades} and {percent(band.cost_rate, places=2)} of growth a year"
     return labelled("band", _wrapped(said, room, ink))
 
 

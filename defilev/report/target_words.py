@@ -48,12 +48,17 @@ def decimal(value: float | None) -> Decimal | None:
 
 def chance(target: Target, probability: float) -> str:
     """Return a probability; one at the edge of what the sample can tell is "at most"."""
-    table = target.risk_market.table
-    if table is not None and abs(probability - table.smallest_probability) < 1e-9:
-        return f"≤ {_share(table.smallest_probability)}"
+    if _is_at_edge(target, probability):
+        return f"≤ {_share(probability)}"
     if probability < _SMALLEST:
         return "none" if probability == 0 else f"< {_share(_SMALLEST)}"
     return _share(probability)
+
+
+def _is_at_edge(target: Target, probability: float) -> bool:
+    """Whether the multipliers' sample cannot tell this chance from a smaller one."""
+    table = target.risk_market.table
+    return table is not None and abs(probability - table.smallest_probability) < 1e-9
 
 
 def percent(value: float, *, places: int = 0, signed: bool = False) -> str:
@@ -131,7 +136,8 @@ def loss_words(target: Target) -> str:
         said += " and lowers health further"
     days, model = target.preferences.horizon_days, deciding_model(target)
     loss = figures.worth(now.expected_loss, position.quote)
-    return f"{said}; expected loss within {days:g} d now about {loss} ({model})"
+    most = any(risk.days == days and _is_at_edge(target, risk.deciding) for risk in now.risks)
+    return f"{said}; expected loss within {days:g} d now {'at most' if most else 'about'} {loss} ({model})"
 
 
 def carry_words(target: Target) -> str:

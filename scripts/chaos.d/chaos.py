@@ -20,9 +20,9 @@ from typing import Any
 from counting import NAIVE, counted, crash_figures, run_trials
 from page import write_page
 
-from tests.chaos.mutating import notices
-from tests.chaos.rows import ROWS
-from tests.support.world import start_world, stop_world
+from tests.chaos.mutating import Noticed, notices
+from tests.chaos.rows import ROWS, Row
+from tests.chaos.running import chain_in
 
 SHARES = {"F1": 16, "F2": 2, "F3": 2}
 """How many of twenty trials of kills go to which row."""
@@ -89,20 +89,8 @@ def _mutants(chosen: argparse.Namespace) -> Document:
     names = [name for name in ROWS if name != NAIVE] if chosen.rows in (None, "all") else chosen.rows.split(",")
     tried = []
     with tempfile.TemporaryDirectory(prefix="chaos-") as scratch:
-        world_folder = Path(scratch) / "world"
-        world_folder.mkdir()
-        world = start_world(world_folder)
-        try:
-            for name in names:
-                for mutant in ROWS[name].mutants:
-                    each = chosen.each or ROWS[name].trials
-                    found = notices(
-                        ROWS[name], mutant, world=world_folder, folder=Path(scratch), each=each, seed=chosen.seed
-                    )
-                    print(f"{name} {mutant.file}: {'noticed' if found.is_noticed else 'NOT NOTICED'}", file=sys.stderr)
-                    tried.append(found)
-        finally:
-            stop_world(world, world_folder)
+        for name in names:
+            tried += _mutants_of(ROWS[name], Path(scratch) / name, chosen)
     return {
         "mutants": len(tried),
         "not_noticed": [
@@ -114,6 +102,18 @@ def _mutants(chosen: argparse.Namespace) -> Document:
             if each.is_noticed
         ],
     }
+
+
+def _mutants_of(row: Row, scratch: Path, chosen: argparse.Namespace) -> list[Noticed]:
+    """Take the defences of a row away, one after another, on a chain of the row's own."""
+    tried = []
+    with chain_in(None, scratch / "world"):
+        for mutant in row.mutants:
+            each = chosen.each or row.trials
+            found = notices(row, mutant, world=scratch / "world", folder=scratch, each=each, seed=chosen.seed)
+            print(f"{row.name} {mutant.file}: {'noticed' if found.is_noticed else 'NOT NOTICED'}", file=sys.stderr)
+            tried.append(found)
+    return tried
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The arena of a module's trials, on the local chain that the test process shares."""
+"""The arena of a module's trials, on a local chain of its own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from collections.abc import Iterator
 import pytest
 
 from tests.chaos.arena import Arena, arena_on
-from tests.support.world import World
+from tests.support.world import World, start_world, stop_world
+
+
+@pytest.fixture(scope="module")
+def world_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Serve a chain for one module: anvil loses states after some thousand blocks, and a reorganisation needs them."""
+    folder = tmp_path_factory.mktemp("world")
+    served = start_world(folder)
+    yield served
+    stop_world(served, folder)
 
 
 @pytest.fixture(scope="module")

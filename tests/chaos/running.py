@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,9 +22,12 @@ from tests.chaos.arena import Arena, arena_on
 from tests.chaos.rows import ROWS, Row, Seen, Stage
 from tests.support.world import World, open_world, start_world, stop_world
 
-__all__ = ["Trial", "run_one", "trials_of"]
+__all__ = ["Trial", "chain_in", "run_one", "trials_of"]
 
 LOG_TAIL = 4000
+
+CHAIN_LASTS = 36
+"""Trials on one chain: anvil loses states after some thousand blocks, and a reorganisation needs them."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,8 @@ def parse_counts(text: str) -> dict[str, int]:
 
 
 @contextmanager
-def _world(folder: Path | None, scratch: Path) -> Iterator[World]:
+def chain_in(folder: Path | None, scratch: Path) -> Iterator[World]:
+    """Lend the chain that runs in `folder`, or one of our own in `scratch` when there is none."""
     if folder is not None:
         with open_world(folder) as running:
             yield running
@@ -89,18 +93,29 @@ def main() -> int:
     chosen = parser.parse_args()
     place, shares = map(int, chosen.share.split("/"))
     failed = False
+    trials = trials_of(chosen.counts)[place::shares]
+    for start in range(0, len(trials), CHAIN_LASTS):
+        failed |= _on_one_chain(trials[start : start + CHAIN_LASTS], chosen)
+        if failed and chosen.until_wrong:
+            break
+    return int(failed)
+
+
+def _on_one_chain(trials: Sequence[tuple[Row, int]], chosen: argparse.Namespace) -> bool:
+    """Run some trials, tell of each, and return whether one failed."""
+    failed = False
     with tempfile.TemporaryDirectory(prefix="chaos-") as scratch:
         folder = Path(scratch)
-        with _world(chosen.world, folder / "world") as world, arena_on(world, folder) as arena:
-            for row, number in trials_of(chosen.counts)[place::shares]:
-                place_of_trial = folder / "trials" / f"{row.name}-{number}"
-                trial = run_one(arena, row, number=number, seed=chosen.seed, folder=place_of_trial)
+        with chain_in(chosen.world, folder / "world") as world, arena_on(world, folder) as arena:
+            for row, number in trials:
+                place = folder / "trials" / f"{row.name}-{number}"
+                trial = run_one(arena, row, number=number, seed=chosen.seed, folder=place)
                 sys.stdout.write(json.dumps(asdict(trial)) + "\n")
                 sys.stdout.flush()
                 failed |= bool(trial.wrong)
                 if failed and chosen.until_wrong:
                     break
-    return int(failed)
+    return failed
 
 
 if __name__ == "__main__":

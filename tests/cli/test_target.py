@@ -163,6 +163,12 @@ def test_a_goal_for_a_plan(target: Run, run: Run, tmp_path: Path) -> None:
     assert Decimal(planned.document["goal"]["value"]) == goal.value
     for_another = run("plan", "mixed", "-p", "aave-v3", "--from-target", str(file))
     assert (for_another.code, for_another.out) == (2, "")
+    document = json.loads(file.read_text())
+    document["position"]["chain_id"] = "1"
+    elsewhere = file.with_name("elsewhere.json")
+    elsewhere.write_text(json.dumps(document))
+    on_another_chain = run("plan", "comfortable", "-p", "aave-v3", "--from-target", str(elsewhere))
+    assert (2, True) == (on_another_chain.code, "another position" in on_another_chain.err)
     both = run("plan", "comfortable", "-p", "aave-v3", "--from-target", str(file), "--close")
     assert both.code == 2
     text = target("comfortable", "--volatility", "65%", "--min-health-factor", "2.6")
@@ -446,6 +452,8 @@ def test_depth_is_what_the_pools_do_to_their_own_price(target: Run, world: World
         ("--volatility", "65%", "--prices", "feed"),
         ("--volatility", "65%", "--yield", "wstETH"),
         ("--volatility", "65%", "--yield", "DOGE=5%"),
+        ("--volatility", "65%", "--debt", "DAI"),
+        ("--volatility", "65%", "--sharpe", "1e9"),
         ("--volatility", "65%", "--market", "nowhere"),
     ],
 )

@@ -10,7 +10,6 @@ from math import isfinite
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from defilev.model.target import target_document
 from defilev.model.target_inputs import Preferences
 from defilev.model.token import Token
 from defilev.optimize.band import band_below, no_trade_band
@@ -125,7 +124,7 @@ def test_every_answer_is_finite_and_inside_the_ceilings(share: float, volatility
     """No NaN and no infinity in any figure; the target is within every hard ceiling (`keep` only lowers)."""
     position = a_position(debt_value=Decimal(repr(round(120_000 * share, 2))))
     target = choose_target(position, a_market(volatility), wants)
-    document = target_document(target)
+    document = target.to_document()
     assert all(isfinite(figure) for figure in _floats(document))
     for ceiling in target.ceilings:
         if ceiling.kind == "hard" and ceiling.leverage is not None and ceiling.name != "no-new-debt":

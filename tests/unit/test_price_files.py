@@ -30,7 +30,7 @@ def written(folder: Path, rows: list[str], *, name: str = "eth_1h.csv", header: 
 
 
 def test_plain_gzip_and_parquet_are_the_same(tmp_path: Path) -> None:
-    """Three formats of one table give one history."""
+    """Three formats of one table give one history, and so does a table with a byte order mark."""
     import pyarrow as pa
     from pyarrow.parquet import write_table
 
@@ -40,7 +40,8 @@ def test_plain_gzip_and_parquet_are_the_same(tmp_path: Path) -> None:
     columns = {"ts": plain.opens_at, "open": plain.open, "high": plain.high, "low": plain.low, "close": plain.close}
     write_table(pa.table(columns), tmp_path / "eth.parquet")
     parquet = load_history(tmp_path / "eth.parquet", "ETH")
-    for other in (packed, parquet):
+    marked = load_history(written(tmp_path, rows, name="marked.csv", header="\ufeff" + HEADER), "ETH")
+    for other in (packed, parquet, marked):
         assert list(plain.close) == list(other.close)
         assert (3600, 48, 2.0) == (other.interval, len(other), other.days)
 
@@ -60,7 +61,7 @@ def test_directory_is_searched_by_asset(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([row(0)], "1 candles"),
+        ([row(0)], "a single candle"),
         ([row(0), row(1), row(1), row(2)], "same time"),
         ([row(0), row(2), row(1), row(3)], "not in order"),
         ([row(0), row(1), "x,1,2,1,1,1"], "line 4"),
@@ -71,6 +72,8 @@ def test_directory_is_searched_by_asset(tmp_path: Path) -> None:
         ([row(0).replace(str(START), str(START * 1000)), row(1)], "Unix seconds"),
         ([row(0), row(1), row(2), f"{START + 9000},100,101,99,100,1"], "not a multiple"),
         ([row(0), row(1), f"{START + 7200},100"], "line 4"),
+        ([row(0), row(1), f"{START + 7200},100,101,99,100,-1"], "volume is missing, or below zero"),
+        ([row(0), row(1), f"{START + 7200},100,101,99,100,nan"], "volume is missing, or below zero"),
     ],
 )
 def test_bad_rows_are_refused(tmp_path: Path, rows: list[str], message: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from defilev.errors import Infeasible, InvalidNumber, UsageError
 from defilev.model.plan import Goal
-from defilev.model.target import Ceiling, Target, target_document, target_from_document, target_goal
+from defilev.model.target import Ceiling, Target, target_from_document, target_goal
 from defilev.model.target_inputs import BorrowMarket, Preferences
 from defilev.optimize.outlook import quoted_rate
 from defilev.optimize.target import choose_target
@@ -233,6 +233,8 @@ def test_correlated_loop_is_told_in_its_own_terms() -> None:
     assert target.loop.exits[0].share == pytest.approx(0.002 / 0.998 * 9)
     with pytest.raises(UsageError, match="move together"):
         choose_target(loop, a_still_market(), Preferences(objective="kelly"))
+    ignored = choose_target(loop, a_still_market(), Preferences(floor=0.6, sharpe=1.0))
+    assert ["ignored", "ignored"] == [notice.name for notice in ignored.notices if notice.name == "ignored"]
 
 
 @pytest.mark.parametrize(("health_factor", "spread", "days"), [(1.02, 0.004, 1_807), (1.02, 0.052, 139)])
@@ -261,11 +263,23 @@ def test_reserve_covers_the_fall() -> None:
         assert capacity / (72_000 - float(reserve.to_stay)) == pytest.approx(target.band.trigger_low, abs=1e-5)
 
 
+def test_expected_loss_counts_a_second_liquidation() -> None:
+    """βκD times the chance that decides, and half as much again where a liquidation leaves half the debt near 1."""
+    target = choose_target(a_position(), a_market(), Preferences())
+    once = 0.05 * 0.5 * 72_000 * target.now.risks[1].deciding
+    loss = float(target.now.expected_loss or 0)
+    assert once < loss < 1.5 * once
+    whole = choose_target(a_position(close_factor=1.0), a_market(), Preferences()).now
+    assert 0.05 * 72_000 * whole.risks[1].deciding == pytest.approx(float(whole.expected_loss or 0), abs=0.01)
+
+
 def test_liquidatable_account_is_certain_not_an_error() -> None:
     """At a health factor of 1 or less the chance is 1, and the advice is to deleverage."""
     target = choose_target(a_position(debt_value=Decimal(100_000)), a_market(), Preferences())
     assert {1.0} == {risk.calibrated for risk in target.now.risks}
     assert target.trade.action == "deleverage"
+    assert "liquidatable" in {notice.name for notice in target.notices}
+    assert "liquidatable" not in {notice.name for notice in choose_target(a_position(), a_market(), FIXED).notices}
 
 
 def test_no_debt_has_no_chance_and_no_error() -> None:
@@ -328,14 +342,21 @@ def test_account_without_equity_or_collateral_is_refused() -> None:
 def test_target_is_computed_again_from_its_own_assumptions(wants: Preferences) -> None:
     """A target survives JSON, and its own assumptions give it again."""
     target = choose_target(a_position(), a_market(), wants)
-    again = target_from_document(json.loads(json.dumps(target_document(target))))
+    again = target_from_document(json.loads(json.dumps(target.to_document())))
     assert target == again
     assert target == choose_target(again.position, again.risk_market, again.preferences)
 
 
 def test_goal_for_a_plan() -> None:
-    """The goal is the trade-to health factor, rounded up; leaving alone is no goal, and other files are refused."""
-    document = target_document(choose_target(a_position(), a_market(), FIXED))
+    """The goal is the trade-to health factor, rounded up; to hold or borrow is none; other files are refused."""
+    more = choose_target(a_position(debt_value=Decimal(20_000)), a_market(), Preferences(objective="ceiling"))
+    with pytest.raises(Infeasible, match="borrow more, to health 1\\.5"):
+        target_goal(more)
+    less = choose_target(a_position(), a_market(), FIXED)
+    for health in (0.5, 1e300):
+        with pytest.raises(InvalidNumber, match="health factor"):
+            target_goal(replace(less, trade=replace(less.trade, health_factor=health)))
+    document = choose_target(a_position(), a_market(), FIXED).to_document()
     assert Goal("health-factor", Decimal("1.6083")) == target_goal(target_from_document(document))
     safe = choose_target(a_position(debt_value=Decimal(50_000)), a_market(), Preferences())
     with pytest.raises(Infeasible, match="alone"):
@@ -364,6 +385,16 @@ def test_short_account_is_hurt_by_rises() -> None:
     target = choose_target(short, a_market(), Preferences())
     assert target.now.implied_return == pytest.approx(0.03 - 0.02 - 1.5 * 0.68**2)
     assert all(reserve.move > 0 for reserve in target.reserves)
+
+
+def test_fraction_of_kelly_and_cppi_count_a_short_accounts_debt() -> None:
+    """What a short account exposes to the price is its debt: fractions and multiples are of L − 1, not of L."""
+    short = a_position(side="short", supply_rate=0.03, borrow_rate=0.02)
+    view = Preferences(objective="kelly", expected_return=-1.0, floor=0.7)
+    target = choose_target(short, a_market(), view)
+    assert 1 + 0.5 * 1.01 / 0.68**2 == pytest.approx(ceiling(target, "kelly").leverage)
+    cppi = choose_target(short, a_market(), replace(view, objective="cppi"))
+    assert 1 + 3 * (1 - 0.7) == pytest.approx(cppi.target.leverage) == ceiling(cppi, "floor").leverage
 
 
 @pytest.mark.parametrize("probability", [0.01, 0.05])

@@ -104,8 +104,10 @@ def test_methods_ask_for_the_history_that_they_need() -> None:
 
 def test_nothing_is_asked_where_nothing_moves_but_together() -> None:
     """A loop needs no volatility, whatever is said of prices; a figure needs no history."""
-    for choice in (VolatilityChoice(), VolatilityChoice(is_feed=True), VolatilityChoice(prices=PRICES / "nowhere")):
+    for choice in (VolatilityChoice(), VolatilityChoice(is_feed=True), VolatilityChoice(prices=PRICES)):
         assert {ETH_FEED: 0.0} == asked(choice, LOOP).by_feed
+    with pytest.raises(HistoryUnusable, match="does not exist"):
+        asked(VolatilityChoice(prices=PRICES / "nowhere"), LOOP)
     assert 0.65 == asked(VolatilityChoice(figure=0.65)).by_feed[ETH_FEED]
 
 

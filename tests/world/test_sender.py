@@ -18,13 +18,22 @@ from defilev.execute.transaction import decode_signed
 from defilev.model.execution import SentStep, SignedStep
 from tests.support.desk import AMOUNT, Clock, Desk, endpoint_of, quick, wait_until
 from tests.support.faults import answered
-from tests.support.world import World
+from tests.support.world import World, start_world, stop_world
 
 pytestmark = pytest.mark.world
 
 WHO = "comfortable"
 GWEI = 10**9
 _DISTINCT = count()
+
+
+@pytest.fixture(scope="module")
+def world_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Serve a chain for this module: anvil loses states after some thousand blocks, and a reorganisation needs them."""
+    folder = tmp_path_factory.mktemp("world")
+    served = start_world(folder)
+    yield served
+    stop_world(served, folder)
 
 
 @pytest.fixture(scope="module")

@@ -117,4 +117,6 @@ def _gap_notes(history: PriceHistory, dropped_days: int) -> list[str]:
     if not missing:
         return []
     hours = sum(gap.seconds for gap in missing) / 3600
+    if len(missing) == 1:
+        return [f"a gap of {hours:.0f} h: {dropped_days} days that it crosses were left out"]
     return [f"{len(missing)} gaps of {hours:.0f} h in all: {dropped_days} days that cross them were left out"]
