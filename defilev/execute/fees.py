@@ -38,7 +38,12 @@ class Fees:
     max_priority_fee_per_gas: int
 
     def within(self, most: int) -> Fees:
-        """Return the fees with a maximum of `most` at the most: in a spike it is bid to a limit, not refused for it."""
+        """Return the fees with a maximum of `most` at the most: in a spike it is bid to a limit, not refused for it.
+
+        Fees of more than four times as much are left as they are, for the policy to refuse: less would not be included.
+        """
+        if most * _URGENT_FULL_BLOCKS < self.max_fee_per_gas:
+            return self
         highest = min(self.max_fee_per_gas, most)
         return Fees(highest, min(self.max_priority_fee_per_gas, highest))
 

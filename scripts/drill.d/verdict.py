@@ -20,11 +20,8 @@ LIQUIDATION = "LiquidationCall(address,address,address,uint256,uint256,address,b
 MOST_TRANSACTIONS = 12
 """Of one sale, each of which takes a block: in rounds, so that no step on the way lowers the health too far."""
 
-REPEATS = 12
-"""Blocks over which a price may rise between a plan and its last transaction."""
-
 ALLOWED = 0.03
-"""What a health factor may lie above the goal after an action: more is an action that was done twice."""
+"""What a health factor, at the price of the plan, may lie above the goal: more is an action that was done twice."""
 
 
 @dataclass(frozen=True)
@@ -103,24 +100,38 @@ def duplicates(
     found = list(_unknown(world, parts, watchman, before))
     by_actor = {(part.owner, part.actor): part for part in parts if part.actor is not None}
     places = {each.block: place for place, each in enumerate(seen)}
-    taken = liquidations(world, since=seen[0].block)
+    taken, planned = liquidations(world, since=seen[0].block), _planned_at(watchman)
     for log in _logs(world, REPAY, seen[0].block):
         who = (checksum("0x" + log["topics"][2][-40:]), checksum("0x" + log["topics"][3][-40:]))
         part, place = by_actor.get(who), places[int(log["blockNumber"], 16)]
         if part is None or part.owner in taken or part.owner not in seen[place].health:
             continue
-        rise = seen[place].moment.price / min(each.moment.price for each in seen[max(place - REPEATS, 0) : place + 1])
+        begun = seen[places.get(planned.get(log["transactionHash"], 0), place)]
+        rise = seen[place].moment.price / begun.moment.price
         if seen[place].health[part.owner] / rise > part.goal + ALLOWED:
             found.append(f"{part.name}: health {seen[place].health[part.owner]:.3f} at block {seen[place].block}")
     return found
 
 
-def _unknown(world: World, parts: Sequence[Part], watchman: Watchman, before: int) -> Iterator[str]:
+def _planned_at(watchman: Watchman) -> dict[str, int]:
+    """Return by transaction the block on which its plan was made."""
+    found: dict[str, int] = {}
+    for told in _runs(watchman):
+        blocks = [row["block_number"] for row in told["observation"] if row["role"] == "before"]
+        found |= {row["hash"]: blocks[0] for row in told["attempt"] if blocks}
+    return found
+
+
+def _runs(watchman: Watchman) -> list[dict[str, Any]]:
     journal = open_for_reading(place_of(watchman.journal))
     if journal is None:
         raise SystemExit("the guard wrote no journal")
     with journal:
-        written = [row for run in journal.runs() for row in journal.run(run["id"])["receipt"]]
+        return [journal.run(run["id"]) for run in journal.runs()]
+
+
+def _unknown(world: World, parts: Sequence[Part], watchman: Watchman, before: int) -> Iterator[str]:
+    written = [row for told in _runs(watchman) for row in told["receipt"]]
     sent = nonces(world, parts)
     if sent - before != len(written):
         yield f"{sent - before} transactions on the chain, {len(written)} in the journal"
@@ -134,11 +145,7 @@ def nonces(world: World, parts: Sequence[Part]) -> int:
 
 def runs_of(watchman: Watchman) -> int:
     """Return how many runs the guard's journal has."""
-    journal = open_for_reading(place_of(watchman.journal))
-    if journal is None:
-        return 0
-    with journal:
-        return len(journal.runs())
+    return len(_runs(watchman))
 
 
 def alerted(watchman: Watchman, name: str, *, before: int) -> bool:
