@@ -165,7 +165,10 @@ class _Run:
         return f"{_name(self.plan, signed.index)} {signed.hash} (nonce {signed.nonce})"
 
     def _block_after_the_rest(self, nonce: int) -> Block:
-        """Return the newest block once the node counts the step before: behind one URL there may be nodes that lag."""
+        """Return the newest block once the node counts the steps before.
+
+        Behind one URL there may be nodes that lag; and what a reorganisation takes back is brought in again first.
+        """
         sending = self.sender.desk.sending
         began = sending.clock()
         while True:
@@ -175,6 +178,8 @@ class _Run:
                 if sending.clock() - began >= sending.refused_timeout:
                     raise
             sending.sleep(sending.pause)
+            self.sender.until_included()
+            self._require_success()
 
     def _next_block(self, nonce: int) -> Block:
         """Raise `BlockUnavailable` while the node does not count the step before, `Refused` when it counts too many."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import floor
 from statistics import median_low
@@ -13,7 +13,7 @@ from defilev.errors import Refused
 from defilev.model.request import Block
 from defilev.units import mul_div_up
 
-__all__ = ["TIP_FLOOR", "Fees", "fee_cap", "gas_limit", "raised_fees", "read_fees", "suggest_fees"]
+__all__ = ["TIP_FLOOR", "Fees", "capped_fees", "fee_cap", "gas_limit", "raised_fees", "read_fees", "suggest_fees"]
 
 TIP_FLOOR = 10**7
 """Wei per gas; 0.01 gwei."""
@@ -80,6 +80,15 @@ def suggest_fees(
     tip = median_low(tips) if tips else 0
     tip = max(tip if cap is None else min(tip, cap - history.next_base_fee), tip_floor)
     return Fees(max_fee_per_gas=times * history.next_base_fee + tip, max_priority_fee_per_gas=tip)
+
+
+def capped_fees(fees: Fees, *, base_fee: int, cap: int) -> Fees:
+    """Return `fees` with a maximum within `cap`, as far as the block after one with `base_fee` can still include them.
+
+    What a plan costs was shown before it was begun; the cap holds what is offered beyond that, as room for spikes.
+    """
+    least = _eighth_more(base_fee) + fees.max_priority_fee_per_gas
+    return replace(fees, max_fee_per_gas=min(fees.max_fee_per_gas, max(cap, least)))
 
 
 def raised_fees(before: Fees, *, base_fee: int, cap: int, is_urgent: bool = False) -> Fees | None:

@@ -17,7 +17,7 @@ from defilev.errors import (
     SimulationFailed,
 )
 from defilev.execute.desk import Desk
-from defilev.execute.fees import Fees, gas_limit, read_fees
+from defilev.execute.fees import Fees, capped_fees, gas_limit, read_fees
 from defilev.execute.policy import Policy, check_transaction
 from defilev.execute.rules import ADAPTERS
 from defilev.execute.signer import Signer
@@ -114,7 +114,8 @@ def _fees(desk: Desk, at: Block) -> Fees:
 
     said = ask_all(desk.endpoints, suggested)
     found = [one.value for one in said if one.error is None]
-    return min(found, key=lambda fees: fees.max_fee_per_gas) if found else said[0].value
+    lowest = min(found, key=lambda fees: fees.max_fee_per_gas) if found else said[0].value
+    return capped_fees(lowest, base_fee=at.base_fee or 0, cap=sending.fee_cap)
 
 
 def _estimate(step: Step, node: Node, policy: Policy, at: Block) -> int:

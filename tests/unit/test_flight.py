@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from defilev.chain.endpoint import Endpoint
-from defilev.execute.fees import Fees, fee_cap, raised_fees
+from defilev.execute.fees import Fees, capped_fees, fee_cap, raised_fees
 from defilev.execute.flight import Attempt, Flight, Seen, next_move
 from defilev.execute.handing_over import Handed, hand_over
 from defilev.execute.sending import Sending
@@ -93,6 +93,20 @@ def test_raised_fees_replace_and_never_exceed_their_cap(
         assert 8 * after.max_priority_fee_per_gas >= 9 * tip
         assert after.max_priority_fee_per_gas <= after.max_fee_per_gas <= cap
         assert after.max_fee_per_gas >= min(2 * base_fee + after.max_priority_fee_per_gas, cap)
+
+
+@given(st.integers(0, 10**13), st.integers(0, 10**12), st.integers(0, 10**13), st.integers(1, 10**14))
+def test_the_first_fees_keep_to_the_cap_while_the_next_block_takes_them(
+    most: int, tip: int, base_fee: int, cap: int
+) -> None:
+    """Whatever is offered beyond the cap is no more than what inclusion in the next block takes."""
+    before = Fees(most + tip, tip)
+    after = capped_fees(before, base_fee=base_fee, cap=cap)
+
+    assert tip == after.max_priority_fee_per_gas
+    assert after.max_fee_per_gas <= before.max_fee_per_gas
+    assert after.max_fee_per_gas <= max(cap, -(-9 * base_fee // 8) + tip)
+    assert after == before or after.max_fee_per_gas >= -(-9 * base_fee // 8) + tip
 
 
 def test_raised_fees_meet_a_spike_at_once() -> None:

@@ -179,6 +179,26 @@ def test_an_inclusion_that_a_reorganisation_takes_back_is_brought_in_again(desk:
     assert ("confirmed", done.steps[0].nonce) in desk.told
 
 
+def test_a_reorganisation_between_two_steps_is_noticed_before_the_next_is_signed(desk: Desk) -> None:
+    """What it takes back is brought in again first, with the same bytes; both steps are executed once."""
+    clock, weth = Clock(), desk.token("WETH")
+    plan = desk.plan([desk.markets().withdraw(weth, AMOUNT), desk.markets().withdraw(weth, AMOUNT)])
+    held, nonce = desk.world.balance("WETH", desk.owner), desk.world.node.nonce(desk.owner)
+    at_seconds(clock, {float(second): mined(desk) for second in (1, 9, 17)})
+    left = [lambda: desk.world.rpc("anvil_reorg", 1, [])]
+
+    def at(boundary: str) -> None:
+        if boundary == "mined_recorded" and left:
+            left.pop()()
+
+    done = desk.send(plan, sending=replace(quick(clock), at=at))
+
+    assert [nonce, nonce + 1] == [signed.nonce for signed in signatures(desk)]
+    assert ["reorganised", "resent"] == [remark.kind for remark in desk.remarks]
+    assert held + 2 * AMOUNT == desk.world.balance("WETH", desk.owner)
+    assert [nonce, nonce + 1] == [step.nonce for step in done.steps]
+
+
 def test_what_is_no_longer_wanted_is_cancelled(desk: Desk) -> None:
     """When the rest of the plan would not keep its promise its nonce is taken for nothing, and the run says so."""
     clock = Clock()

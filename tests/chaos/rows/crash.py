@@ -40,7 +40,7 @@ CYCLE = 1.2
 
 SPIKE = 500
 
-FORGOTTEN = Mutant("defilev/pipeline/journalled.py", "        if still_open:\n", "        if False:\n")
+FORGOTTEN = Mutant("defilev/pipeline/journalled.py", "    if still_open:\n", "    if False:\n")
 """What an earlier process signed is not brought to its end."""
 
 UNWRITTEN_BUMP = Mutant(
@@ -50,8 +50,8 @@ UNWRITTEN_BUMP = Mutant(
 )
 OTHER_NONCE = Mutant(
     "defilev/execute/preparing.py",
-    "    included = node.nonce(plan.owner, block=at)\n",
-    "    included = node.nonce(plan.owner, block=node.block())\n",
+    "    included = node.nonce(plan.actor, block=at)\n",
+    "    included = node.nonce(plan.actor, block=node.block())\n",
     (Mutant("defilev/execute/preparing.py", "    if included != plan.nonce:\n", "    if False:\n"),),
 )
 """The nonce is that of the moment of sending, not of the block at which the account was in need."""
