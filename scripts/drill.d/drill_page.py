@@ -27,8 +27,9 @@ while a transaction of its own is on the way, and started again at once. A block
 to do at it, and after 12 seconds whatever it does."""
 
 FEASIBLE = """An account is *feasible* when its rule could be kept from the start on: a reserve that is at least the
-need at the path's lowest price; a sale whose transactions, twelve at the most here, fit into the blocks between trigger
-and liquidation in which the rule's tier pays for the gas and takes what the pools pay; or nothing to do. Accounts that
+need at the path's lowest price; a sale that has at least twelve blocks between trigger and liquidation (one from its
+trigger takes five to ten transactions) in which the rule's tier pays for the gas and takes what the pools pay; or
+nothing to do. Accounts that
 are only watched, and reserves that are too small, are among the others: people must have been told of each of them at
 an earlier block than the one in which it was liquidated."""
 

@@ -18,7 +18,7 @@ from tests.support.world import World
 REPAY = "Repay(address,address,address,uint256,bool)"
 LIQUIDATION = "LiquidationCall(address,address,address,uint256,uint256,address,bool)"
 MOST_TRANSACTIONS = 12
-"""Of one sale, each of which takes a block: in rounds, so that no step on the way lowers the health too far."""
+"""Of a sale from its trigger at the most, each of which takes a block; near liquidation it takes three times that."""
 
 ALLOWED = 0.03
 """What a health factor, at the price of the plan, may lie above the goal: more is an action that was done twice."""

@@ -15,6 +15,9 @@ from typing import Any
 
 from tests.support.world import World
 
+LAST = 60
+"""Seconds in which what is under way comes to its end."""
+
 LOOK = 0.01
 """Seconds between two looks at what the guard does."""
 
@@ -70,15 +73,18 @@ class Watchman:
         self.lives[-1].process.wait()
         self.start()
 
-    def stop(self) -> int:
-        """Ask the process to end between two ticks, and return how it did."""
+    def stop(self) -> int | None:
+        """Ask the process to end between two ticks, let blocks come meanwhile, and return how it did."""
         process = self.lives[-1].process
         process.terminate()
-        try:
-            return process.wait(timeout=60)
-        finally:
-            process.kill()
-            process.wait()
+        until = time.monotonic() + LAST
+        while process.poll() is None and time.monotonic() < until:
+            self.world.rpc("evm_mine")
+            time.sleep(LOOK * 10)
+        code = process.poll()
+        process.kill()
+        process.wait()
+        return code
 
     def has_seen(self, block: int) -> bool:
         """Tell whether the process that runs has told of a tick at that block."""
