@@ -56,7 +56,7 @@ def load_policy(path: Path) -> Policy:
     content = read_own(path, what="the policy")
     try:
         return parse_policy(content)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         said = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
         raise Unusable(f"the policy {path}: {said}", fix="correct the file; nothing was unlocked") from None
 

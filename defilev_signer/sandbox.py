@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import resource
 import socket
@@ -75,16 +76,40 @@ def _leave_network() -> str:
     """Move into a network namespace of its own, which has no way out."""
     if sys.platform != "linux":
         return f"not denied: {sys.platform} gives a process no way to leave the network; calls in Python are refused"
+    refused = _refused_to_a_child()
+    if not refused:
+        _enter_namespaces()
+    elif _libc().unshare(_CLONE_NEWNET) != 0:
+        return f"not denied: unshare was refused ({os.strerror(refused)}); calls in Python are refused"
+    return network_state()
+
+
+def _refused_to_a_child() -> int:
+    """Return the error number that entering the namespaces meets, 0 for none.
+
+    Some platforms give a process a user namespace and then no user in it. It has no way back, so that a child tries.
+    """
+    child = os.fork()
+    if child == 0:
+        refused = errno.EPERM
+        try:
+            _enter_namespaces()
+            refused = 0
+        except OSError as error:
+            refused = error.errno or refused
+        finally:
+            os._exit(refused)
+    return abs(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+
+def _enter_namespaces() -> None:
+    """Move into a user namespace and a network namespace, as the same user; raises `OSError`."""
     user, group = os.geteuid(), os.getegid()
     if _libc().unshare(_CLONE_NEWUSER | _CLONE_NEWNET) != 0:
-        reason = os.strerror(ctypes.get_errno())
-        if _libc().unshare(_CLONE_NEWNET) != 0:
-            return f"not denied: unshare was refused ({reason}); calls in Python are refused"
-        return network_state()
+        raise OSError(ctypes.get_errno(), "unshare")
     Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
     Path("/proc/self/uid_map").write_text(f"{user} {user} 1", encoding="ascii")
     Path("/proc/self/gid_map").write_text(f"{group} {group} 1", encoding="ascii")
-    return network_state()
 
 
 def _no_core_dumps() -> str:

@@ -149,6 +149,11 @@ class Endpoints:
                 fresh[one.endpoint.name] = one.value
         return Heads(said, newest, fresh)
 
+    def forget_claims(self) -> None:
+        """Forget how far single nodes said that the chain had come; what was agreed on stays and never goes back."""
+        for node in (self.node, *(endpoint.node for endpoint in self.whole)):
+            node.forget_head(above=self.known.agreed_height)
+
     def close(self) -> None:
         """Let go of all connections."""
         for endpoint in self._endpoints:

@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 class Watermark:
-    """The height of the newest block that was believed; it never falls."""
+    """The height of the newest block that was believed; it falls only when a claim is forgotten."""
 
     def __init__(self) -> None:
         self._height = 0
@@ -46,9 +46,13 @@ class Watermark:
         self._height = number
         return number
 
+    def forget(self, *, above: int) -> None:
+        """Believe no block above that height any more."""
+        self._height = min(self._height, above)
+
 
 class Node:
-    """One node, or several behind one view. Its newest block may never go back while this object lives.
+    """One node, or several behind one view. Its newest block never goes back, until `forget_head`.
 
     What is asked at a `Block` is asked at its hash (EIP-1898): a node that has another block at its height, or none,
     says so in place of answering for another state.
@@ -250,6 +254,12 @@ class Node:
         if at == "latest":
             self._believe(block)
         return block
+
+    def forget_head(self, *, above: int) -> None:
+        """Forget a newest block above that height, so that one false claim is not held against every later answer."""
+        self._watermark.forget(above=above)
+        if self.newest is not None and self.newest.number > above:
+            self.newest = None
 
     def _believe(self, newest: Block) -> None:
         if self._accept is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from defilev.chain.endpoint import Endpoint
-from defilev.errors import PolicyViolation
+from defilev.errors import PolicyViolation, SignerUnreachable
 from defilev.execute.desk import Desk
 from defilev.execute.fees import Fees, raised_fees
 from defilev.execute.flight import Attempt, Flight, Purpose
@@ -87,8 +87,8 @@ def raise_fees(desk: Desk, flight: Flight, *, head: Block) -> None:
     """Sign the nonce anew with higher fees and hand it over: for the step while it is wanted, else for nothing.
 
     A nonce that was spent meanwhile is never signed for again. What the cap, the policy or the signer does not allow is
-    left as it is. A transaction of nothing may cost what the policy allows at the most: it is small, and ends what must
-    not happen.
+    left as it is; a signer that does not answer is asked again later, and what was sent is followed all the same. A
+    transaction of nothing may cost what the policy allows at the most: it is small, and ends what must not happen.
     """
     flight.is_unwanted = flight.is_unwanted or not desk.wanted(flight.step)
     if desk.node.nonce(desk.policy.actor, block=desk.node.block()) > flight.nonce:
@@ -104,6 +104,10 @@ def raise_fees(desk: Desk, flight: Flight, *, head: Block) -> None:
         raw = ask_signer(desk, flight, fields, purpose)
     except PolicyViolation as denied:
         _stay(desk, flight, denied.fact)
+        return
+    except SignerUnreachable as silent:
+        flight.newest.at = desk.sending.clock()
+        desk.tell(flight.step, _remark(flight, "capped", f"nothing is signed until the next time: {silent.fact}"))
         return
     keep_attempt(desk, flight, fields, purpose, head=head.number, raw=raw)
     hand_over_flight(desk, flight)

@@ -74,6 +74,7 @@ class Guard:
             DataError: the chain cannot be read.
         """
         began, calls = monotonic(), _calls(self.session)
+        self.session.endpoints.forget_claims()
         self.session = self.session.at("latest")
         held = self.leases.take([_lease_name(rule) for rule in self.rules.accounts])
         mine = [rule for rule in self.rules.accounts if _lease_name(rule) in held]

@@ -64,8 +64,8 @@ class Remark:
     """Something that happened to a transaction on its way: `kind` is stable, `text` is for people.
 
     `resent`: the same bytes again. `raised`: a new transaction of the same nonce with higher fees. `capped`: the fees
-    may not rise any further. `published`: a private relay no longer has it alone. `cancelling`: a transaction of
-    nothing to the owner takes its nonce. `reorganised`: it was included and is no longer.
+    may not rise any further, or nobody signs just now. `published`: a private relay no longer has it alone.
+    `cancelling`: a transaction of nothing to the owner takes its nonce. `reorganised`: it was included, and is no more.
     """
 
     index: int

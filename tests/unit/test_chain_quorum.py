@@ -194,9 +194,35 @@ def test_a_node_that_lags_is_named_with_how_far() -> None:
 
 
 def test_a_node_that_runs_ahead_alone_is_not_followed() -> None:
-    """A head that one node of two claims makes the other look late: refused, not followed."""
-    with pytest.raises(QuorumMissing, match="1 of 2"):
-        agreed_head(endpoints_of(Server(Chain(head=100)), Server(Chain(head=10_000))))
+    """A head that one node claims makes the others look late, however many they are: refused, not followed."""
+    for others in (1, 2, 4):
+        honest = [Server(Chain(head=100)) for _ in range(others)]
+        with pytest.raises(QuorumMissing, match=f"1 of {others + 1} nodes is up to date"):
+            agreed_head(endpoints_of(*honest, Server(Chain(head=10_000))))
+
+
+def test_a_false_head_is_not_held_against_the_nodes_for_good() -> None:
+    """Once claims are forgotten, both nodes are believed again; below what was agreed on nothing ever is."""
+    servers = [Server(Chain(head=100)), Server(Chain(head=100))]
+    endpoints = endpoints_of(*servers)
+    assert 100 == agreed_head(endpoints).value.number
+    servers[0].chain.head = 10_000
+    assert 10_000 == endpoints.node.block().number == endpoints.look().fresh[NAMES[0]].number
+    servers[0].chain.head = 101
+    servers[1].chain.head = 101
+    with pytest.raises(BlockUnavailable, match="9899 blocks behind"):
+        endpoints.node.block()
+    with pytest.raises(QuorumMissing):
+        agreed_head(endpoints)
+
+    endpoints.forget_claims()
+
+    assert 101 == endpoints.node.block().number == agreed_head(endpoints).value.number
+    for server in servers:
+        server.chain.head = 99
+    endpoints.forget_claims()
+    with pytest.raises(BlockUnavailable, match="went back from 101 to 99"):
+        endpoints.node.block()
 
 
 def test_another_block_at_the_same_height_is_a_disagreement() -> None:

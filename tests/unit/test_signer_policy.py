@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -78,6 +79,20 @@ def test_a_policy_beyond_the_hard_bounds_is_refused(tmp_path: Path, old: str, ne
         load_policy(path)
 
     assert said in raised.value.fact
+
+
+def test_a_policy_nested_without_end_is_refused(tmp_path: Path) -> None:
+    """Brackets within brackets are refused like any other mistake, with the interpreter's own limit on recursion."""
+    path = tmp_path / "policy.toml"
+    path.write_text("chain = " + "[" * 5_000 + "]" * 5_000, encoding="utf-8")
+
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(1_000)
+    try:
+        with pytest.raises(Unusable, match="recursion"):
+            load_policy(path)
+    finally:
+        sys.setrecursionlimit(before)
 
 
 def test_a_policy_that_others_can_write_is_refused(tmp_path: Path) -> None:

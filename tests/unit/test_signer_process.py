@@ -304,6 +304,28 @@ def test_the_network_is_out_of_reach(signer: SignerProcess) -> None:
     assert "signed" in signer.sign(fields().unsigned())
 
 
+@pytest.mark.skipif(not LINUX, reason="only Linux has namespaces")
+def test_a_namespace_that_gives_no_user_is_not_entered() -> None:
+    """Where unshare is allowed and mapping a user is not, the process stays who it was, and says so."""
+    code = """
+import os
+from defilev_signer import sandbox
+sandbox._libc()
+if os.geteuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
+sandbox._prctl(4, 0, "/proc/self belongs to root from here on")
+before = os.geteuid(), os.getegid()
+network = sandbox.confine()["network"]
+assert before == (os.geteuid(), os.getegid())
+print(network)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert "" == done.stderr
+    assert "not denied: unshare was refused" in done.stdout
+
+
 def test_python_code_in_it_cannot_connect() -> None:
     """Once confined, connecting, resolving a name or starting a program raises, on every platform."""
     attempts = """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from defilev.chain.endpoints import Endpoints
-from defilev.errors import ForeignTransaction, NotConfirmed
+from defilev.errors import ForeignTransaction, NotConfirmed, SignerUnreachable
 from defilev.execute.password import read_password_file
 from defilev.execute.signer import KeystoreSigner
-from defilev.execute.transaction import decode_signed
+from defilev.execute.transaction import TransactionFields, decode_signed
 from defilev.model.execution import SentStep, SignedStep
+from defilev.model.request import Call
 from tests.support.desk import AMOUNT, Clock, Desk, endpoint_of, quick, wait_until
 from tests.support.faults import answered
 from tests.support.world import World, start_world, stop_world
@@ -132,6 +133,39 @@ def test_fees_never_exceed_their_cap(desk: Desk) -> None:
 def _expensive_block(desk: Desk) -> None:
     desk.world.rpc("anvil_setNextBlockBaseFeePerGas", hex(60 * GWEI))
     desk.world.rpc("evm_mine")
+
+
+class SleepySigner:
+    """Signs with another signer, but for the second time that it is asked."""
+
+    def __init__(self, signer: KeystoreSigner) -> None:
+        self._signer = signer
+        self.address = signer.address
+        self.asked = 0
+
+    def announce(self, calls: Sequence[Call]) -> None:
+        self._signer.announce(calls)
+
+    def sign(self, fields: TransactionFields) -> bytes:
+        self.asked += 1
+        if self.asked == 2:
+            raise SignerUnreachable("the signer cannot be used: no such file")
+        return self._signer.sign(fields)
+
+
+def test_what_was_sent_is_followed_while_the_signer_does_not_answer(desk: Desk) -> None:
+    """A signer that is away when fees must rise is asked again later; the run goes on, and one transaction lands."""
+    clock, signer = Clock(), SleepySigner(desk.signer)
+    at_seconds(clock, {1: lambda: _expensive_block(desk), 56: mined(desk)})
+
+    with executed_once(desk):
+        done = desk.send(one_step(desk), sending=quick(clock), signer=signer)
+
+    first, second = signatures(desk)
+    assert second.hash == done.steps[0].hash
+    assert first.nonce == second.nonce
+    assert signer.asked == 3
+    assert ["capped", "raised"] == [remark.kind for remark in desk.remarks if remark.kind != "resent"]
 
 
 def test_fees_stay_while_the_chain_stands_still(desk: Desk) -> None:

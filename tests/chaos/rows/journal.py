@@ -212,9 +212,9 @@ ROWS = (
                 (
                     Mutant(
                         "defilev/execute/attempting.py",
-                        "from defilev.errors import PolicyViolation\n",
+                        "from defilev.errors import PolicyViolation, SignerUnreachable\n",
                         "from contextlib import suppress\n\n"
-                        "from defilev.errors import JournalUnusable, PolicyViolation\n",
+                        "from defilev.errors import JournalUnusable, PolicyViolation, SignerUnreachable\n",
                     ),
                 ),
             ),
