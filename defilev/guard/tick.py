@@ -81,8 +81,7 @@ class Guard:
         told = Told()
         if mine:
             self._take_up(mine, held, told)
-            readings = self._read(mine, told)
-            self._decide_all(mine, readings, held, told)
+            self._decide_all(mine, self._read(mine, told), held, told)
         return TickReport(
             number=number,
             block=self.session.block,
