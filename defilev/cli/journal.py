@@ -44,7 +44,7 @@ def ls(ctx: typer.Context, *, last: Last = None) -> None:
     if out.json:
         out.document(runs_document(runs, place=_place(ctx)))
     elif not runs:
-        out.result("nothing was signed or sent yet")
+        out.result("nothing was signed or sent yet" if found else f"there is no journal at {_place(ctx)} yet")
     else:
         out.result(runs_text(runs, width=out.width, ink=out.ink))
         out.next(f"defilev journal show {runs[0]['id']}")

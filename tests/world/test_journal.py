@@ -92,7 +92,7 @@ def test_a_dry_run_writes_nothing(cli: Cli, path: Path) -> None:
     listed = cli("journal", "ls")
 
     assert (0, 0) == (printed.code, listed.code)
-    assert "nothing was signed or sent yet" in listed.out
+    assert "there is no journal at " in listed.out
     assert_refused(cli("journal", "show", "1"), code=2, said="no journal yet")
     assert not path.exists()
 
