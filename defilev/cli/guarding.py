@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any, Literal
@@ -179,7 +180,8 @@ class Guarding:
                 seconds=_lease_seconds(self.schedule, mine),
             )
             hands = Hands(signers, tell=lambda step, event: self._note(event_text(step, event, steps=None)))
-            guard = Guard(session, rules, journal, chain, hands, leases, needed)
+            another = partial(connect, session.settings)
+            guard = Guard(session, rules, journal, chain, hands, leases, needed, another)
             try:
                 with self.outside.telling(rules, journal, chain_id=session.chain_id, out=self.run.output) as tell:
                     self._tick(guard, tell)

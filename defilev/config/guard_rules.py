@@ -167,6 +167,7 @@ class _Account:
             password_file=table.password_file,
             signer=table.signer,
             allow_hot_equity=table.allow_hot_equity,
+            bundles=table.bundles,
         )
 
     def _no(self, what: str, fix: str | None = None) -> NoReturn:
@@ -216,10 +217,13 @@ class _Account:
 
     def _require_authority(self, triggers: tuple[Trigger, ...], goal: RuleGoal | None) -> None:
         table = self._table
-        if table.authority == "alert-only":
+        if (table.authority == "safe") != (table.bundles is not None):
+            self._no("authority safe needs bundles, the folder to write to, and no other authority takes it")
+        if table.authority in ("alert-only", "safe"):
             spare = [key for key in ("payer", *_KEYS, "reserve_for") if getattr(table, key) is not None]
             if spare:
-                self._no(f"authority alert-only signs nothing, and {spare[0]} is given")
+                self._no(f"authority {table.authority} signs nothing, and {spare[0]} is given")
+        if table.authority == "alert-only":
             return
         if goal is None:
             self._no(f"authority {table.authority} needs a goal")

@@ -112,6 +112,7 @@ class AccountTable(_Table):
     password_file: str | None = None
     signer: str | None = None
     allow_hot_equity: bool = False
+    bundles: str | None = Field(default=None, min_length=1)
 
 
 class GuardTable(_Table):

@@ -37,9 +37,21 @@ class Fees:
     max_fee_per_gas: int
     max_priority_fee_per_gas: int
 
+    def within(self, most: int) -> Fees:
+        """Return the fees with a maximum of `most` at the most: in a spike it is bid to a limit, not refused for it.
 
-def read_fees(node: Node, *, at: Block, tip_floor: int = TIP_FLOOR, is_urgent: bool = False) -> Fees:
-    """Return the fees that the ten blocks up to `at` suggest.
+        Fees of more than four times as much are left as they are, for the policy to refuse: less would not be included.
+        """
+        if most * _URGENT_FULL_BLOCKS < self.max_fee_per_gas:
+            return self
+        highest = min(self.max_fee_per_gas, most)
+        return Fees(highest, min(self.max_priority_fee_per_gas, highest))
+
+
+def read_fees(
+    node: Node, *, at: Block, tip_floor: int = TIP_FLOOR, is_urgent: bool = False, cap: int | None = None
+) -> Fees:
+    """Return the fees that the ten blocks up to `at` suggest, with a tip that leaves the base fee its part of `cap`.
 
     Raises:
         Refused: the chain has no base fee.
@@ -51,17 +63,22 @@ def read_fees(node: Node, *, at: Block, tip_floor: int = TIP_FLOOR, is_urgent: b
         )
     percentile = _URGENT_PERCENTILE if is_urgent else _PERCENTILE
     history = node.fee_history(_BLOCKS, percentiles=[percentile], newest=at)
-    return suggest_fees(history, tip_floor=tip_floor, times=_URGENT_FULL_BLOCKS if is_urgent else _FULL_BLOCKS)
+    times = _URGENT_FULL_BLOCKS if is_urgent else _FULL_BLOCKS
+    return suggest_fees(history, tip_floor=tip_floor, times=times, cap=cap)
 
 
-def suggest_fees(history: FeeHistory, *, tip_floor: int = TIP_FLOOR, times: int = _FULL_BLOCKS) -> Fees:
+def suggest_fees(
+    history: FeeHistory, *, tip_floor: int = TIP_FLOOR, times: int = _FULL_BLOCKS, cap: int | None = None
+) -> Fees:
     """Return fees that survive about six full blocks: twice the next base fee plus the tip.
 
     The tip is the median over the blocks of their tips at the percentile that was asked for, at least `tip_floor` (wei
-    per gas); of an even number of blocks it is the lower middle.
+    per gas); of an even number of blocks it is the lower middle. With a `cap` it is no more than that leaves
+    beside the next base fee: blocks full of liquidators' bids are no measure of what it takes to be included.
     """
     tips = [percentiles[0] for percentiles in history.rewards]
-    tip = max(median_low(tips) if tips else 0, tip_floor)
+    tip = median_low(tips) if tips else 0
+    tip = max(tip if cap is None else min(tip, cap - history.next_base_fee), tip_floor)
     return Fees(max_fee_per_gas=times * history.next_base_fee + tip, max_priority_fee_per_gas=tip)
 
 

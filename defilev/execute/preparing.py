@@ -82,14 +82,15 @@ def prepare(step: Step, *, nonce: int, desk: Desk, at: Block) -> TransactionFiel
     """
     node, policy = desk.node, desk.policy
     _assert_chain(node, policy.account.chain_id)
-    fees = _fees(desk, at)
-    estimated = _estimate(step, node, policy, at)
+    gas = gas_limit(planned=step.gas_limit, estimated=_estimate(step, node, policy, at))
+    limits = policy.limits
+    fees = _fees(desk, at).within(min(limits.fee_per_gas, limits.transaction_cost // gas))
     fields = TransactionFields(
         chain_id=policy.account.chain_id,
         nonce=nonce,
         max_priority_fee_per_gas=fees.max_priority_fee_per_gas,
         max_fee_per_gas=fees.max_fee_per_gas,
-        gas_limit=gas_limit(planned=step.gas_limit, estimated=estimated),
+        gas_limit=gas,
         to=step.to,
         value=step.value,
         data=bytes.fromhex(step.data[2:]),
@@ -107,7 +108,9 @@ def _fees(desk: Desk, at: Block) -> Fees:
     sending = desk.sending
 
     def suggested(endpoint: Endpoint) -> Fees:
-        return read_fees(endpoint.node, at=at, tip_floor=sending.tip_floor, is_urgent=sending.is_urgent)
+        return read_fees(
+            endpoint.node, at=at, tip_floor=sending.tip_floor, is_urgent=sending.is_urgent, cap=sending.fee_cap
+        )
 
     said = ask_all(desk.endpoints, suggested)
     found = [one.value for one in said if one.error is None]

@@ -11,6 +11,7 @@ from defilev.execute.desk import Progress
 from defilev.execute.policy import check_plan
 from defilev.execute.sending import Sending
 from defilev.execute.signer import Signer
+from defilev.guard.bundling import write_bundle
 from defilev.guard.deciding import Judged, decide
 from defilev.guard.ladder import Wanted, find_plan
 from defilev.guard.memory import Memory
@@ -99,9 +100,7 @@ class Acting:
         try:
             self._require_affordable(agreement, decision)
             way, plan, retried = self._planned(newest, agreement, decision, unfinished)
-            if self.ready is None or self.lease is None:
-                return judged, self._tried(way, plan, retried)
-            return judged, self._sent(way, plan, retried, decision.tier)
+            return judged, self._done_with(way, plan, retried, decision.tier)
         except LeaseLost:
             raise
         except NotConfirmed as error:
@@ -151,11 +150,18 @@ class Acting:
         require_kept(plan, report, before=agreement.account.health_factor)
         return way, plan, Retried(session, agreement.account, report, agreement)
 
+    def _done_with(self, way: str, plan: Plan, retried: Retried, tier: Tier) -> Acted:
+        if self.ready is None or self.lease is None:
+            return self._tried(way, plan, retried)
+        self._require_allowed(retried)
+        if self.rule.authority == "safe":
+            return self._bundled(way, plan, retried)
+        return self._sent(way, plan, retried, tier)
+
     def _sent(self, way: str, plan: Plan, retried: Retried, tier: Tier) -> Acted:
         assert self.ready is not None  # noqa: S101 - only a guard that may sign comes here
-        self._require_allowed(retried)
         signer = self.hands.signers[plan.actor]()
-        found = sending_for(retried.session, retried.account, plan)
+        found = sending_for(retried.session, retried.account, plan, is_urgent=tier != "normal")
         sending = self.hands.sending(_within(found, self.rule.tiers[tier], tier))
         outcome, run = self.ready.send(retried, plan, signer, tell=self.hands.tell, sending=sending)
         return self._done(way, plan, outcome, run)
@@ -197,6 +203,12 @@ class Acting:
             promised=plan.promise.health_factor,
         )
 
+    def _bundled(self, way: str, plan: Plan, retried: Retried) -> Acted:
+        """Write the plan for the owners of the Safe; raises `Refused` when it cannot be written."""
+        file = write_bundle(plan, name=self.rule.name, folder=self.rule.bundles or ".")
+        text = f"{way}: sign {file} before block {plan.expires_at_block}; it replaces what was written before"
+        return replace(self._tried(way, plan, retried), outcome="bundled", text=text)
+
     def _done(self, way: str, plan: Plan, outcome: Outcome, run: int) -> Acted:
         execution = outcome.execution
         is_whole = outcome.is_kept and not plan.label and plan.goal.kind != "close"
@@ -231,6 +243,6 @@ class Acting:
 
 
 def _within(sending: Sending, rule: TierRule, tier: Tier) -> Sending:
-    """Return the schedule with the tier's cap: the last tier's is lifted to what a liquidation would cost."""
-    cap = max(rule.gas_price, sending.fee_cap) if tier == "emergency" else min(rule.gas_price, sending.fee_cap)
-    return replace(sending, fee_cap=max(cap, _SENDING_FLOOR), is_urgent=sending.is_urgent or tier != "normal")
+    """Return the schedule with the cap that the rules state; the last tier's is lifted to what a liquidation costs."""
+    cap = max(rule.gas_price, sending.fee_cap) if tier == "emergency" else rule.gas_price
+    return replace(sending, fee_cap=max(cap, _SENDING_FLOOR))

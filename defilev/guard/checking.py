@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from defilev.errors import RulesInvalid, UnknownName
+from defilev.errors import DataError, RulesInvalid, UnknownName
 from defilev.guard.observing import read_rules
 from defilev.guard.reading import Reading
 from defilev.model.book_file import MarketChoice
@@ -33,12 +33,12 @@ def rules_of_chain(rules: GuardRules, session: Session) -> tuple[AccountRule, ..
 
 
 def require_meant(session: Session, rules: Iterable[AccountRule]) -> dict[str, Reading]:
-    """Return what each account looks like now, once everything that its rule names is there.
+    """Return what each account that can be read looks like now, once everything that its rule names is there.
 
     Raises:
         RulesInvalid: a protocol, market or asset is not there, the pinned pool is another, a payer is a contract, or
             a reserve is to pay where nobody repays for another.
-        DataError: the chain cannot be read.
+        DataError: nothing of it can be read.
     """
     given = tuple(rules)
     for rule in given:
@@ -47,12 +47,32 @@ def require_meant(session: Session, rules: Iterable[AccountRule]) -> dict[str, R
             markets_of(session, [MarketChoice(rule.protocol, rule.market)])
         except UnknownName as error:
             raise RulesInvalid(f"account {rule.name}: {error.fact}", fix=error.fix, **error.facts) from None
-    readings = read_rules(session, given)
+    readings = _readable(session, given)
     for rule in given:
-        _require_pool(rule, readings[rule.name])
-        _require_assets(rule, readings[rule.name])
+        if rule.name in readings:
+            _require_pool(rule, readings[rule.name])
+            _require_assets(rule, readings[rule.name])
         _require_plain_payer(session, rule)
     return readings
+
+
+def _readable(session: Session, rules: tuple[AccountRule, ...]) -> dict[str, Reading]:
+    """Return the accounts that can be read: one that cannot, for now, keeps no guard of others from starting."""
+    try:
+        return read_rules(session, rules)
+    except DataError:
+        if len(rules) == 1:
+            raise
+    found: dict[str, Reading] = {}
+    unread: list[DataError] = []
+    for rule in rules:
+        try:
+            found |= read_rules(session, [rule])
+        except DataError as error:
+            unread.append(error)
+    if not found:
+        raise unread[0]
+    return found
 
 
 def _require_repayable(rule: AccountRule) -> None:

@@ -124,7 +124,8 @@ def _nearer(wanted: Wanted, plan: Plan, part: Decimal) -> Goal:
 def _question(wanted: Wanted, slippage: Decimal) -> PlanQuestion:
     if wanted.question is not None:
         return replace(wanted.question, max_slippage=slippage, window=WINDOW)
-    return PlanQuestion(goal=wanted.goal, max_slippage=slippage, floor=_floor(wanted.account), window=WINDOW)
+    window = wanted.session.settings.expires if wanted.rule.authority == "safe" else WINDOW
+    return PlanQuestion(goal=wanted.goal, max_slippage=slippage, floor=_floor(wanted.account), window=window)
 
 
 def _floor(account: LendingAccount) -> Decimal:

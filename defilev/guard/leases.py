@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import socket
 from collections.abc import Callable, Sequence
 from threading import Event, Lock, Thread
 from time import monotonic
 
 from defilev.errors import DefilevError
-from defilev.journal import GuardJournal, Held
+from defilev.guard.holders import is_gone, new_holder
+from defilev.journal import GuardJournal, Held, leases_of
 from defilev.model.request import Address
 
 __all__ = ["Leases"]
@@ -27,7 +25,7 @@ class Leases:
     """
 
     def __init__(self, journal: GuardJournal, *, chain: str, seconds: float) -> None:
-        self.holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self.holder = new_holder()
         self.seconds = seconds
         self._journal, self._chain = journal, chain
         self._wanted: tuple[Address, ...] = ()
@@ -40,6 +38,8 @@ class Leases:
         """Take or renew the lease of each account; return those that this process holds. Raises `JournalUnusable`."""
         self._wanted, self._began = tuple(dict.fromkeys(accounts)), monotonic()
         held = self._renew()
+        if len(held) < len(self._wanted) and self._bury():
+            held = self._renew()
         if self._thread is None:
             self._thread = Thread(target=self._keep, name="leases", daemon=True)
             self._thread.start()
@@ -59,6 +59,16 @@ class Leases:
             self._journal.let_go(holder=self.holder)
         except DefilevError as error:
             tell(f"the leases were not ended: {error.fact}; they expire by themselves")
+
+    def _bury(self) -> bool:
+        """End the leases of processes of this host that are no more, and tell whether there were any.
+
+        The one that was started after a crash need not wait for what the dead one left to expire.
+        """
+        gone = {lease["holder"] for lease in leases_of(self._journal.journal) if is_gone(lease["holder"])}
+        for holder in gone:
+            self._journal.let_go(holder=holder)
+        return bool(gone)
 
     def _renew(self) -> dict[Address, Held]:
         found = self._journal.hold(chain=self._chain, accounts=self._wanted, holder=self.holder, seconds=self.seconds)

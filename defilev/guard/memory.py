@@ -34,10 +34,12 @@ class Memory:
     standing: tuple[str, ...] = ()
 
 
-def after_action(memory: Memory, *, at: int, prices: Mapping[str, Decimal]) -> Memory:
-    """Return the memory after an action at the chain's time `at`: disarmed, cooling down, peaks begun anew."""
-    peaks = {asset: prices.get(asset, peak) for asset, peak in memory.peaks.items()}
-    return replace(memory, is_armed=False, acted_at=at, peaks=peaks)
+def after_action(memory: Memory, *, at: int, is_whole: bool) -> Memory:
+    """Return the memory after an action at the chain's time `at`: cooling down, and disarmed when it reached its goal.
+
+    One that did not is a slice: the next follows after the cool-down.
+    """
+    return replace(memory, is_armed=not is_whole, acted_at=at)
 
 
 def memory_text(memory: Memory) -> str:

@@ -11,15 +11,23 @@ from defilev.model.account import LendingAccount
 from defilev.model.exposure import Exposure
 from defilev.model.guard import Alert
 from defilev.model.guard_rules import AccountRule
-from defilev.model.token import Wallet
+from defilev.model.token import TokenBalance
 
-__all__ = ["ReserveState", "needed_reserve", "reserve_alerts"]
+__all__ = ["Funds", "ReserveState", "needed_reserve", "reserve_alerts"]
 
 REPAY_GAS = 440_000
 """An approval and a repayment."""
 
 ACTIONS_OF_GAS = 20
 """How many of them the payer's native balance should last for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Funds:
+    """What a payer holds: native base units, and tokens."""
+
+    native: int
+    balances: tuple[TokenBalance, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +58,7 @@ def needed_reserve(exposure: Exposure, *, fall: float, goal: float) -> float:
 
 
 def reserve_state(
-    rule: AccountRule, account: LendingAccount, exposure: Exposure, wallet: Wallet, *, base_fee: int
+    rule: AccountRule, account: LendingAccount, exposure: Exposure, funds: Funds, *, base_fee: int
 ) -> ReserveState:
     """Return how the payer stands for one account."""
     debts = {leg.asset.address: leg.price for leg in account.legs if leg.side == "borrow"}
@@ -59,7 +67,7 @@ def reserve_state(
             Decimal(held.amount * debts[held.token.address].value).scaleb(
                 -held.token.decimals - debts[held.token.address].decimals
             )
-            for held in wallet.balances
+            for held in funds.balances
             if held.token.address in debts
         ),
         Decimal(0),
@@ -68,7 +76,7 @@ def reserve_state(
     needed = None
     if rule.reserve_for is not None and goal is not None:
         needed = Decimal(str(round(needed_reserve(exposure, fall=float(rule.reserve_for), goal=float(goal)), 2)))
-    return ReserveState(holds, needed, wallet.native, ACTIONS_OF_GAS * REPAY_GAS * max(base_fee, 1))
+    return ReserveState(holds, needed, funds.native, ACTIONS_OF_GAS * REPAY_GAS * max(base_fee, 1))
 
 
 def reserve_alerts(rule: AccountRule, state: ReserveState) -> Iterator[Alert]:

@@ -19,6 +19,7 @@ RETRY = 5
 """Seconds until the chain is looked at again after it could not be read."""
 
 _POLL = 1.0
+_LOCAL_POLL = 0.05
 _STANDSTILL = 3
 
 
@@ -27,6 +28,7 @@ class _Last:
     """What the tick before left: the chain's time, seconds until the next, and since when the head has not moved."""
 
     at: int | None = None
+    number: int = 0
     interval: int = RETRY
     head: str = ""
     moved: float = 0.0
@@ -69,11 +71,12 @@ def _tick(guard: Guard, number: int, last: _Last, *, is_once: bool) -> TickRepor
         return _unread(guard, number, error)
     assert report.block is not None  # noqa: S101 - a tick that returns has read a block
     now = report.block.timestamp
-    missed = missed_ticks(since=last.at, now=now, interval=last.interval, slack=slack)
+    blocks = report.block.number - last.number
+    missed = missed_ticks(since=last.at, now=now, interval=last.interval, slack=slack, blocks=blocks)
     alerts = [*report.alerts, *_standing_still(guard, report, last)]
     if missed:
         alerts.append(Alert("warning", "tick-missed", None, f"{missed} ticks were missed", (("since", str(last.at)),)))
-    last.at = now
+    last.at, last.number = now, report.block.number
     return replace(report, alerts=tuple(alerts), missed=missed)
 
 
@@ -105,6 +108,8 @@ def _wait(guard: Guard, schedule: Schedule, seconds: int, stop: Event) -> None:
         return
     until, before = monotonic() + seconds, guard.session.block.hash
     pause = min(_POLL, max(float(block_seconds(guard.session.chain_id)) / 4, 0.1))
+    if guard.session.is_anvil and guard.session.is_loopback:
+        pause = _LOCAL_POLL
     while monotonic() < until and not stop.wait(pause):
         try:
             if guard.session.node.block().hash != before:

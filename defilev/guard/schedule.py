@@ -50,18 +50,21 @@ def seconds_until_next(schedule: Schedule, decisions: Iterable[Decision], *, now
     return max(min(schedule.every or due, due), 1)
 
 
-def missed_ticks(*, since: int | None, now: int, interval: int, slack: int) -> int:
+def missed_ticks(*, since: int | None, now: int, interval: int, slack: int, blocks: int) -> int:
     """Return how many ticks should have come between two by the chain's time; none when its clock went back.
+
+    Between two blocks there is nothing to look at: no more are missed than blocks that nobody looked at.
 
     Args:
         since: the chain's time of the tick before, `None` for the first.
         now: of this one.
         interval: seconds that were to lie between them.
         slack: seconds that a block may be late.
+        blocks: from the one of the tick before to this one.
     """
     if since is None or now <= since:
         return 0
-    return max((now - since - slack) // max(interval, 1) - 1, 0)
+    return max(min((now - since - slack) // max(interval, 1), blocks) - 1, 0)
 
 
 def _until_cron(expression: str, now: int) -> int:

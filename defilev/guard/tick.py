@@ -2,52 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from decimal import Decimal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 
 from defilev.errors import DataError, DefilevError, ForeignTransaction, JournalDamaged, JournalUnusable, LeaseLost
 from defilev.guard.acting import Acting, Hands
-from defilev.guard.deciding import Judged, decide
+from defilev.guard.deciding import decide
+from defilev.guard.history import History
 from defilev.guard.leases import Leases
 from defilev.guard.memory import Memory, after_action, memory_from, memory_text
 from defilev.guard.observing import read_rules
-from defilev.guard.reading import Reading, Spending
-from defilev.guard.watching_reserve import reserve_of
+from defilev.guard.outcomes import Due, Known, Told, is_news, outcome_of, trouble, urgency
+from defilev.guard.reading import Reading
+from defilev.guard.watching_reserve import reserves_of
 from defilev.journal import (
     EVERYTHING,
     GuardJournal,
     Held,
     Journal,
     Switch,
-    guard_spending,
     memory_of,
     switches_of,
 )
 from defilev.journal.sealing import now as written_now
-from defilev.model.guard import Acted, Alert, Decision, TickReport
+from defilev.model.guard import Alert, TickReport
 from defilev.model.guard_rules import AccountRule, GuardRules
 from defilev.model.request import Address
 from defilev.pipeline.journalled import Ready, bring_in
 from defilev.pipeline.session import Session
-from defilev.pipeline.unfinished import Unfinished
 
-__all__ = ["Guard", "Told"]
+__all__ = ["Guard", "scope_of"]
 
-DAY = 86_400
+MOST_AT_ONCE = 8
+"""Keys that are acted with at once."""
+
 _UNUSABLE = (JournalUnusable, JournalDamaged)
-_ENDED = ("done", "partial", "unconfirmed")
-
-
-@dataclass
-class Told:
-    """What one tick has to say, gathered while it runs."""
-
-    decisions: list[Decision] = field(default_factory=list)
-    acted: list[Acted] = field(default_factory=list)
-    alerts: list[Alert] = field(default_factory=list)
+_ENDED = ("done", "partial", "bundled", "unconfirmed")
 
 
 @dataclass
@@ -55,7 +49,8 @@ class Guard:
     """Everything that ticks share: the chain, the rules, the journal, the leases and the hands.
 
     `needed` nodes must agree before anything is signed; `None` in a dry run, in which nothing ever is. `scope` keeps
-    the leases and the memory of a dry run apart from those of a guard that may sign.
+    the leases and the memory of a dry run apart from those of a guard that may sign. `another` opens one more
+    connection to the same nodes; without it one account is acted for after another.
     """
 
     session: Session
@@ -65,6 +60,7 @@ class Guard:
     hands: Hands
     leases: Leases
     needed: int | None
+    another: Callable[[], Session] | None = None
 
     @property
     def is_broadcasting(self) -> bool:
@@ -85,8 +81,7 @@ class Guard:
         told = Told()
         if mine:
             self._take_up(mine, held, told)
-            readings = self._read(mine, told)
-            self._decide_all(mine, readings, held, told)
+            self._decide_all(mine, self._read(mine, told), held, told)
         return TickReport(
             number=number,
             block=self.session.block,
@@ -101,11 +96,14 @@ class Guard:
             next_at=None,
         )
 
-    def held_by(self, rule: AccountRule) -> str | None:
-        """Return what keeps the guard from beginning anything for an account, `None` when nothing does."""
+    def held_by(self, rule: AccountRule, switches: Sequence[Switch] | None = None) -> str | None:
+        """Return what keeps the guard from beginning anything for an account, `None` when nothing does.
+
+        `switches` are those that were read for this tick; they are read anew when left out.
+        """
         if self.rules.halt_file is not None and Path(self.rules.halt_file).expanduser().exists():
             return f"halted by the file {self.rules.halt_file}"
-        for switch in switches_of(self.journal):
+        for switch in switches_of(self.journal) if switches is None else switches:
             if switch.name in (EVERYTHING, rule.name):
                 return f"{switch.state} since {switch.at[:19]}: {switch.why}"
         return None
@@ -114,25 +112,32 @@ class Guard:
         """Bring what is on its way to its end, whatever holds the guard: a deleverage in flight is finished."""
         if not self.is_broadcasting:
             return
-        for actor in dict.fromkeys(rule.actor for rule in mine if rule.actor is not None):
+
+        def finish(actor: Address, session: Session) -> None:
             rules = [rule for rule in mine if rule.actor == actor]
-            ready = Ready(self.journal, self.chain, epoch=held[actor].epoch)
             try:
-                bring_in(
-                    ready, self.session, account=actor, open_signer=self.hands.signers[actor], tell=self.hands.tell
-                )
+                ready = Ready(self.journal, self.chain, epoch=held[actor].epoch)
+                bring_in(ready, session, account=actor, open_signer=self.hands.signers[actor], tell=self.hands.tell)
             except _UNUSABLE:
                 raise
             except ForeignTransaction as error:
                 for rule in rules:
                     self._halt(rule, error, told)
             except DefilevError as error:
-                told.alerts += [_trouble(rule, "in-flight", error) for rule in rules]
+                told.alerts += [trouble(rule.name, "in-flight", error) for rule in rules]
+
+        self._with_each(self._busy(mine), finish)
         self.session = self.session.at("latest")
+
+    def _busy(self, mine: list[AccountRule]) -> list[Address]:
+        """Return whose keys have something on its way, or on the chain and not yet final: nobody else need be asked."""
+        opened = {attempt.account for attempt in self.journal.open_attempts(chain=self.chain)}
+        opened |= {reserved.account for reserved in self.journal.reserved(chain=self.chain)}
+        return [actor for actor in dict.fromkeys(rule.actor for rule in mine) if actor is not None and actor in opened]
 
     def _halt(self, rule: AccountRule, error: DefilevError, told: Told) -> None:
         GuardJournal(self.journal).switch(Switch(rule.name, "halted", error.fact, written_now()))
-        told.alerts.append(_trouble(rule, "account-halted", error))
+        told.alerts.append(trouble(rule.name, "account-halted", error))
 
     def _read(self, mine: list[AccountRule], told: Told) -> dict[str, Reading]:
         """Read all at once; one account that cannot be read does not hide the others."""
@@ -146,106 +151,132 @@ class Guard:
             try:
                 found |= read_rules(self.session, [rule])
             except DataError as error:
-                told.alerts.append(_trouble(rule, "account-unreadable", error))
+                told.alerts.append(trouble(rule.name, "account-unreadable", error))
         return found
 
     def _decide_all(
         self, mine: list[AccountRule], readings: Mapping[str, Reading], held: Mapping[Address, Held], told: Told
     ) -> None:
         remembered = memory_of(self.journal, chain=self._scope)
-        for rule in sorted(mine, key=lambda rule: _urgency(readings.get(rule.name))):
-            if rule.name not in readings:
-                continue
-            try:
-                self._decide(rule, readings[rule.name], memory_from(remembered.get(rule.name)), held, told)
-            except LeaseLost as error:
-                told.alerts.append(_trouble(rule, "lease-lost", error))
-            except DataError as error:
-                if isinstance(error, _UNUSABLE):
-                    raise
-                told.alerts.append(_trouble(rule, "nodes-disagree", error))
+        known = Known(held, switches_of(self.journal), self._lacking(mine, readings, told))
+        due: dict[Address, list[Due]] = {}
+        order = [
+            rule for rule in sorted(mine, key=lambda rule: urgency(readings.get(rule.name))) if rule.name in readings
+        ]
+        for rule in order:
+            with self._telling(rule, told):
+                memory = memory_from(remembered.get(rule.name))
+                if (found := self._decide(rule, readings[rule.name], memory, known, told)) is not None:
+                    due.setdefault(_lease_name(rule), []).append(found)
+        self._remember(told)
+        self._act_all(due, told)
+        place = {rule.name: number for number, rule in enumerate(order)}
+        told.decisions.sort(key=lambda decision: place[decision.account])
 
-    def _decide(
-        self, rule: AccountRule, reading: Reading, memory: Memory, held: Mapping[Address, Held], told: Told
-    ) -> None:
-        lease = self.leases.held(_lease_name(rule)) or held[_lease_name(rule)]
-        unfinished = self._unfinished(rule, reading, lease)
-        spent, memory = self._spent(rule, reading, memory, unfinished)
-        judged = decide(rule, reading, memory, spent=spent, held_by=self.held_by(rule))
-        lacking = list(reserve_of(self.session, rule, reading)) if rule.authority == "reserve" else []
+    @contextmanager
+    def _telling(self, rule: AccountRule, told: Told) -> Iterator[None]:
+        """Tell people of what goes wrong with one account, and go on with the others."""
+        try:
+            yield
+        except LeaseLost as error:
+            told.alerts.append(trouble(rule.name, "lease-lost", error))
+        except DataError as error:
+            if isinstance(error, _UNUSABLE):
+                raise
+            told.alerts.append(trouble(rule.name, "nodes-disagree", error))
+
+    def _act_all(self, due: Mapping[Address, list[Due]], told: Told) -> None:
+        """Act for the accounts of each key one after another, the lowest health first."""
+
+        def act(key: Address, session: Session) -> None:
+            for each in due[key]:
+                with self._telling(each.rule, told):
+                    self._act(each, session, told)
+
+        self._with_each(list(due), act)
+
+    def _with_each(self, keys: Sequence[Address], do: Callable[[Address, Session], None]) -> None:
+        """Do something with several keys at once, each over a connection of its own.
+
+        Nobody waits for the blocks that another's transactions take.
+        """
+        if self.another is None or len(keys) < 2:
+            for key in keys:
+                do(key, self.session)
+            return
+        another = self.another
+
+        def alone(key: Address) -> None:
+            session = another()
+            try:
+                do(key, session)
+            finally:
+                session.close()
+
+        with ThreadPoolExecutor(max_workers=min(len(keys), MOST_AT_ONCE)) as pool:
+            list(pool.map(alone, keys))
+
+    def _lacking(
+        self, mine: list[AccountRule], readings: Mapping[str, Reading], told: Told
+    ) -> dict[str, tuple[Alert, ...]]:
+        """Return by account what its reserve lacks; one that cannot be read keeps nobody from acting."""
+        asked = [(rule, readings[rule.name]) for rule in mine if rule.authority == "reserve" and rule.name in readings]
+        found = reserves_of(self.session, asked) if asked else {}
+        told.alerts += [
+            trouble(name, "reserve-unreadable", lacks) for name, lacks in found.items() if isinstance(lacks, DataError)
+        ]
+        return {name: lacks for name, lacks in found.items() if not isinstance(lacks, DataError)}
+
+    def _remember(self, told: Told) -> None:
+        """Write down all that was not written at once, in one transaction; of an account that was lost, nothing."""
+        for held, error in self._guarding.remember_all(told.memories):
+            told.alerts.append(trouble(held, "lease-lost", error))
+
+    def _decide(self, rule: AccountRule, reading: Reading, memory: Memory, known: Known, told: Told) -> Due | None:
+        """Return what is to be done, `None` for nothing; of that the decision is told and remembered at once."""
+        lease = self.leases.held(_lease_name(rule)) or known.held[_lease_name(rule)]
+        held_by = self.held_by(rule, known.switches)
+        may_finish = self.is_broadcasting and rule.actor is not None and held_by is None
+        history = History(self.journal, self.chain)
+        unfinished = history.unfinished(self.session, rule, reading, lease) if may_finish else None
+        spent, memory = history.spent(rule, reading, memory, unfinished)
+        judged = decide(rule, reading, memory, spent=spent, held_by=held_by)
+        lacking = known.lacking.get(rule.name, ())
         told.alerts += [*judged.alerts, *(alert for alert in lacking if alert.kind not in memory.standing)]
-        standing = tuple(alert.kind for alert in lacking)
+        judged = replace(judged, memory=replace(judged.memory, standing=tuple(alert.kind for alert in lacking)))
         if judged.decision.verdict == "act" or unfinished is not None:
-            judged = self._act(rule, memory, spent, judged, lease, unfinished, told)
-        elif _is_news(judged.decision, memory):
+            return Due(rule, memory, spent, judged, lease, unfinished)
+        if is_news(judged.decision, memory):
             self._guarding.decided(lease, judged.decision, rules=self.rules.digest)
         told.decisions.append(judged.decision)
-        self._guarding.remember(lease, rule.name, memory_text(replace(judged.memory, standing=standing)))
+        told.memories.append((lease, rule.name, memory_text(judged.memory)))
+        return None
 
-    def _act(
-        self,
-        rule: AccountRule,
-        memory: Memory,
-        spent: Spending,
-        judged: Judged,
-        lease: Held,
-        unfinished: Unfinished | None,
-        told: Told,
-    ) -> Judged:
-        number = self._guarding.decided(lease, judged.decision, rules=self.rules.digest)
+    def _act(self, due: Due, session: Session, told: Told) -> None:
+        rule, lease = due.rule, due.lease
+        number = self._guarding.decided(lease, due.judged.decision, rules=self.rules.digest)
         acting = Acting(
-            session=self.session,
+            session=session,
             rules=self.rules,
             rule=rule,
-            memory=memory,
-            spent=spent,
+            memory=due.memory,
+            spent=due.spent,
             hands=self.hands,
             needed=self.needed or 1,
             ready=Ready(self.journal, self.chain, epoch=lease.epoch) if self.is_broadcasting else None,
             lease=lease if self.is_broadcasting else None,
             held_by=lambda: self.held_by(rule),
         )
-        again, acted = acting.act(unfinished)
+        again, acted = acting.act(due.unfinished)
         if acted.run is not None:
             self._guarding.led_to(number, acted.run)
         told.acted.append(acted)
-        told.alerts.append(_outcome(rule, acted))
-        after = again.memory
+        told.alerts.append(outcome_of(acted))
+        told.decisions.append(replace(again.decision, run=acted.run))
+        after = replace(again.memory, standing=due.judged.memory.standing)
         if acted.outcome in _ENDED:
-            now = again.decision.block.timestamp
-            after = after_action(after, at=now, prices={})
-        return replace(again, decision=replace(again.decision, run=acted.run), memory=after)
-
-    def _spent(
-        self, rule: AccountRule, reading: Reading, memory: Memory, unfinished: Unfinished | None
-    ) -> tuple[Spending, Memory]:
-        """Return what the last day saw; an action that was cut off before it was remembered counts as well.
-
-        One that is to be finished does not: that is no new action.
-        """
-        position = (rule.owner, rule.protocol, rule.market)
-        but = None if unfinished is None else unfinished.run
-        found = guard_spending(self.journal, chain=self.chain, position=position, since=reading.now - DAY, but=but)
-        value = Decimal(found.repaid).scaleb(-reading.account.quote_decimals)
-        if found.last_at is not None and found.last_at > (memory.acted_at or 0):
-            memory = replace(memory, acted_at=found.last_at, is_armed=False)
-        return Spending(found.runs, value, found.gas), memory
-
-    def _unfinished(self, rule: AccountRule, reading: Reading, lease: Held) -> Unfinished | None:
-        if not self.is_broadcasting or rule.actor is None or self.held_by(rule) is not None:
-            return None
-        ready = Ready(self.journal, self.chain, epoch=lease.epoch)
-        found = ready.unfinished(self.session, owner=rule.owner, protocol=rule.protocol, market=rule.market)
-        if found is None or not self._is_ours(found, rule):
-            return None
-        if found.is_over(reading.account):
-            self.journal.stop(found.run, "its goal is reached", stage="DONE")
-            return None
-        return found
-
-    def _is_ours(self, found: Unfinished, rule: AccountRule) -> bool:
-        """Tell whether a run was a guard's, with this key: what a person began is a person's to finish."""
-        return found.plan.payer == rule.payer and self.journal.run(found.run)["run"]["kind"] == "guard"
+            after = after_action(after, at=again.decision.block.timestamp, is_whole=acted.outcome == "done")
+        self._guarding.remember(lease, rule.name, memory_text(after))
 
     @property
     def _scope(self) -> str:
@@ -267,29 +298,3 @@ def _lease_name(rule: AccountRule) -> Address:
 
 def _calls(session: Session) -> int:
     return sum(session.node.rpc.round_trips.values())
-
-
-def _urgency(reading: Reading | None) -> Decimal:
-    health = None if reading is None else reading.health
-    return Decimal("Infinity") if health is None else health
-
-
-def _is_news(decision: Decision, before: Memory) -> bool:
-    """Tell whether a decision is worth writing down: it, or the triggers behind it, are not those of the last tick."""
-    from defilev.guard.triggers import key_of
-
-    keys = tuple(key_of(fired) for fired in decision.fired if fired.kind != "parameter-change")
-    changed = any(fired.kind == "parameter-change" for fired in decision.fired)
-    return changed or decision.verdict != before.verdict or keys != before.fired
-
-
-def _trouble(rule: AccountRule, kind: str, error: DefilevError) -> Alert:
-    facts = tuple((name, str(value)) for name, value in error.facts.items())
-    return Alert("critical", kind, rule.name, error.fact, (("error", type(error).__name__), *facts))
-
-
-def _outcome(rule: AccountRule, acted: Acted) -> Alert:
-    facts = (("outcome", acted.outcome), ("way", acted.way or "none"), ("transactions", ", ".join(acted.transactions)))
-    severity = {"done": "info", "dry-run": "warning", "partial": "critical"}.get(acted.outcome, "critical")
-    kind = "action-" + acted.outcome
-    return Alert(severity, kind, rule.name, acted.text, facts)  # type: ignore[arg-type]

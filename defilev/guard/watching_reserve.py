@@ -1,29 +1,53 @@
-"""Reads what a payer holds, and tells what it lacks."""
+"""Reads what payers hold, all of them together, and tells what they lack."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
+from defilev.abi.interface import interface
+from defilev.abi.wallet import decode_wallet, wallet_calls
+from defilev.errors import DataError
 from defilev.guard.reading import Reading
-from defilev.guard.reserve import reserve_alerts, reserve_state
+from defilev.guard.reserve import Funds, reserve_alerts, reserve_state
 from defilev.model.guard import Alert
 from defilev.model.guard_rules import AccountRule
-from defilev.pipeline.planning import read_wallet
+from defilev.model.request import Address, Read
+from defilev.model.token import Token
+from defilev.observe.drive import drive_each
+from defilev.pipeline.exposing import exposure_of
 from defilev.pipeline.session import Session
-from defilev.protocols import PROTOCOLS
 
-__all__ = ["reserve_of"]
+__all__ = ["reserves_of"]
 
 
-def reserve_of(session: Session, rule: AccountRule, reading: Reading) -> Iterator[Alert]:
-    """Yield what the reserve of an account lacks at the session's block; raises `DataError`."""
-    account = reading.account
-    assert rule.payer is not None  # noqa: S101 - a reserve has a payer
-    protocol = PROTOCOLS[account.protocol]
-    symbols = {symbol.casefold() for symbol in session.settings.stablecoins}
-    stable = frozenset(token.address for token in protocol.tokens(account) if token.symbol.casefold() in symbols)
-    debts = [leg.asset for leg in account.legs if leg.side == "borrow"]
-    wallet = read_wallet(session, rule.payer, tokens=debts, spenders=[])
-    exposure = protocol.exposure(account, stable=stable)
-    state = reserve_state(rule, account, exposure, wallet, base_fee=session.block.base_fee or 0)
-    yield from reserve_alerts(rule, state)
+def reserves_of(
+    session: Session, asked: Sequence[tuple[AccountRule, Reading]]
+) -> dict[str, tuple[Alert, ...] | DataError]:
+    """Return by account what its reserve lacks at the session's block, or why that could not be read.
+
+    Args:
+        asked: rules with the authority `reserve`, each with its reading.
+    """
+    reads = [_read_funds(session, rule.payer, _debts(reading)) for rule, reading in asked if rule.payer is not None]
+    found = drive_each(reads, session.fetch)
+    return {
+        rule.name: funds if isinstance(funds, DataError) else tuple(_alerts(session, rule, reading, funds))
+        for (rule, reading), funds in zip(asked, found, strict=True)
+    }
+
+
+def _debts(reading: Reading) -> list[Token]:
+    return [leg.asset for leg in reading.account.legs if leg.side == "borrow"]
+
+
+def _read_funds(session: Session, payer: Address, tokens: Sequence[Token]) -> Read[Funds]:
+    native = interface("multicall3")["getEthBalance"]
+    results = yield [native.call(session.book.multicall3, payer), *wallet_calls(payer, tokens, ())]
+    balances, _ = decode_wallet(tokens, (), results[1:])
+    return Funds(int(native.decode_one(results[0].data)), balances)
+
+
+def _alerts(session: Session, rule: AccountRule, reading: Reading, funds: Funds) -> list[Alert]:
+    exposure = exposure_of(reading.account, settings=session.settings)
+    state = reserve_state(rule, reading.account, exposure, funds, base_fee=session.block.base_fee or 0)
+    return list(reserve_alerts(rule, state))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
+from defilev.errors import LeaseLost
 from defilev.journal import leasing, tables
 from defilev.journal.reading import JournalReader
 from defilev.journal.sealing import now
@@ -39,14 +40,21 @@ class GuardJournal:
 
     def remember(self, held: Held, name: str, document: str) -> None:
         """Keep what is to be known about an account at the next tick; raises `LeaseLost`."""
-        memory = tables.guard_memory
-        where = (memory.c.chain == held.chain, memory.c.name == name)
-        values = {"epoch": held.epoch, "updated_at": now(), "document": document}
         with self.journal.writing() as writer:
             leasing.require_held(writer.connection, held)
-            changed = writer.connection.execute(update(memory).where(*where).values(values))
-            if changed.rowcount == 0:
-                writer.connection.execute(insert(memory).values(chain=held.chain, name=name, **values))
+            _keep(writer.connection, [(held, name, document)])
+
+    def remember_all(self, memories: Iterable[tuple[Held, str, str]]) -> list[tuple[str, LeaseLost]]:
+        """Keep what `remember` keeps for many accounts, in one transaction; return those whose lease is lost.
+
+        Args:
+            memories: for each account its lease, its name and the document.
+        """
+        given = list(memories)
+        with self.journal.writing() as writer:
+            lost = leasing.require_all_held(writer.connection, (held for held, _, _ in given))
+            _keep(writer.connection, [each for each in given if each[0] not in lost])
+        return [(name, lost[held]) for held, name, _ in given if held in lost]
 
     def decided(self, held: Held, decision: Decision, *, rules: str) -> int:
         """Write down a decision and the digest of the rules behind it; return its number. Raises `LeaseLost`."""
@@ -83,6 +91,22 @@ class GuardJournal:
         with self.journal.writing() as writer:
             gone = writer.connection.execute(delete(tables.guard_switch).where(tables.guard_switch.c.name == name))
         return bool(gone.rowcount)
+
+
+def _keep(connection: Connection, memories: Sequence[tuple[Held, str, str]]) -> None:
+    memory, at = tables.guard_memory, now()
+    known = {tuple(row) for row in connection.execute(select(memory.c.chain, memory.c.name))}
+    rows = [
+        {"of_chain": held.chain, "of_name": name, "epoch": held.epoch, "updated_at": at, "document": document}
+        for held, name, document in memories
+    ]
+    if old := [row for row in rows if (row["of_chain"], row["of_name"]) in known]:
+        where = (memory.c.chain == bindparam("of_chain"), memory.c.name == bindparam("of_name"))
+        values = (memory.c.epoch, memory.c.updated_at, memory.c.document)
+        connection.execute(update(memory).where(*where).values({c: bindparam(c.name) for c in values}), old)
+    if new := [row for row in rows if (row["of_chain"], row["of_name"]) not in known]:
+        names = {"of_chain": "chain", "of_name": "name"}
+        connection.execute(insert(memory), [{names.get(key, key): row[key] for key in row} for row in new])
 
 
 def memory_of(journal: JournalReader, *, chain: str) -> dict[str, str]:

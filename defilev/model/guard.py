@@ -25,8 +25,9 @@ __all__ = [
 Severity = Literal["info", "warning", "critical"]
 """How soon a person must look: when there is time, today, now."""
 
-Authority = Literal["alert-only", "reserve", "owner"]
-"""What the guard may do for an account: tell; repay from a key of its own; act with the owner's key."""
+Authority = Literal["alert-only", "reserve", "safe", "owner"]
+"""What the guard may do for an account: tell; repay from a key of its own; write a bundle that a Safe's owners sign;
+act with the owner's key."""
 
 Tier = Literal["normal", "urgent", "emergency"]
 
@@ -116,13 +117,14 @@ class Acted:
     """What came of a decision to act.
 
     `outcome`: `dry-run` (planned and tried, nothing signed), `done` (included, and the promise kept), `partial` (less
-    than the goal), `refused` or `failed` (nothing was sent), `unconfirmed` (something was sent and is followed on the
-    next tick). `way` is the rung of the ladder that was taken (`reserve`, `wallet-and-sale`), `None` when none was.
-    Health factors in wad, `None` when nothing is owed or nothing was reached; `fee_paid` in wei.
+    than the goal), `bundled` (written for the owners of a Safe; nothing was sent), `refused` or `failed` (nothing was
+    sent), `unconfirmed` (something was sent and is followed on the next tick). `way` is the rung of the ladder that was
+    taken (`reserve`, `wallet-and-sale`), `None` when none was. Health factors in wad, `None` when nothing is owed or
+    nothing was reached; `fee_paid` in wei.
     """
 
     account: str
-    outcome: Literal["dry-run", "done", "partial", "refused", "failed", "unconfirmed"]
+    outcome: Literal["dry-run", "done", "partial", "bundled", "refused", "failed", "unconfirmed"]
     text: str
     way: str | None = None
     run: int | None = None

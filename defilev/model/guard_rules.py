@@ -125,9 +125,9 @@ class AccountRule:
     pins none. `payer` is the address of the key that repays under the authority `reserve`, `None` under the others.
     `rearm` is the health factor from which on a new action may be set off after one. `cool_down` in seconds.
     `reserve_for` is the fall of all volatile prices, as a fraction, that the reserve is to suffice for, `None` when
-    none is stated. `volatility` is the yearly one that probabilities and the band are worked out with, `None` when
-    neither a trigger nor the goal needs it. `keystore`, `password_file` and `signer` say where the key is, never what
-    it is.
+    none is stated. `bundles` is the folder for what a Safe's owners are to sign, under the authority `safe`.
+    `volatility` is the yearly one that probabilities and the band are worked out with, `None` when neither a trigger
+    nor the goal needs it. `keystore`, `password_file` and `signer` say where the key is, never what it is.
     """
 
     name: str
@@ -150,11 +150,12 @@ class AccountRule:
     password_file: str | None = None
     signer: str | None = None
     allow_hot_equity: bool = False
+    bundles: str | None = None
 
     @property
     def actor(self) -> Address | None:
         """The account that signs, `None` when nothing is ever signed."""
-        if self.authority == "alert-only":
+        if self.authority in ("alert-only", "safe"):
             return None
         return self.payer if self.authority == "reserve" else self.owner
 

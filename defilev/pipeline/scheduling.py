@@ -28,13 +28,14 @@ SLOW_BLOCK = 6
 """Seconds per block from which on two blocks verify an inclusion; on faster chains it is one."""
 
 
-def sending_for(session: Session, account: LendingAccount, plan: Plan) -> Sending:
+def sending_for(session: Session, account: LendingAccount, plan: Plan, *, is_urgent: bool = False) -> Sending:
     """Return the schedule for `plan`, with `account` as it is now.
 
-    Acting is urgent when the account is in DANGER, or liquidatable: fees start higher, rise after one block, and may
-    reach a fifth of what a liquidation would cost; otherwise they stay within a hundredth of what the plan moves.
+    Acting is urgent when a caller says so, and when the account is in DANGER or liquidatable: fees start higher, rise
+    after one block, and may reach a fifth of what a liquidation would cost; otherwise they stay within a hundredth of
+    what the plan moves.
     """
-    is_urgent = _is_urgent(session, account)
+    is_urgent = is_urgent or _is_urgent(session, account)
     cap = _fee_cap(session, account, plan, is_urgent=is_urgent)
     wanted = session.settings.confirmations
     if session.is_anvil and session.is_loopback:

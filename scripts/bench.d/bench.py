@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from guarding import measure as guard_figures
 from journal import measure as journal_figures
 from risk_figures import risk_figures
 from sending import measure as sending_figures
@@ -44,6 +45,8 @@ PROMISES = {
     "eth_calls_one_account_warm": 2,
     "eth_calls_1000_accounts": 60,
     "time_1000_accounts_over_bare_multicall": 2.5,
+    "guard_tick_1000_accounts": 2,
+    "guard_tick_1000_accounts_rpc_calls": 60,
     "probability_10000_accounts": 0.005,
     "inverse_10000_accounts": 0.15,
     "jumps_10000_accounts": 0.1,
@@ -59,7 +62,7 @@ def main() -> None:
         try:
             world = json.loads((Path(folder) / "world.json").read_text())
             figures = processes(world, Path(folder)) | reads(world) | risk_figures() | journal_figures()
-            figures |= sending_figures(world)
+            figures |= sending_figures(world) | guard_figures(world)
         finally:
             subprocess.run([ROOT / "scripts/world", "down", "--dir", folder], check=True, stdout=subprocess.DEVNULL)
     for name, most in PROMISES.items():

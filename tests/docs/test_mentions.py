@@ -17,7 +17,20 @@ from tests.support.world import ROOT
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "README.md", *ROOT.glob("docs/**/*.md")))
 WRITTEN = [page for page in PAGES if page != "docs/cli.md"]
 CHAOS = ("--trials", "--rows", "--each", "--mutants", "--workers", "--write-docs")
-OF_SCRIPTS = {"--full", "--write", "--fix", "--fork-url", "--chain-id", "--illegal", "--legal", "--seed", *CHAOS}
+OF_SCRIPTS = {
+    "--from",
+    "--kills",
+    "--to",
+    "--full",
+    "--write",
+    "--fix",
+    "--fork-url",
+    "--chain-id",
+    "--illegal",
+    "--legal",
+    "--seed",
+    *CHAOS,
+}
 OF_PYTEST = {"--dist", "--hypothesis-seed"}
 OF_TESTS = {"DEFILEV_FULL", "DEFILEV_READING_EXAMPLES", "DEFILEV_PLAN_EXAMPLES"}
 OF_CAST = {

@@ -74,7 +74,7 @@ def test_without_authority_the_guard_tells() -> None:
 
 def test_an_action_is_not_repeated_until_it_is_armed_again() -> None:
     """After an action below the re-arm level the first tier waits; at the level it is armed, and may act once more."""
-    acted = after_action(Memory(), at=BLOCK.timestamp - 10_000, prices={})
+    acted = after_action(Memory(), at=BLOCK.timestamp - 10_000, is_whole=True)
     waits = judged(a_reading(LOW), memory=acted)
     rearmed = judged(a_reading("80000", at=12), memory=waits.memory)
     again = judged(a_reading(LOW, at=24), memory=rearmed.memory)
@@ -87,14 +87,14 @@ def test_an_action_is_not_repeated_until_it_is_armed_again() -> None:
 
 def test_hysteresis_never_leads_to_liquidation() -> None:
     """A disarmed account that falls into the second tier is acted for all the same."""
-    acted = after_action(Memory(), at=BLOCK.timestamp - 10_000, prices={})
+    acted = after_action(Memory(), at=BLOCK.timestamp - 10_000, is_whole=True)
 
     assert "act" == judged(a_reading(URGENT), memory=acted).decision.verdict
 
 
 def test_the_cool_down_is_counted_in_chain_time_and_yields_to_an_emergency() -> None:
     """For 600 s after an action the second tier waits; the last does not, and a clock that went back counts as none."""
-    acted = replace(after_action(Memory(), at=BLOCK.timestamp - 100, prices={}), is_armed=True)
+    acted = replace(after_action(Memory(), at=BLOCK.timestamp - 100, is_whole=True), is_armed=True)
 
     assert ("wait", "cooling down for another 500 s") == verdict(a_reading(URGENT), memory=acted)
     assert "act" == verdict(a_reading(EMERGENCY), memory=acted)[0]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +13,7 @@ import pytest
 
 from defilev.errors import LeaseLost
 from defilev.guard.deciding import decide
+from defilev.guard.holders import is_gone, new_holder
 from defilev.guard.leases import Leases
 from defilev.guard.memory import Memory
 from defilev.guard.reading import Spending
@@ -121,3 +125,22 @@ def test_switches_are_thrown_and_taken_back(journal: Journal) -> None:
     assert guarding.release(EVERYTHING)
     assert not guarding.release(EVERYTHING)
     assert () == switches_of(journal)
+
+
+def test_a_dead_process_of_this_host_holds_nothing(journal: Journal) -> None:
+    """What was killed is followed at once by the next start; a process that lives, or is elsewhere, keeps its lease."""
+    dead = subprocess.Popen([sys.executable, "-c", "pass"])
+    dead.wait()
+    numbered = new_holder().split(":")
+    gone = ":".join((*numbered[:2], str(dead.pid), "0"))
+    elsewhere = ":".join(("another-host", *numbered[1:2], str(dead.pid), "0"))
+    alive = ":".join((*numbered[:2], str(os.getppid()), "0"))
+
+    assert [True, False, False, False] == [is_gone(gone), is_gone(elsewhere), is_gone(alive), is_gone("first")]
+    assert hold(journal, alive)
+    waiting = Leases(GuardJournal(journal), chain=CHAIN, seconds=60)
+    assert {} == waiting.take([ACCOUNT])
+    GuardJournal(journal).let_go(holder=alive)
+    assert hold(journal, gone)
+    assert [ACCOUNT] == list(waiting.take([ACCOUNT]))
+    waiting.release(lambda said: None)

@@ -8,15 +8,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from defilev.abi import encode, keccak
+from defilev.errors import DataError
 from defilev.journal import open_for_reading, place_of
 from defilev.model.request import Address
+from tests.support import postgres
 from tests.support.cli import Cli, Printed, assert_refused, untouched
 from tests.support.guards import rules_file
 from tests.support.killed import in_flight, wait_until
@@ -83,6 +85,13 @@ def health(cli: Cli) -> float:
     (account,) = cli.world.read("main", [cli.world.account(WHO)])
     assert account.health_factor is not None
     return account.health_factor / 10**18
+
+
+def is_brought_to(goal: float, cli: Cli) -> bool:
+    """Tell whether the account is at the goal; in the instant of a new block the node may have no answer yet."""
+    with suppress(DataError):
+        return health(cli) >= goal
+    return False
 
 
 def runs(path: Path) -> list[dict[str, Any]]:
@@ -267,6 +276,25 @@ def test_a_killed_action_is_finished_by_the_next_tick(cli: Cli, path: Path, tmp_
 
 def test_of_two_guards_one_acts_and_the_other_takes_over(cli: Cli, path: Path, tmp_path: Path) -> None:
     """Two processes with one journal: one repays once; when it is killed the standby leads within two ticks."""
+    one_acts_and_the_other_takes_over(cli, tmp_path)
+
+    assert ["guard"] == [run["kind"] for run in runs(path)]
+
+
+def test_two_guards_with_a_journal_in_postgres(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same with a real PostgreSQL, as on several hosts: the time and the fence are the server's."""
+    if postgres.binaries() is None:
+        pytest.skip(postgres.MISSING)
+    with postgres.started() as server:
+        monkeypatch.setenv("DEFILEV_JOURNAL", server.database("journal"))
+        one_acts_and_the_other_takes_over(cli, tmp_path)
+        told = cli("journal", "ls", "--json").document["runs"]
+
+    assert ["guard"] == [run["kind"] for run in told]
+
+
+def one_acts_and_the_other_takes_over(cli: Cli, tmp_path: Path) -> None:
+    """Start two guards, let the price fall, kill the one that acted, and wait for the other to lead."""
     payer = cli.world.account(PAYER)
     give(cli.world, "USDC", payer, 50_000 * 10**6)
     file = rules(cli, tmp_path)
@@ -276,7 +304,7 @@ def test_of_two_guards_one_acts_and_the_other_takes_over(cli: Cli, path: Path, t
             wait_until(lambda: bool(lines(second)))
             assert not lines(second)[0]["is_leader"]
             cli.world.set_price("WETH", FALLEN)
-            wait_until(lambda: health(cli) >= 2.0)
+            wait_until(lambda: is_brought_to(2.0, cli))
             assert 2.01 > health(cli)
             first.send_signal(signal.SIGKILL)
             first.wait()
@@ -285,7 +313,6 @@ def test_of_two_guards_one_acts_and_the_other_takes_over(cli: Cli, path: Path, t
             standby = [line for line in lines(second)[seen:] if not line["is_leader"]]
 
     assert len(standby) <= 2
-    assert ["guard"] == [run["kind"] for run in runs(path)]
     assert 0 == cli("journal", "verify").code
 
 
@@ -326,3 +353,57 @@ def lower_threshold(world: World) -> None:
     signature = b"configureReserveAsCollateral(address,uint256,uint256,uint256)"
     data = keccak(signature)[:4] + encode(types, [world.token("WETH"), 8050, 8200, 10500])
     assert world.send(operator, configurator, data)["status"] == "0x1"
+
+
+def test_a_safe_is_written_a_bundle_that_does_what_it_says(cli: Cli, path: Path, tmp_path: Path) -> None:
+    """With the authority safe nothing is signed; the bundle's calls, sent as the Safe would, reach the goal."""
+    cli.world.set_price("WETH", FALLEN)
+    safe, folder = cli.world.account(WHO), tmp_path / "bundles"
+    cli.world.rpc("anvil_setCode", safe, "0x00")
+    tiers = '{ normal = { slippage = "2%" }, urgent = { slippage = "2%" } }'
+    keyless: dict[str, Any] = {
+        "payer": None,
+        "keystore": None,
+        "password_file": None,
+        "authority": '"safe"',
+        "tiers": tiers,
+    }
+    file = rules(cli, tmp_path, bundles=f'"{folder}"', **keyless)
+    nonce = cli.world.node.nonce(safe)
+    dry = tick(once(cli, file, "--json"))
+    report = tick(once(cli, file, "--broadcast", "--json"))
+
+    assert ["dry-run"] == [acted["outcome"] for acted in dry["acted"]]
+    assert ["bundled"] == [acted["outcome"] for acted in report["acted"]], report["acted"]
+    assert ("critical", "action-bundled") in [(alert["severity"], alert["kind"]) for alert in report["alerts"]]
+    assert nonce == cli.world.node.nonce(safe)
+    (written,) = folder.iterdir()
+    for call in json.loads(written.read_text())["transactions"]:
+        assert cli.world.send(safe, Address(call["to"]), bytes.fromhex(call["data"][2:]))["status"] == "0x1"
+    assert 2.0 <= health(cli) < 2.01
+
+
+@pytest.mark.parametrize("schedule", [("--on-block",), ("--cron", "* * * * *")])
+def test_a_schedule_brings_the_next_look(cli: Cli, path: Path, tmp_path: Path, schedule: tuple[str, ...]) -> None:
+    """On every block, or at the times of a cron expression by the chain's clock, each look is of a newer block."""
+    words = cli.words("guard", "run", "--rules", rules(cli, tmp_path, authority='"alert-only"', **NOBODY), "--json")
+    with (tmp_path / "lines").open("wb") as sink:
+        child = subprocess.Popen([sys.executable, "-m", "defilev", *words, *schedule], stdout=sink)
+    child.out = tmp_path / "lines"  # type: ignore[attr-defined]
+    try:
+        wait_until(lambda: bool(lines(child)))
+        first = lines(child)[0]
+        due = int(first["next_at"]) - int(first["block"]["timestamp"])
+        cli.world.rpc("evm_mine")
+        if schedule == ("--on-block",):
+            wait_until(lambda: len(lines(child)) > 1)
+            assert int(lines(child)[1]["block"]["number"]) == int(first["block"]["number"]) + 1
+        else:
+            assert 0 < due <= 60
+            assert 0 == int(first["next_at"]) % 60
+    finally:
+        child.kill()
+        child.wait()
+
+
+NOBODY: dict[str, Any] = {"payer": None, "keystore": None, "password_file": None, "goal": None}

@@ -1,6 +1,6 @@
 """The rows of the fault matrix that are tried, by group; `ROWS` has them all by name."""
 
-from tests.chaos.rows import answers, blocks, crash, journal, mempool, nodes, policy, secrets
+from tests.chaos.rows import answers, blocks, crash, journal, market, mempool, nodes, policy, secrets
 from tests.chaos.rows.registry import Mutant, Row, Seen, Stage
 
 __all__ = ["CRASHES", "ROWS", "Mutant", "Row", "Seen", "Stage"]
@@ -8,5 +8,5 @@ __all__ = ["CRASHES", "ROWS", "Mutant", "Row", "Seen", "Stage"]
 CRASHES = ("F1", "F2", "F3")
 """The rows of kills, which are counted together."""
 
-GROUPS = (crash, journal, mempool, nodes, answers, blocks, policy, secrets)
+GROUPS = (crash, journal, mempool, nodes, answers, market, blocks, policy, secrets)
 ROWS: dict[str, Row] = {row.name: row for group in GROUPS for row in group.ROWS}

@@ -1,0 +1,180 @@
+"""Who is in a drill: accounts in pairs that are alike, one of which is guarded, their reserves, keys and rules."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal
+
+from defilev.abi import encode, interface, keccak
+from defilev.execute.keystore import address_of, import_keystore
+from defilev.execute.secret import Secret
+from defilev.model.request import Address
+from tests.support.wallets import approve, give
+from tests.support.world import World
+
+PASSWORD = b"a drill, and nothing else"
+WORK_FACTOR = 2**4
+"""Cheap: these keys hold nothing outside the local chain."""
+
+THRESHOLDS = {"WETH": 0.83, "wstETH": 0.81}
+PRICES = {"WETH": 3000.0, "wstETH": 3660.0}
+DECIMALS = {"USDC": 6, "DAI": 18}
+GAS_MONEY = 20 * 10**18
+TIERS = (
+    ("normal", None, "1%", "600gwei"),
+    ("urgent", "1.25", "3%", "1000gwei"),
+    ("emergency", "1.1", "8%", "2000gwei"),
+)
+"""Below which health a tier begins, what its sales may lose, and what it pays for gas."""
+
+Authority = Literal["reserve", "owner", "alert-only"]
+KINDS: tuple[Authority, ...] = ("reserve", "owner", "reserve", "owner", "alert-only")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One guarded account as it begins, and its twin without a guard.
+
+    `collateral` is worth `value` dollars, the debt is `owed` dollars of `debt`. `reserve` are the dollars that the
+    payer holds: nothing where the authority is another. Prices are multiples of the first one.
+    """
+
+    name: str
+    authority: Authority
+    collateral: str
+    debt: str
+    value: float
+    owed: float
+    trigger: float
+    goal: float
+    reserve: float
+    owner: Address
+    payer: Address
+    twin: Address
+    twin_payer: Address
+
+    def health(self, price: float) -> float:
+        """Return the health factor at a price, when nothing was done."""
+        return THRESHOLDS[self.collateral] * self.value * price / self.owed
+
+    def need(self, price: float) -> float:
+        """Return the dollars to repay so that the health is the goal at a price: capacity ÷ (debt - x) = goal."""
+        return max(self.owed - THRESHOLDS[self.collateral] * self.value * price / self.goal, 0.0)
+
+    @property
+    def actor(self) -> Address | None:
+        """Return whose key the guard has."""
+        return {"reserve": self.payer, "owner": self.owner, "alert-only": None}[self.authority]
+
+
+def cast(count: int, *, lowest: float, seed: int) -> list[Part]:
+    """Return `count` accounts; every fourth reserve is far too small for a fall to `lowest`, the others suffice."""
+    chance = random.Random(seed)  # noqa: S311 - a drill is to be repeatable
+    parts = []
+    for number in range(count):
+        authority = KINDS[number % len(KINDS)]
+        collateral, value = chance.choice(("WETH", "wstETH")), float(chance.randrange(40_000, 400_000, 1_000))
+        trigger = chance.randrange(130, 151) / 100
+        owed = THRESHOLDS[collateral] * value / (trigger + chance.randrange(5, 60) / 100)
+        keys = [address_of(Secret(_key(seed, number, role))) for role in ROLES]
+        part = Part(
+            f"{authority}-{number:02}", authority, collateral, chance.choice(("USDC", "DAI")), value, owed,
+            trigger, trigger + 0.3, 0.0, *keys,
+        )  # fmt: skip
+        parts.append(_with_reserve(part, number, lowest))
+    return parts
+
+
+ROLES = ("owner", "payer", "twin", "twin-payer")
+
+
+def _with_reserve(part: Part, number: int, lowest: float) -> Part:
+    if part.authority != "reserve":
+        return part
+    share = 0.3 if number % 4 == 0 and number else 1.05
+    return Part(**{**part.__dict__, "reserve": max(part.need(lowest) * share, 500.0)})
+
+
+def _key(seed: int, number: int, role: str) -> bytes:
+    return keccak(f"defilev drill {seed} {number} {role}".encode())
+
+
+def enter(world: World, parts: Sequence[Part]) -> None:
+    """Open every position, guarded or not, and fill the reserves."""
+    for part in parts:
+        for owner, payer in ((part.owner, part.payer), (part.twin, part.twin_payer)):
+            _open(world, part, owner)
+            if part.reserve:
+                give(world, part.debt, payer, _raw(part.debt, part.reserve))
+            for account in (owner, payer):
+                world.rpc("anvil_setBalance", account, hex(GAS_MONEY))
+
+
+def _open(world: World, part: Part, owner: Address) -> None:
+    pool, token = world.pool("main"), world.token(part.collateral)
+    amount = int(part.value / PRICES[part.collateral] * 10**18)
+    give(world, part.collateral, owner, amount)
+    approve(world, part.collateral, owner, pool)
+    supply = keccak(b"supply(address,uint256,address,uint16)")[:4]
+    _must(world, owner, pool, supply + encode(["address", "uint256", "address", "uint16"], [token, amount, owner, 0]))
+    borrow = keccak(b"borrow(address,uint256,uint256,uint16,address)")[:4]
+    owed = _raw(part.debt, part.owed)
+    fields = encode(["address", "uint256", "uint256", "uint16", "address"], [world.token(part.debt), owed, 2, 0, owner])
+    _must(world, owner, pool, borrow + fields)
+    revoke = interface("erc20")["approve"].encode(pool, 0)
+    _must(world, owner, token, revoke)
+    sink = keccak(b"transfer(address,uint256)")[:4] + encode(["address", "uint256"], ["0x" + "11" * 20, owed])
+    _must(world, owner, world.token(part.debt), sink)
+
+
+def _must(world: World, sender: Address, to: Address, data: bytes) -> None:
+    if world.send(sender, to, data)["status"] != "0x1":
+        raise SystemExit(f"{to} refused {data[:4].hex()} of {sender}")
+
+
+def _raw(symbol: str, dollars: float) -> int:
+    scale: int = 10 ** (DECIMALS[symbol] - 2)
+    return int(dollars * 100) * scale
+
+
+def rules(world: World, parts: Sequence[Part], folder: Path, *, lowest: float, seed: int) -> Path:
+    """Write keystores and the rules of all parts; return the rules file."""
+    password = folder / "password"
+    password.write_bytes(PASSWORD + b"\n")
+    password.chmod(0o600)
+    tables = ["[guard]\nsingle_endpoint = true"]
+    for number, part in enumerate(parts):
+        tables.append(_table(world, part, folder, fall=1 - lowest))
+        if part.actor is not None:
+            role = "payer" if part.authority == "reserve" else "owner"
+            key = Secret(_key(seed, number, role))
+            import_keystore(
+                folder / "keys", part.name, private_key=key, password=Secret(PASSWORD), work_factor=WORK_FACTOR
+            )
+    file = folder / "guard.toml"
+    file.write_text("\n".join(tables))
+    return file
+
+
+def _table(world: World, part: Part, folder: Path, *, fall: float) -> str:
+    lines = [
+        "[[account]]", f'name = "{part.name}"', f'owner = "{part.owner}"', 'protocol = "aave-v3"',
+        f'chain = "{world.chain_id}"', f'authority = "{part.authority}"',
+        f'goal = {{ health_factor = "{part.goal:.2f}" }}', f'rearm = "{part.trigger + 0.1:.2f}"',
+        "budget = { runs_per_day = 50 }",
+    ]  # fmt: skip
+    if part.authority == "reserve":
+        lines += [f'payer = "{part.payer}"', f'reserve_for = "{Decimal(fall * 100):.2f}%"']
+    if part.authority == "owner":
+        lines.append("allow_hot_equity = true")
+    if part.actor is not None:
+        lines += [f'keystore = "{folder / "keys" / part.name}"', f'password_file = "{folder / "password"}"']
+    for tier, below, share, gas in TIERS:
+        lines += [f"[account.tiers.{tier}]", f'slippage = "{share}"', f'divergence = "{share}"', f'gas_price = "{gas}"']
+        lines += [f'below = "{below}"'] if below else []
+    lines += ["[[account.trigger]]", 'kind = "health"', f'below = "{part.trigger:.2f}"']
+    return "\n".join(lines)

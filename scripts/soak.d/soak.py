@@ -1,0 +1,45 @@
+"""Let a guard run for a long time behind a node that fails at random; print what was counted, as one JSON object."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.support.soaking import soak
+from tests.support.world import start_world, stop_world
+
+
+def main() -> int:
+    """Run; return 1 when an error was not foreseen, or a tick is missing that no line speaks of."""
+    parser = argparse.ArgumentParser(prog="scripts/soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=60, metavar="M")
+    parser.add_argument("--seed", type=int, default=1, metavar="S", help="of everything random")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="soak-") as scratch:
+        (folder := Path(scratch) / "world").mkdir()
+        world = start_world(folder)
+        try:
+            found = soak(world, Path(scratch), seconds=chosen.minutes * 60, seed=chosen.seed)
+        finally:
+            stop_world(world, folder)
+    told = {
+        "minutes": chosen.minutes,
+        "seed": chosen.seed,
+        "ticks": len(found.ticks),
+        "faults": found.faults,
+        "unread_ticks": found.unread,
+        "missed_ticks_told": found.missed,
+        "unaccounted": found.unaccounted,
+        "unhandled": found.unhandled,
+        "actions": found.actions,
+        "megabytes": {"first": found.megabytes[0], "last": found.megabytes[-1], "growth": round(found.growth, 2)},
+    }
+    print(json.dumps(told, indent=1))
+    return int(bool(found.unhandled or found.unaccounted))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
