@@ -294,8 +294,8 @@ ROWS = (
     Row(
         "F8",
         "a process that hangs and wakes up",
-        "SIGSTOP at a random instant, or after the last look at the account and before a nonce is reserved; another process "
-        "does the work, SIGCONT",
+        "SIGSTOP at a random instant, or after the last look and before a nonce is reserved; another process does the "
+        "work, SIGCONT",
         "the one that woke does nothing again",
         stopped,
         (OTHER_NONCE,),
