@@ -20,6 +20,7 @@ __all__ = ["ROWS"]
 
 PRICE = 3000 * 10**8
 GOAL = float(TARGET)
+EMERGENCY = 1.02
 MOST_TICKS = 4
 UNREADABLE = 4
 """The exit code when nothing that the chain says can be believed."""
@@ -225,7 +226,7 @@ NONSENSE: tuple[dict[str, Any], ...] = (
 
 def tampered(stage: Stage, random: Random) -> Seen:
     """F59: rules that cannot be meant; the bounds stand in the code."""
-    said = random.choice(NONSENSE)
+    said = NONSENSE[stage.number % len(NONSENSE)]
     try:
         load_guard_rules(rules_file(stage.folder / "guard.toml", **said))
     except RulesInvalid as error:
@@ -247,8 +248,9 @@ def kill_switch(stage: Stage, random: Random) -> Seen:
         halt.touch()
     first = guard.look()
     arena.pool.on_taken = lambda held: None
-    finished = arena.truth().health_factor >= GOAL - 0.01
-    price(arena, PRICE * 9 // 10)
+    health = arena.truth().health_factor
+    finished = health >= GOAL - 0.01
+    price(arena, int(PRICE * EMERGENCY / health))  # no cool-down is waited for then
     sent = arena.nonce()
     second = guard.look()
     wrong = check(
