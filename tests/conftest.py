@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support.world import World, start_world, stop_world
+from tests.support.world import World, own_world
 
 settings.register_profile(
     "usual", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -21,10 +21,8 @@ settings.load_profile("full" if os.environ.get("DEFILEV_FULL") else "usual")
 @pytest.fixture(scope="session")
 def world_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Serve a local chain of our own for the whole session."""
-    folder = tmp_path_factory.mktemp("world")
-    served = start_world(folder)
-    yield served
-    stop_world(served, folder)
+    with own_world(tmp_path_factory.mktemp("world")) as served:
+        yield served
 
 
 @pytest.fixture

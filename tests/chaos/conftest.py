@@ -7,16 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from tests.chaos.arena import Arena, arena_on
-from tests.support.world import World, start_world, stop_world
+from tests.support.world import World, own_world
 
 
 @pytest.fixture(scope="module")
 def world_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Serve a chain for one module: anvil loses states after some thousand blocks, and a reorganisation needs them."""
-    folder = tmp_path_factory.mktemp("world")
-    served = start_world(folder)
-    yield served
-    stop_world(served, folder)
+    with own_world(tmp_path_factory.mktemp("world")) as served:
+        yield served
 
 
 @pytest.fixture(scope="module")

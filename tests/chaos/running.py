@@ -20,7 +20,7 @@ from random import Random
 
 from tests.chaos.arena import Arena, arena_on
 from tests.chaos.rows import ROWS, Row, Seen, Stage
-from tests.support.world import World, open_world, start_world, stop_world
+from tests.support.world import World, open_world, own_world
 
 __all__ = ["Trial", "chain_in", "run_one", "trials_of"]
 
@@ -75,11 +75,8 @@ def chain_in(folder: Path | None, scratch: Path) -> Iterator[World]:
         with open_world(folder) as running:
             yield running
         return
-    served = start_world(scratch)
-    try:
+    with own_world(scratch) as served:
         yield served
-    finally:
-        stop_world(served, scratch)
 
 
 def main() -> int:

@@ -23,7 +23,7 @@ from defilev.model.request import Address, Block
 from defilev.observe.drive import drive
 from defilev.protocols import PROTOCOLS
 
-__all__ = ["EVERY_MARKET", "ISOLATED", "MARKETS", "World", "open_world", "start_world", "stop_world"]
+__all__ = ["EVERY_MARKET", "ISOLATED", "MARKETS", "World", "open_world", "own_world", "start_world", "stop_world"]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MARKETS = ("main", "spark")
@@ -164,6 +164,16 @@ def start_world(folder: Path, *, chain_id: int | None = None) -> World:
     subprocess.run(command, check=True, capture_output=True)
     description = json.loads((folder / "world.json").read_text())
     return World(description, httpx.Client(), HttpTransport(description["rpc_url"], timeout=30))
+
+
+@contextmanager
+def own_world(folder: Path) -> Iterator[World]:
+    """Lend a local chain that is started in `folder` and stopped afterwards."""
+    served = start_world(folder)
+    try:
+        yield served
+    finally:
+        stop_world(served, folder)
 
 
 @contextmanager

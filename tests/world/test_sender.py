@@ -19,7 +19,7 @@ from defilev.model.execution import SentStep, SignedStep
 from defilev.model.request import Call
 from tests.support.desk import AMOUNT, Clock, Desk, endpoint_of, quick, wait_until
 from tests.support.faults import answered
-from tests.support.world import World, start_world, stop_world
+from tests.support.world import World, own_world
 
 pytestmark = pytest.mark.world
 
@@ -31,10 +31,8 @@ _DISTINCT = count()
 @pytest.fixture(scope="module")
 def world_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Serve a chain for this module: anvil loses states after some thousand blocks, and a reorganisation needs them."""
-    folder = tmp_path_factory.mktemp("world")
-    served = start_world(folder)
-    yield served
-    stop_world(served, folder)
+    with own_world(tmp_path_factory.mktemp("world")) as served:
+        yield served
 
 
 @pytest.fixture(scope="module")
