@@ -93,15 +93,15 @@ def competitor(stage: Stage, random: Random) -> Seen:
 
     with arena.mining():
         codes = supervise(arena, Spec(meanwhile=meanwhile))
-        said = arena.log()
         codes += supervise(arena, Spec())
-    truth = arena.truth()
+    truth, said = arena.truth(), arena.log()
+    is_named = "used by a transaction" in said or "another transaction" in said
     wrong = check(
         **{f"done twice: {truth}": not truth.is_duplicate},
         **{f"lost: {truth}, {codes}": not truth.is_missed and codes[-1] == 0},
         it_was_reorganised=bool(done),
-        it_is_named=ours_moves or "used by a transaction" in said or "another transaction" in said,
-        what_moved_is_no_stranger=not ours_moves or truth.nonces_used == 2,
+        a_stranger_is_named=ours_moves or is_named,
+        what_moved_is_no_stranger=not (ours_moves and is_named),
     )
     return Seen(wrong, {"ours moved": float(ours_moves)})
 
