@@ -13,6 +13,7 @@ from defilev.execute.flight import Flight
 from defilev.execute.policy import check_plan
 from defilev.execute.preparing import assert_current, calls_of, prepare
 from defilev.execute.sender import FlightEnded, Sender
+from defilev.execute.transaction import TransactionFields
 from defilev.model.execution import Execution, SentStep, SignedStep
 from defilev.model.plan import Plan, Step
 from defilev.model.request import Block
@@ -103,8 +104,9 @@ class _Run:
     def perform(self, step: Step, nonce: int, *, at: Block) -> None:
         """Sign, send and await one step."""
         if self.done:
-            at = self._block_after_the_rest(nonce)
-        fields = prepare(step, nonce=nonce, desk=self.sender.desk, at=at)
+            at, fields = self._prepared(step, nonce)
+        else:
+            fields = prepare(step, nonce=nonce, desk=self.sender.desk, at=at)
         self.sender.launch(step, fields, at=at)
         self.sender.until_included()
         self._require_success()
@@ -164,8 +166,8 @@ class _Run:
         signed = flight.newest.signed
         return f"{_name(self.plan, signed.index)} {signed.hash} (nonce {signed.nonce})"
 
-    def _block_after_the_rest(self, nonce: int) -> Block:
-        """Return the newest block once the node counts the steps before.
+    def _prepared(self, step: Step, nonce: int) -> tuple[Block, TransactionFields]:
+        """Return the newest block that counts the steps before, and what performs `step` on its state.
 
         Behind one URL there may be nodes that lag; and what a reorganisation takes back is brought in again first.
         """
@@ -173,7 +175,8 @@ class _Run:
         began = sending.clock()
         while True:
             try:
-                return self._next_block(nonce)
+                at = self._next_block(nonce)
+                return at, prepare(step, nonce=nonce, desk=self.sender.desk, at=at)
             except BlockUnavailable:
                 if sending.clock() - began >= sending.refused_timeout:
                     raise
