@@ -19,15 +19,15 @@ from pathlib import Path
 from random import Random
 
 from tests.chaos.arena import Arena, arena_on
-from tests.chaos.rows import ROWS, Row, Seen, Stage
+from tests.chaos.rows import REORGANISATIONS, ROWS, Row, Seen, Stage
 from tests.support.world import World, open_world, own_world
 
 __all__ = ["Trial", "chain_in", "run_one", "trials_of"]
 
 LOG_TAIL = 4000
 
-CHAIN_LASTS = 36
-"""Trials on one chain: anvil loses states after some thousand blocks, and a reorganisation needs them."""
+CHAIN_LASTS, FEW = 36, 6
+"""Trials on one chain, and how many of those with many blocks: anvil loses states that a reorganisation needs."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,9 @@ def main() -> int:
     place, shares = map(int, chosen.share.split("/"))
     failed = False
     trials = trials_of(chosen.counts)[place::shares]
-    for start in range(0, len(trials), CHAIN_LASTS):
-        failed |= _on_one_chain(trials[start : start + CHAIN_LASTS], chosen)
+    lasts = FEW if set(chosen.counts) <= set(REORGANISATIONS) else CHAIN_LASTS
+    for start in range(0, len(trials), lasts):
+        failed |= _on_one_chain(trials[start : start + lasts], chosen)
         if failed and chosen.until_wrong:
             break
     return int(failed)

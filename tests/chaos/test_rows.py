@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.arena import Arena
-from tests.chaos.rows import CRASHES, ROWS
+from tests.chaos.rows import CRASHES, REORGANISATIONS, ROWS
 from tests.chaos.running import run_one
 from tests.support.world import ROOT
 
 pytestmark = pytest.mark.world
 
 SEED = 4
-COUNTED_ELSEWHERE = (*CRASHES, "naive")
+COUNTED_ELSEWHERE = (*CRASHES, *REORGANISATIONS, "naive")
 CASES = [
     pytest.param(name, number, id=f"{name}-{number}")
     for name, row in ROWS.items()
