@@ -62,6 +62,7 @@ def reorganised(stage: Stage, random: Random) -> Seen:
         **{f"done twice: {truth}": not truth.is_duplicate},
         **{f"lost: {truth}, {codes}": not truth.is_missed and codes[-1] == 0},
         it_was_reorganised=bool(done),
+        **{f"one run brings it in again: {codes}": codes[0] == 0},
         the_same_bytes_are_sent_again=len(raws) == 2 and truth.nonces_used == 2,
     )
     return Seen(wrong, {"depth": depth, "returned by the pool": float(returns), "after the end": float(after_the_end)})
