@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,28 +22,6 @@ from tests.support.postgres import Postgres
 
 needs_postgres = pytest.mark.skipif(postgres.binaries() is None, reason=postgres.MISSING)
 wide = st.integers(0, 2**256 - 1)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    """Run one PostgreSQL for all tests."""
-    with postgres.started() as running:
-        yield running
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=needs_postgres)])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    """Return where there is no journal yet."""
-    if request.param == "sqlite":
-        return place_of(tmp_path / "journal.db")
-    return place_of(request.getfixturevalue("server").database(uuid.uuid4().hex))
-
-
-@pytest.fixture
-def journal(place: Place) -> Iterator[Journal]:
-    """Open a new journal."""
-    with open_journal(place) as opened:
-        yield opened
 
 
 @pytest.fixture

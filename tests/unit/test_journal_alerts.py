@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,33 +11,7 @@ from defilev.errors import JournalDamaged
 from defilev.journal import Journal, Place, alerted, alerts_of, engines, open_journal, place_of, schema
 from defilev.journal.sealing import Writer
 from defilev.journal.witness import Witness
-from tests.support import postgres
 from tests.support.journals import an_alert, sent
-from tests.support.postgres import Postgres
-
-needs_postgres = pytest.mark.skipif(postgres.binaries() is None, reason=postgres.MISSING)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    """Run one PostgreSQL for all tests."""
-    with postgres.started() as running:
-        yield running
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=needs_postgres)])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    """Return where there is no journal yet."""
-    if request.param == "sqlite":
-        return place_of(tmp_path / "journal.db")
-    return place_of(request.getfixturevalue("server").database(uuid.uuid4().hex))
-
-
-@pytest.fixture
-def journal(place: Place) -> Iterator[Journal]:
-    """Open a new journal."""
-    with open_journal(place) as opened:
-        yield opened
 
 
 def of_first_schema(place: Place) -> Journal:
