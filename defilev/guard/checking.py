@@ -57,7 +57,7 @@ def require_meant(session: Session, rules: Iterable[AccountRule]) -> dict[str, R
 
 
 def _readable(session: Session, rules: tuple[AccountRule, ...]) -> dict[str, Reading]:
-    """Return the accounts that can be read: one that cannot, for now, keeps no guard of others from starting."""
+    """Return the accounts that can be read: one that cannot keeps no guard of the others from starting."""
     try:
         return read_rules(session, rules)
     except DataError:

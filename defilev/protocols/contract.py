@@ -18,7 +18,7 @@ from defilev.model.request import Address, Block, LogFilter, Read
 from defilev.model.target_inputs import BorrowMarket, Penalty
 from defilev.model.token import Token
 
-__all__ = ["AccountsRead", "LendingProtocol", "PerpProtocol", "PerpsRead", "WholeMarkets"]
+__all__ = ["AccountsRead", "LendingProtocol", "MarketProtocol", "PerpProtocol", "PerpsRead", "WholeMarkets"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,8 @@ class WholeMarkets:
         return None
 
 
-class LendingProtocol(Protocol):
-    """The rules of one lending protocol: pure functions."""
+class MarketProtocol(Protocol):
+    """What the rules of every protocol have: pure functions, and what its contracts are called and say."""
 
     @property
     def name(self) -> str:
@@ -87,6 +87,18 @@ class LendingProtocol(Protocol):
         """The frozen dataclass that accounts carry as their `state`."""
         ...
 
+    def identify(self, entry: MarketEntry) -> Read[None]:
+        """Raise `DataError` unless the entry points of the address book are this protocol's contracts."""
+        ...
+
+    def interfaces(self) -> tuple[Interface, ...]:
+        """Return the interfaces whose custom errors the contracts raise."""
+        ...
+
+
+class LendingProtocol(MarketProtocol, Protocol):
+    """The rules of one lending protocol: pure functions."""
+
     def read_accounts(
         self,
         market: MarketEntry,
@@ -97,10 +109,6 @@ class LendingProtocol(Protocol):
         metadata: Mapping[str, Any] | None = None,
     ) -> Read[AccountsRead]:
         """Read the complete accounts of `owners`, each checked against the contract; see `errors.DataError`."""
-        ...
-
-    def identify(self, entry: MarketEntry) -> Read[None]:
-        """Raise `NotDeployed` unless the entry points of the address book are this protocol's contracts."""
         ...
 
     @property
@@ -183,32 +191,13 @@ class LendingProtocol(Protocol):
         """Read what the borrow rate of `asset` depends on; raises `CallReverted` for a rate model that is not known."""
         ...
 
-    def interfaces(self) -> tuple[Interface, ...]:
-        """Return the interfaces whose custom errors the market raises."""
-        ...
-
     def error_codes(self) -> Mapping[str, str]:
         """Return the meanings of the short codes that the market raises as messages."""
         ...
 
 
-class PerpProtocol(Protocol):
+class PerpProtocol(MarketProtocol, Protocol):
     """The rules of one protocol of perpetuals, for reading: pure functions."""
-
-    @property
-    def name(self) -> str:
-        """The name in address books."""
-        ...
-
-    @property
-    def abilities(self) -> Abilities:
-        """What can be done with the protocol, and which of its releases are known."""
-        ...
-
-    @property
-    def state_type(self) -> type:
-        """The frozen dataclass that accounts carry as their `state`."""
-        ...
 
     def read_accounts(
         self,
@@ -222,14 +211,6 @@ class PerpProtocol(Protocol):
         """Read every account of `owners`, none for who has none, each checked against the contract; see `DataError`."""
         ...
 
-    def identify(self, entry: MarketEntry) -> Read[None]:
-        """Raise `DataError` unless the entry points are this protocol's contracts, of a version that is known."""
-        ...
-
     def exposure(self, account: PerpAccount, *, stable: frozenset[Address]) -> Exposure:
         """Return the account as linear forms of its drivers; assets in `stable` are meant to stay at one."""
-        ...
-
-    def interfaces(self) -> tuple[Interface, ...]:
-        """Return the interfaces whose custom errors the contracts raise."""
         ...
