@@ -30,7 +30,7 @@ from verdict import Seen, alerted, duplicates, equity, feasible, liquidations, n
 from watchman import Watchman
 
 from defilev.model.request import Address
-from tests.support.world import ROOT, World, start_world, stop_world
+from tests.support.world import ROOT, World, own_world
 
 PRICES = ROOT / "scripts" / "calibration.d" / "data" / "ethusdt_binance_spot_1h.csv.gz"
 BLOCK = 12.0
@@ -50,11 +50,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="drill-") as scratch:
         folder = chosen.folder or Path(scratch)
         (folder / "world").mkdir(parents=True)
-        world = start_world(folder / "world")
-        try:
+        with own_world(folder / "world") as world:
             result = drill(world, path, folder, accounts=chosen.accounts, kills=chosen.kills, seed=chosen.seed)
-        finally:
-            stop_world(world, folder / "world")
     if chosen.write_docs:
         words = shlex.join(["scripts/drill", *sys.argv[1:]])
         write_page(chosen.write_docs, result, words, date=f"{datetime.now(UTC):%Y-%m-%d}")

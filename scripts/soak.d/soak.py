@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from tests.support.soaking import soak
-from tests.support.world import start_world, stop_world
+from tests.support.world import own_world
 
 
 def main() -> int:
@@ -20,11 +20,8 @@ def main() -> int:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="soak-") as scratch:
         (folder := Path(scratch) / "world").mkdir()
-        world = start_world(folder)
-        try:
+        with own_world(folder) as world:
             found = soak(world, Path(scratch), seconds=chosen.minutes * 60, seed=chosen.seed)
-        finally:
-            stop_world(world, folder)
     told = {
         "minutes": chosen.minutes,
         "seed": chosen.seed,

@@ -17,7 +17,7 @@ from defilev.observe import discover
 from tests.support.books import OVERLAYS, write_book
 from tests.support.cli import Cli, assert_refused, credentials, untouched
 from tests.support.schemas import schema_problems
-from tests.support.world import World, start_world, stop_world
+from tests.support.world import World, own_world
 
 pytestmark = pytest.mark.world
 
@@ -28,10 +28,8 @@ PROVIDER = "0x2f39d218133AFaB8F2B819B1066c7E434Ad94E9e"
 @pytest.fixture(scope="module")
 def ethereum(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Serve the local chain a second time, under Ethereum's chain id."""
-    folder = tmp_path_factory.mktemp("ethereum")
-    served = start_world(folder, chain_id=1)
-    yield served
-    stop_world(served, folder)
+    with own_world(tmp_path_factory.mktemp("ethereum"), chain_id=1) as served:
+        yield served
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from defilev.abi import interface
 from defilev.model.request import Address
 from tests.support.cli import Cli, Printed, assert_refused, credentials, terminal, untouched
 from tests.support.http_node import http_node
-from tests.support.world import World, start_world, stop_world
+from tests.support.world import World, own_world
 
 pytestmark = pytest.mark.world
 
@@ -31,10 +31,8 @@ QUESTION = "Type the last 4 characters of the account to go on: "
 @pytest.fixture(scope="module")
 def ethereum_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Serve the local chain under Ethereum's chain id."""
-    folder = tmp_path_factory.mktemp("ethereum")
-    served = start_world(folder, chain_id=1)
-    yield served
-    stop_world(served, folder)
+    with own_world(tmp_path_factory.mktemp("ethereum"), chain_id=1) as served:
+        yield served
 
 
 @pytest.fixture

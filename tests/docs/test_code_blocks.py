@@ -18,7 +18,7 @@ from sybil.parsers.markdown import PythonCodeBlockParser
 from defilev.config.book_file import load_book_file
 from tests.support.pages import blocks, console_commands, run_page, steady, with_outputs
 from tests.support.replicas import replica
-from tests.support.world import ROOT, World, start_world, stop_world
+from tests.support.world import ROOT, World, own_world
 
 pytestmark = pytest.mark.world
 
@@ -33,10 +33,8 @@ FILLED_IN = ("https://YOUR-NODE", "https://YOUR-OTHER-NODE", "0xYOUR-ADDRESS")
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Serve a chain that no other test has touched, so that the pages' figures are the same in every run."""
-    folder = tmp_path_factory.mktemp("docs-world")
-    world = start_world(folder)
-    yield world
-    stop_world(world, folder)
+    with own_world(tmp_path_factory.mktemp("docs-world")) as world:
+        yield world
 
 
 @pytest.fixture

@@ -167,9 +167,9 @@ def start_world(folder: Path, *, chain_id: int | None = None) -> World:
 
 
 @contextmanager
-def own_world(folder: Path) -> Iterator[World]:
-    """Lend a local chain that is started in `folder` and stopped afterwards."""
-    served = start_world(folder)
+def own_world(folder: Path, *, chain_id: int | None = None) -> Iterator[World]:
+    """Lend a local chain that is started in `folder`, which may be new, and stopped afterwards."""
+    served = start_world(folder, chain_id=chain_id)
     try:
         yield served
     finally:

@@ -22,7 +22,7 @@ from defilev.pipeline.planning import PlanQuestion, make_plan
 from defilev.pipeline.session import Session, connect
 from defilev.pipeline.trying import try_plan
 from defilev.units import WAD
-from tests.support.world import start_world, stop_world
+from tests.support.world import own_world
 
 pytestmark = pytest.mark.world
 
@@ -44,12 +44,11 @@ def session(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         yield from connected(url)
         return
     folder = tmp_path_factory.mktemp("mainnet")
-    served = start_world(folder, chain_id=1)
-    for owner in served.accounts().values():
-        request.node.stash.setdefault(KNOWN, []).append(owner)
-    with forking(served.rpc_url, folder) as url:
-        yield from connected(url)
-    stop_world(served, folder)
+    with own_world(folder, chain_id=1) as served:
+        for owner in served.accounts().values():
+            request.node.stash.setdefault(KNOWN, []).append(owner)
+        with forking(served.rpc_url, folder) as url:
+            yield from connected(url)
 
 
 def connected(url: str) -> Iterator[Session]:
