@@ -14,10 +14,20 @@ from defilev import __version__
 from defilev.cli.who import names_in_book
 from defilev.config.guard_rules import load_guard_rules
 from defilev.config.values import parse_duration
-from defilev.errors import ConfigurationError, Refused, UnknownName, UsageError
+from defilev.errors import ConfigurationError, DataError, DefilevError, Refused, UnknownName, UsageError
 from defilev.guard.alerting import Alerting, built, built_heartbeat, try_out
-from defilev.journal import Alerted, Journal, alerted, alerts_of, decisions_of, open_for_reading, place_of
-from defilev.model.guard import TickReport
+from defilev.journal import (
+    Alerted,
+    Journal,
+    Place,
+    alerted,
+    alerts_of,
+    decisions_of,
+    open_for_reading,
+    open_journal,
+    place_of,
+)
+from defilev.model.guard import Alert, TickReport
 from defilev.report.guard_html import Footer, guard_html
 from defilev.report.guard_metrics import GuardMetrics
 from defilev.report.guard_story import Story, guard_story
@@ -28,7 +38,7 @@ if TYPE_CHECKING:
     from defilev.cli.output import Output
     from defilev.model.guard_rules import GuardRules
 
-__all__ = ["Outside", "report_of", "require_heard", "tried_alerts", "write_page"]
+__all__ = ["Outside", "report_of", "require_heard", "tell_of_end", "tried_alerts", "write_page"]
 
 _REMEMBERED = 86_400
 """Seconds; older alerts hold nothing back any more."""
@@ -71,6 +81,18 @@ class Outside:
             write_metrics(metrics, self.metrics_file)
         except ConfigurationError as error:
             out.warning(error.fact)
+
+
+def tell_of_end(rules: GuardRules, place: Place, error: DefilevError, *, is_json: bool) -> None:
+    """Tell every sink that the guard could not begin or go on; a journal that cannot be used keeps nobody from it."""
+    facts = tuple((name, str(value)) for name, value in error.facts.items())
+    alert = Alert("critical", "guard-ended", None, error.fact, (("error", type(error).__name__), *facts))
+    try:
+        with open_journal(place) as journal:
+            _alerting(rules, journal, chain_id=None, is_json=is_json).tell(alert)
+    except DataError:
+        sinks = built(rules.alerts, is_json=is_json)
+        Alerting(rules.alerts, sinks, record=lambda _: None).tell(alert)
 
 
 def require_heard(rules: GuardRules) -> None:
@@ -129,7 +151,7 @@ def write_page(path: Path, story: Story, footer: Footer) -> None:
         raise ConfigurationError(f"{path} cannot be written: {error.strerror}", fix="choose another file") from None
 
 
-def _alerting(rules: GuardRules, journal: Journal, *, chain_id: int, is_json: bool) -> Alerting:
+def _alerting(rules: GuardRules, journal: Journal, *, chain_id: int | None, is_json: bool) -> Alerting:
     def record(told: Alerted) -> None:
         alerted(journal, Alerted(told.alert, told.state, told.deliveries, chain_id))
 

@@ -14,25 +14,27 @@ from threading import Event
 from typing import TYPE_CHECKING, Any, Literal
 
 from defilev.cli.consent import require_own_settings
-from defilev.cli.guard_outside import Outside, require_heard
+from defilev.cli.guard_outside import Outside, require_heard, tell_of_end
 from defilev.cli.keys import keystore_path, password_for, remote_signer, unlock
 from defilev.cli.who import names_in_book
 from defilev.config.guard_rules import load_guard_rules
 from defilev.config.values import parse_duration
-from defilev.errors import ConditionBreached, KeyFailure, Refused, UnknownName, UsageError
+from defilev.errors import ConditionBreached, DataError, KeyFailure, Refused, UnknownName, UsageError
 from defilev.guard.acting import Hands, require_two_words
 from defilev.guard.checking import require_meant, rules_of_chain
 from defilev.guard.installing import cron_line, systemd_units
 from defilev.guard.leases import Leases
+from defilev.guard.memory import looks_from, scope_of
 from defilev.guard.running import run_ticks
 from defilev.guard.schedule import Schedule, parse_cron
-from defilev.guard.tick import Guard, scope_of
+from defilev.guard.tick import Guard
 from defilev.journal import (
     EVERYTHING,
     GuardJournal,
     Switch,
     decisions_of,
     leases_of,
+    memories_of,
     open_for_reading,
     open_journal,
     place_of,
@@ -85,11 +87,12 @@ def looked_up(run: Run, file: Path) -> tuple[GuardRules, dict[str, Any]]:
     rules = load_guard_rules(file, names=names_in_book(run))
     found = open_for_reading(place_of(run.load().values.journal))
     if found is None:
-        return rules, {"decisions": {}, "leases": [], "switches": []}
+        return rules, {"decisions": {}, "looks": {}, "leases": [], "switches": []}
     with found:
         newest = {rule.name: decisions_of(found, name=rule.name, last=1) for rule in rules.accounts}
         return rules, {
             "decisions": {name: json.loads(rows[0]["document"]) for name, rows in newest.items() if rows},
+            "looks": looks_from(memories_of(found)),
             "leases": leases_of(found),
             "switches": [(each.name, each.state, each.why, each.at) for each in switches_of(found)],
         }
@@ -159,11 +162,15 @@ class Guarding:
         rules = load_guard_rules(self.file, names=names_in_book(self.run))
         if self.is_broadcasting:
             require_own_settings(loaded, unused=frozenset())
-        session = connect(loaded.values)
         try:
-            self._with(session, rules)
-        finally:
-            session.close()
+            session = connect(loaded.values)
+            try:
+                self._with(session, rules)
+            finally:
+                session.close()
+        except (DataError, KeyFailure) as error:
+            tell_of_end(rules, place_of(loaded.values.journal), error, is_json=self.run.output.json)
+            raise
 
     def _with(self, session: Session, rules: GuardRules) -> None:
         mine = rules_of_chain(rules, session)

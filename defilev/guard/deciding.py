@@ -70,7 +70,7 @@ def decide(
         liquidation_probability=max(reading.probabilities.values(), default=None),
         is_armed=is_armed,
     )
-    after = _remembered(memory, reading, decision, peaks)
+    after = replace(_remembered(memory, reading, decision, peaks), spent=spent, next_check=decision.next_check)
     return Judged(decision, after, tuple(alerts_of(decision, memory, tier=tier)))
 
 

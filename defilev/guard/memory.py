@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import Any
 
+from defilev.guard.reading import Spending
 from defilev.model.codec import canonical_json, from_document, parse_json, to_document
+from defilev.model.guard import Look
 
-__all__ = ["Memory", "after_action", "memory_from", "memory_text"]
+__all__ = ["Memory", "after_action", "looks_from", "memory_from", "memory_text", "scope_of"]
+
+_DRY_RUN = " dry-run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +24,9 @@ class Memory:
     are the triggers that fired at the last tick and `verdict` what was decided, so that people are told of changes.
     `peaks` are the highest prices that trailing stops have seen, by symbol. `parameters` are those last seen, empty
     before the first tick. `seen_block` and `seen_at` are the newest block that was decided on and its time. `owed` says
-    whether anything was. `standing` are kinds of alerts that were told and still hold.
+    whether anything was. `standing` are kinds of alerts that were told and still hold. `spent` is what the last 24
+    hours had seen then, and `next_check` when the account was to be looked at again by the chain's clock, `None` before
+    the first tick.
     """
 
     is_armed: bool = True
@@ -32,6 +39,8 @@ class Memory:
     seen_at: int = 0
     owed: bool = False
     standing: tuple[str, ...] = ()
+    spent: Spending = field(default_factory=Spending)
+    next_check: int | None = None
 
 
 def after_action(memory: Memory, *, at: int, is_whole: bool) -> Memory:
@@ -50,3 +59,27 @@ def memory_text(memory: Memory) -> str:
 def memory_from(text: str | None) -> Memory:
     """Return what `text` says, nothing remembered for `None`; raises `UsageError` for anything else."""
     return Memory() if text is None else from_document(Memory, parse_json(text))
+
+
+def looks_from(rows: Iterable[Mapping[str, Any]]) -> dict[str, Look]:
+    """Return by account the newest look of those that the journal's `memories_of` gives."""
+    return {row["name"]: _look(row, memory_from(row["document"])) for row in rows}
+
+
+def scope_of(chain: str, *, is_broadcasting: bool) -> str:
+    """Return under which name leases and memory of a guard are kept: a dry run stands in nobody's way."""
+    return chain if is_broadcasting else chain + _DRY_RUN
+
+
+def _look(row: Mapping[str, Any], memory: Memory) -> Look:
+    return Look(
+        account=row["name"],
+        is_broadcasting=not row["chain"].endswith(_DRY_RUN),
+        block=memory.seen_block,
+        at=memory.seen_at,
+        next_check=memory.next_check,
+        runs=memory.spent.runs,
+        value=memory.spent.value,
+        gas=memory.spent.gas,
+        written_at=row["updated_at"],
+    )

@@ -14,7 +14,7 @@ from defilev.guard.acting import Acting, Hands
 from defilev.guard.deciding import decide
 from defilev.guard.history import History
 from defilev.guard.leases import Leases
-from defilev.guard.memory import Memory, after_action, memory_from, memory_text
+from defilev.guard.memory import Memory, after_action, memory_from, memory_text, scope_of
 from defilev.guard.observing import read_rules
 from defilev.guard.outcomes import Due, Known, Told, is_news, outcome_of, trouble, urgency
 from defilev.guard.reading import Reading
@@ -35,7 +35,7 @@ from defilev.model.request import Address
 from defilev.pipeline.journalled import Ready, bring_in
 from defilev.pipeline.session import Session
 
-__all__ = ["Guard", "scope_of"]
+__all__ = ["Guard"]
 
 MOST_AT_ONCE = 8
 """Keys that are acted with at once."""
@@ -285,11 +285,6 @@ class Guard:
     @property
     def _guarding(self) -> GuardJournal:
         return GuardJournal(self.journal)
-
-
-def scope_of(chain: str, *, is_broadcasting: bool) -> str:
-    """Return under which name leases and memory of a guard are kept: a dry run stands in nobody's way."""
-    return chain if is_broadcasting else f"{chain} dry-run"
 
 
 def _lease_name(rule: AccountRule) -> Address:

@@ -42,6 +42,7 @@ from defilev.journal.guarding import (
     decisions_of,
     guard_spending,
     leases_of,
+    memories_of,
     memory_of,
     switches_of,
 )
@@ -93,6 +94,7 @@ __all__ = [
     "decisions_of",
     "guard_spending",
     "leases_of",
+    "memories_of",
     "memory_of",
     "open_for_reading",
     "open_journal",

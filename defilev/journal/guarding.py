@@ -19,7 +19,16 @@ from defilev.model.codec import canonical_json, to_document
 from defilev.model.guard import Decision
 from defilev.model.request import Address
 
-__all__ = ["GuardJournal", "GuardSpending", "decisions_of", "guard_spending", "leases_of", "memory_of", "switches_of"]
+__all__ = [
+    "GuardJournal",
+    "GuardSpending",
+    "decisions_of",
+    "guard_spending",
+    "leases_of",
+    "memories_of",
+    "memory_of",
+    "switches_of",
+]
 
 
 class GuardJournal:
@@ -115,6 +124,13 @@ def memory_of(journal: JournalReader, *, chain: str) -> dict[str, str]:
     with journal.reading() as connection:
         wanted = select(memory.name, memory.document).where(memory.chain == chain)
         return {row.name: row.document for row in connection.execute(wanted)}
+
+
+def memories_of(journal: JournalReader) -> list[dict[str, Any]]:
+    """Return what guards of all chains remembered, as it was written, the newest last."""
+    with journal.reading() as connection:
+        wanted = select(tables.guard_memory).order_by(tables.guard_memory.c.updated_at)
+        return [dict(row) for row in connection.execute(wanted).mappings()]
 
 
 def switches_of(journal: JournalReader) -> tuple[Switch, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
 from defilev.model.plan import Goal
@@ -110,6 +111,26 @@ class Decision:
     liquidation_probability: float | None = None
     is_armed: bool = True
     run: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """When an account was looked at last, and what was left of its budgets then.
+
+    `block` and `at` are of the chain; `next_check` is the Unix time, by the chain's clock, of the next look at the
+    latest, `None` when it is not known. `runs`, `value` in quote units and `gas` in wei are what the 24 hours before
+    had seen. `written_at` is the time of the host. A look of a dry run is not one of a guard that may sign.
+    """
+
+    account: str
+    is_broadcasting: bool
+    block: int
+    at: int
+    next_check: int | None
+    runs: int
+    value: Decimal
+    gas: int
+    written_at: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from defilev.model.codec import to_document
-from defilev.model.guard import TickReport
+from defilev.model.guard import Look, TickReport
 from defilev.model.guard_rules import AccountRule, GuardRules
 
 __all__ = ["check_document", "explain_document", "status_document", "switch_document", "tick_document"]
@@ -32,13 +32,17 @@ def status_document(
     rules: GuardRules,
     *,
     decisions: Mapping[str, Mapping[str, Any]],
+    looks: Mapping[str, Look],
     leases: Sequence[Mapping[str, Any]],
     switches: Sequence[tuple[str, str, str, str]],
 ) -> dict[str, Any]:
     """Return what the guard watches, its last decisions, who leads, and what holds it."""
     return {
         "schema": "defilev/guard-status@1",
-        "accounts": [{**_rule(rule), "last_decision": decisions.get(rule.name)} for rule in rules.accounts],
+        "accounts": [
+            {**_rule(rule), "last_decision": decisions.get(rule.name), "last_look": _look(looks.get(rule.name))}
+            for rule in rules.accounts
+        ],
         "leases": [{**lease, "epoch": str(lease["epoch"])} for lease in leases],
         "switches": [{"name": name, "state": state, "why": why, "at": at} for name, state, why, at in switches],
     }
@@ -52,6 +56,12 @@ def explain_document(decision: Mapping[str, Any], run: Mapping[str, Any]) -> dic
 def switch_document(name: str, state: str) -> dict[str, Any]:
     """Return what a switch is now: `paused`, `halted` or `running`."""
     return {"schema": "defilev/guard-switch@1", "name": name, "state": state}
+
+
+def _look(look: Look | None) -> dict[str, Any] | None:
+    if look is None:
+        return None
+    return {name: value for name, value in to_document(look).items() if name != "account"}
 
 
 def _rule(rule: AccountRule) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-from defilev.model.guard import Acted, Alert, Decision, TickReport
+from defilev.model.guard import Acted, Alert, Decision, Look, TickReport
 from defilev.model.guard_rules import AccountRule, GuardRules, Trigger
 from defilev.report.ink import Ink
 
@@ -40,16 +41,19 @@ def status_text(
     rules: GuardRules,
     *,
     decisions: Mapping[str, Mapping[str, Any]],
+    looks: Mapping[str, Look],
     leases: Sequence[Mapping[str, Any]],
     switches: Sequence[tuple[str, str, str, str]],
     ink: Ink,
 ) -> str:
-    """Return what the guard watches, its last decisions, who leads, and what holds it."""
+    """Return what the guard watches, its last decisions and looks, budgets left, who leads, and what holds it."""
     lines = [f"{name} {ink(state, 'DANGER')} since {at[:19]}: {why}" for name, state, why, at in switches]
     for rule in rules.accounts:
         lines += ["", *_rule(rule, ink)] if lines else list(_rule(rule, ink))
         found = decisions.get(rule.name)
         lines.append(f"  last      {_stored(found, ink)}" if found else "  last      nothing was decided yet")
+        if (look := looks.get(rule.name)) is not None:
+            lines += _look(look, rule)
         holder = next((lease for lease in leases if lease["account"] == (rule.actor or rule.owner)), None)
         if holder is not None:
             lines.append(f"  leader    {holder['holder']}, epoch {holder['epoch']}, until {holder['expires_at'][:19]}")
@@ -94,6 +98,25 @@ def _rule(rule: AccountRule, ink: Ink) -> Iterator[str]:
         f"  budget    {budget.runs_per_day} actions a day, value {budget.value_per_day or 'any'}, "
         f"gas {budget.gas_per_day or 'any'} wei"
     )
+
+
+def _look(look: Look, rule: AccountRule) -> Iterator[str]:
+    following = "" if look.next_check is None else f", next by {_utc(look.next_check)}"
+    mode = "" if look.is_broadcasting else ", DRY RUN"
+    yield f"  looked    block {look.block} at {_utc(look.at)}{following}{mode}"
+    if rule.goal is None:
+        return
+    budget = rule.budget
+    left = [f"{max(budget.runs_per_day - look.runs, 0)} of {budget.runs_per_day} actions"]
+    if budget.value_per_day is not None:
+        left.append(f"value {max(budget.value_per_day - look.value, 0):.2f} of {budget.value_per_day}")
+    if budget.gas_per_day is not None:
+        left.append(f"gas {max(budget.gas_per_day - look.gas, 0)} of {budget.gas_per_day} wei")
+    yield f"  left      {', '.join(left)}"
+
+
+def _utc(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _trigger(trigger: Trigger) -> str:

@@ -17,7 +17,8 @@ from defilev.execute.desk import Event
 from defilev.guard.acting import Hands
 from defilev.guard.checking import rules_of_chain
 from defilev.guard.leases import Leases
-from defilev.guard.tick import Guard, scope_of
+from defilev.guard.memory import scope_of
+from defilev.guard.tick import Guard
 from defilev.journal import GuardJournal, open_journal, place_of
 from defilev.model.guard import TickReport
 from defilev.model.plan import Step

@@ -80,6 +80,44 @@ def test_a_sink_that_is_down_stops_nothing(cli: Cli, rules: Path, server: Hook) 
     assert {"trigger-fired", "sink-failed", "heartbeat-failed"} == {alert["kind"] for alert in alerts}
 
 
+def test_a_look_that_cannot_read_the_chain_is_told(cli: Cli, rules: Path, server: Hook) -> None:
+    """From a timer nobody reads the terminal: the sinks hear of it, once within their cool-down."""
+    first, second = (cli.through("http://127.0.0.1:9")("guard", "run", "--once", "--rules", rules) for _ in range(2))
+
+    assert (4, 4) == (first.code, second.code), first.err
+    assert [("guard-ended", "critical")] == [(told["kind"], told["severity"]) for told in server.documents]
+    assert [] == schema_problems(server.documents[0])
+
+
+def test_a_guard_without_a_usable_journal_tells_before_it_ends(
+    cli: Cli, rules: Path, server: Hook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing may be done that cannot be written down, and somebody has to know."""
+    cli("guard", "run", "--once", "--rules", rules)
+    told = len(server.documents)
+    journal = tmp_path / "damaged.db"
+    journal.write_bytes(b"no database")
+    monkeypatch.setenv("DEFILEV_JOURNAL", str(journal))
+    ended = cli("guard", "run", "--once", "--rules", rules)
+
+    assert 4 == ended.code, ended.err
+    assert ["guard-ended"] == [document["kind"] for document in server.documents[told:]]
+
+
+def test_status_says_when_it_was_looked_and_what_is_left(cli: Cli, rules: Path) -> None:
+    """The block of the last look, the next one, and that it was a dry run."""
+    before = cli("guard", "status", "--rules", rules, "--json").document
+    cli("guard", "run", "--once", "--rules", rules)
+    after = cli("guard", "status", "--rules", rules, "--json")
+    look = after.document["accounts"][0]["last_look"]
+
+    assert [] == schema_problems(after.document)
+    assert before["accounts"][0]["last_look"] is None
+    assert (False, "0") == (look["is_broadcasting"], look["runs"])
+    assert int(look["next_check"]) > int(look["at"])
+    assert f"looked    block {look['block']} at " in cli("guard", "status", "--rules", rules).out
+
+
 def test_metrics_are_written_after_a_look(cli: Cli, rules: Path, tmp_path: Path) -> None:
     """For the node exporter, when the guard runs from cron."""
     file = tmp_path / "defilev.prom"
