@@ -64,7 +64,7 @@ def reading_of(session: Session, rule: AccountRule, account: LendingAccount) -> 
         },
         probabilities={seconds: _chance(target) for seconds, target in targets.items()},
         trade=_trade(targets),
-        parameters={**parameters_of(account), **around.curves} if "parameter-change" in kinds else {},
+        parameters={**parameters_of(account), **around.curves, **around.caps} if "parameter-change" in kinds else {},
         is_paused=bool(closed_debts(account)),
     )
 

@@ -11,6 +11,7 @@ from defilev.observe.drive import drive
 from defilev.pipeline.session import Session
 from defilev.protocols.aave_family.parameters import cannot_repay, parameters, rate_parameters, utilisation_of
 from defilev.protocols.aave_family.rates import read_rates
+from defilev.protocols.rate_caps import read_caps
 
 __all__ = ["Surroundings", "closed_debts", "parameters_of", "read_surroundings"]
 
@@ -21,9 +22,13 @@ _CLOSED: Mapping[str, Callable[[LendingAccount], tuple[str, ...]]] = dict.fromke
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """By name: interest curves. By symbol: the part of each market that is lent out. Empty where it cannot be told."""
+    """By name: interest curves, and caps of prices. By symbol: the part of each market that is lent out.
+
+    Empty where it cannot be told.
+    """
 
     curves: Mapping[str, str] = field(default_factory=dict)
+    caps: Mapping[str, str] = field(default_factory=dict)
     utilisation: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -48,14 +53,17 @@ def read_surroundings(session: Session, account: LendingAccount) -> Surroundings
         DataError: the chain does not answer.
     """
     assets = list(dict.fromkeys(leg.asset.address for leg in account.legs))
-    if account.protocol not in _FAMILY or not assets:
+    if not assets:
         return Surroundings()
+    caps = drive(read_caps({leg.asset.symbol: leg.price.source for leg in account.legs}), session.fetch)
+    if account.protocol not in _FAMILY:
+        return Surroundings(caps=caps)
     try:
         rates = drive(read_rates(account, assets), session.fetch)
     except CallReverted:
-        return Surroundings()
+        return Surroundings(caps=caps)
     usage = {market.reserve.asset.symbol: utilisation_of(market) for market in rates}
-    return Surroundings(rate_parameters(rates), usage)
+    return Surroundings(rate_parameters(rates), caps, usage)
 
 
 def _of_legs(account: LendingAccount) -> dict[str, str]:

@@ -249,6 +249,21 @@ def test_a_changed_parameter_is_told_with_both_values(cli: Cli, path: Path, tmp_
     assert int(before["decisions"][0]["health_factor"]) > int(after["decisions"][0]["health_factor"])
 
 
+def test_a_price_that_comes_to_be_capped_is_told(cli: Cli, path: Path, tmp_path: Path) -> None:
+    """A staked asset whose cap is set below its rate is priced lower, as liquidators see it, and people hear why."""
+    triggers = TRIGGER + '\n[[account.trigger]]\nkind = "parameter-change"'
+    owner = cli.world.account("loop")
+    file = rules(cli, tmp_path, owner=f'"{owner}"', authority='"alert-only"', payer=None, keystore=None,
+                 password_file=None, goal=None, triggers=triggers)  # fmt: skip
+    before = tick(once(cli, file, "--json"))
+    cap_rate(cli.world, "wstETH", 1.2)
+    after = tick(once(cli, file, "--json"))
+
+    told = [alert["text"] for alert in after["alerts"] if alert["kind"] == "parameter-changed"]
+    assert ["wstETH price capped changed from no to yes"] == told
+    assert int(before["decisions"][0]["health_factor"]) > int(after["decisions"][0]["health_factor"])
+
+
 def test_a_killed_action_is_finished_by_the_next_tick(cli: Cli, path: Path, tmp_path: Path) -> None:
     """Killed with a transaction in the pool, the next tick brings it in and repays: once, to the goal."""
     payer = cli.world.account(PAYER)
@@ -341,6 +356,13 @@ def allowance(world: World, payer: Address) -> int:
     """Return what the pool may take of the payer's USDC."""
     data = keccak(b"allowance(address,address)")[:4] + encode(["address", "address"], [payer, world.pool("main")])
     return int(world.rpc("eth_call", {"to": world.token("USDC"), "data": "0x" + data.hex()}, "latest"), 16)
+
+
+def cap_rate(world: World, symbol: str, cap: float) -> None:
+    """Let the owner of a rate adapter set what its rate may be at the most."""
+    owner = next(person["address"] for person in world.description["operators"] if person["name"] == "owner")
+    data = keccak(b"setMaxRatio(int256)")[:4] + encode(["int256"], [int(cap * 10**18)])
+    assert world.send(owner, Address(world.description["feeds"][symbol]["address"]), data)["status"] == "0x1"
 
 
 def lower_threshold(world: World) -> None:
