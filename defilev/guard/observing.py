@@ -41,14 +41,28 @@ def read_rules(session: Session, rules: Iterable[AccountRule]) -> dict[str, Read
         owners = list(dict.fromkeys(rule.owner for rule in members))
         accounts = read_accounts(session, owners, protocols=[protocol], market=market)
         by_owner = dict(zip(owners, accounts, strict=True))
-        found |= {rule.name: reading_of(session, rule, by_owner[rule.owner]) for rule in members}
+        asking = [rule for rule in members if _asks_around(rule)]
+        around = read_surroundings(session, [by_owner[rule.owner] for rule in asking])
+        known = dict(zip((rule.name for rule in asking), around, strict=True))
+        found |= {
+            rule.name: _reading(session, rule, by_owner[rule.owner], known.get(rule.name, Surroundings()))
+            for rule in members
+        }
     return found
 
 
 def reading_of(session: Session, rule: AccountRule, account: LendingAccount) -> Reading:
     """Return what there is to know of one account, as far as its rule asks; raises `DataError`."""
-    kinds = {trigger.kind for trigger in rule.triggers}
-    around = read_surroundings(session, account) if kinds & _SURROUNDED else Surroundings()
+    (around,) = read_surroundings(session, [account]) if _asks_around(rule) else [Surroundings()]
+    return _reading(session, rule, account, around)
+
+
+def _asks_around(rule: AccountRule) -> bool:
+    return any(trigger.kind in _SURROUNDED for trigger in rule.triggers)
+
+
+def _reading(session: Session, rule: AccountRule, account: LendingAccount, around: Surroundings) -> Reading:
+    is_watching = any(trigger.kind == "parameter-change" for trigger in rule.triggers)
     targets = _targets(session, rule, account)
     supplies = [leg for leg in account.legs if leg.side == "supply"]
     return Reading(
@@ -64,7 +78,7 @@ def reading_of(session: Session, rule: AccountRule, account: LendingAccount) -> 
         },
         probabilities={seconds: _chance(target) for seconds, target in targets.items()},
         trade=_trade(targets),
-        parameters={**parameters_of(account), **around.curves, **around.caps} if "parameter-change" in kinds else {},
+        parameters={**parameters_of(account), **around.curves, **around.caps} if is_watching else {},
         is_paused=bool(closed_debts(account)),
     )
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from defilev.errors import CallReverted
 from defilev.model.account import LendingAccount
-from defilev.observe.drive import drive
+from defilev.model.request import Address, Read
+from defilev.observe.drive import drive_all
 from defilev.pipeline.session import Session
 from defilev.protocols.aave_family.parameters import cannot_repay, parameters, rate_parameters, utilisation_of
 from defilev.protocols.aave_family.rates import read_rates
@@ -46,20 +47,32 @@ def closed_debts(account: LendingAccount) -> tuple[str, ...]:
     return closed(account) if closed is not None else ()
 
 
-def read_surroundings(session: Session, account: LendingAccount) -> Surroundings:
-    """Read the markets of everything that the account holds and owes, at the session's block.
+def read_surroundings(session: Session, accounts: Sequence[LendingAccount]) -> list[Surroundings]:
+    """Read the markets of everything that each account holds and owes, at the session's block, all of them together.
 
     Raises:
         DataError: the chain does not answer.
     """
+    alike = {_kind(account): account for account in accounts}
+    found = drive_all([_surroundings(account) for account in alike.values()], session.fetch)
+    by_kind = dict(zip(alike, found, strict=True))
+    return [by_kind[_kind(account)] for account in accounts]
+
+
+def _kind(account: LendingAccount) -> tuple[str, str, frozenset[Address]]:
+    """Return what accounts with the same surroundings have in common."""
+    return account.protocol, account.market, frozenset(leg.asset.address for leg in account.legs)
+
+
+def _surroundings(account: LendingAccount) -> Read[Surroundings]:
     assets = list(dict.fromkeys(leg.asset.address for leg in account.legs))
     if not assets:
         return Surroundings()
-    caps = drive(read_caps({leg.asset.symbol: leg.price.source for leg in account.legs}), session.fetch)
+    caps = yield from read_caps({leg.asset.symbol: leg.price.source for leg in account.legs})
     if account.protocol not in _FAMILY:
         return Surroundings(caps=caps)
     try:
-        rates = drive(read_rates(account, assets), session.fetch)
+        rates = yield from read_rates(account, assets)
     except CallReverted:
         return Surroundings(caps=caps)
     usage = {market.reserve.asset.symbol: utilisation_of(market) for market in rates}

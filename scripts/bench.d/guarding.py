@@ -78,10 +78,12 @@ def _nobody(step: Step, event: Event) -> None:
 
 
 def _rule(chain_id: int, number: int, owner: Address) -> str:
-    trigger = '[[account.trigger]]\nkind = "health"\nbelow = "1.3"'
-    return (
-        f'[[account]]\nname = "a{number}"\nowner = "{owner}"\nprotocol = "aave-v3"\nchain = "{chain_id}"\n{trigger}\n'
+    triggers = (
+        '[[account.trigger]]\nkind = "health"\nbelow = "1.3"\n[[account.trigger]]\nkind = "parameter-change"\n'
+        '[[account.trigger]]\nkind = "utilisation"\nabove = "95%"'
     )
+    name = f'name = "a{number}"\nowner = "{owner}"\nprotocol = "aave-v3"\nchain = "{chain_id}"'
+    return f"[[account]]\n{name}\n{triggers}\n"
 
 
 def _open_positions(world: dict[str, Any], owners: list[Address]) -> None:

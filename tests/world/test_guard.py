@@ -249,6 +249,24 @@ def test_a_changed_parameter_is_told_with_both_values(cli: Cli, path: Path, tmp_
     assert int(before["decisions"][0]["health_factor"]) > int(after["decisions"][0]["health_factor"])
 
 
+def test_parameters_of_many_accounts_are_read_together(cli: Cli, path: Path, tmp_path: Path) -> None:
+    """Three accounts of a market, each watched for what governance may change, take no more requests than one."""
+    text = (
+        '[[account]]\nname = "{name}"\nowner = "{owner}"\nprotocol = "aave-v3"\nchain = "local"\n'
+        '[[account.trigger]]\nkind = "parameter-change"\n'
+    )
+
+    def asked(*names: str) -> int:
+        file = tmp_path / "guard.toml"
+        file.write_text("".join(text.format(name=name, owner=cli.world.account(name)) for name in names))
+        report = tick(once(cli, file, "--json"))
+        assert len(names) == len(report["decisions"])
+        return int(report["rpc_calls"])
+
+    asked("loop")
+    assert asked("loop") == asked("loop", "mixed", "short")
+
+
 def test_a_price_that_comes_to_be_capped_is_told(cli: Cli, path: Path, tmp_path: Path) -> None:
     """A staked asset whose cap is set below its rate is priced lower, as liquidators see it, and people hear why."""
     triggers = TRIGGER + '\n[[account.trigger]]\nkind = "parameter-change"'
