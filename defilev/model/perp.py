@@ -112,6 +112,16 @@ class PerpAccount(FlowValue):
         return account if state_type is None else replace(account, state=from_document(state_type, account.state))
 
     @property
+    def market_name(self) -> str:
+        """What people call the market."""
+        return self.market_label or self.market
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are no legs, no margin, and nothing to be told."""
+        return not self.legs and not self.margin and not self.warnings
+
+    @property
     def capacity(self) -> int:
         """What the owner has: margin, what longs are worth now, and what shorts were sold for."""
         held = sum(leg.size + (leg.unrealized_pnl if leg.side == "long" else 0) for leg in self.legs)
