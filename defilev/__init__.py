@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from defilev.library.book import Book
     from defilev.library.connection import Connection, connect
     from defilev.library.documents import from_json
+    from defilev.library.perp import Perp
     from defilev.library.proposal import Proposal
     from defilev.model.target_inputs import Preferences
 
@@ -25,6 +26,7 @@ __all__ = [
     "Book",
     "Connection",
     "DefilevError",
+    "Perp",
     "Preferences",
     "Proposal",
     "__version__",
@@ -37,6 +39,7 @@ _HOMES = {
     "Book": "defilev.library.book",
     "Connection": "defilev.library.connection",
     "DefilevError": "defilev.errors",
+    "Perp": "defilev.library.perp",
     "Preferences": "defilev.model.target_inputs",
     "Proposal": "defilev.library.proposal",
     "connect": "defilev.library.connection",

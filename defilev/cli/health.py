@@ -14,10 +14,11 @@ from defilev.errors import UsageError
 
 if TYPE_CHECKING:
     from defilev.cli.output import Output
+    from defilev.config.settings import Settings
     from defilev.model.book_file import MarketChoice
     from defilev.report.health_report import HealthReport, Scenarios
 
-__all__ = ["Market", "Protocols", "Who", "choices_of", "health"]
+__all__ = ["Market", "Protocols", "TickerSource", "Who", "choices_of", "health", "settings_with"]
 
 Who = Annotated[
     list[str],
@@ -45,6 +46,10 @@ Shock = Annotated[
         help="Health after this change of an asset's feed and all that is priced from it; several happen together.",
     ),
 ]
+TickerSource = Annotated[
+    str | None,
+    typer.Option("--tickers", metavar="FILE|URL", help="GMX's ticker: its prices, with how far the feeds are."),
+]
 Format: TypeAlias = Literal["table", "json", "csv"]
 Formats = Annotated[
     Format | None,
@@ -54,12 +59,14 @@ Formats = Annotated[
 
 def health(
     ctx: typer.Context,
+    *,
     who: Who,
     protocol: Protocols = None,
     market: Market = None,
     fail_below: FailBelow = None,
     stress: Stress = None,
     shock: Shock = None,
+    tickers: TickerSource = None,
     format: Formats = None,
 ) -> None:
     """Show how close accounts are to liquidation, on every market at one block, checked against the contracts.
@@ -73,7 +80,8 @@ def health(
     shape = _shape(format, run.output)
     limit = None if fail_below is None else parse_health_limit(fail_below)
     scenarios = Scenarios(() if stress is None else parse_changes(stress), parse_shocks(shock or ()))
-    report = _report(run, who, choices_of(protocol or (), market), scenarios)
+    settings = settings_with(run, tickers)
+    report = _report(run, settings, who, choices_of(protocol or (), market), scenarios)
     _print(report, run.output, shape)
     note_left_out(report, run.output)
     if limit is not None:
@@ -100,7 +108,15 @@ def choices_of(protocols: Sequence[str], market: str | None) -> tuple[MarketChoi
     return tuple(MarketChoice(protocol, market) for protocol in protocols or (None,))
 
 
-def _report(run: Run, who: list[str], choices: tuple[MarketChoice, ...], scenarios: Scenarios) -> HealthReport:
+def settings_with(run: Run, tickers: str | None) -> Settings:
+    """Return the settings of this run, with the ticker that a flag names."""
+    settings = run.load().values
+    return settings if tickers is None else settings.model_copy(update={"tickers": tickers})
+
+
+def _report(
+    run: Run, settings: Settings, who: list[str], choices: tuple[MarketChoice, ...], scenarios: Scenarios
+) -> HealthReport:
     from defilev.cli.health_outcome import require_something
     from defilev.pipeline.everywhere import connected, read_chains, resolved
     from defilev.pipeline.nodes import nodes_of_all
@@ -111,7 +127,7 @@ def _report(run: Run, who: list[str], choices: tuple[MarketChoice, ...], scenari
     book = run.book_for(who)
     by_book = book if names_of_book(who) else None
     asked = people(who, book)
-    nodes = nodes_of_all(run.load().values, book, asked, is_url_given=run.is_url_given)
+    nodes = nodes_of_all(settings, book, asked, is_url_given=run.is_url_given)
     with run.output.stage("observe"), connected(nodes) as chains:
         whose = resolved(chains, asked)
         readings, unread = read_chains(chains, whose, choices or (by_book.markets if by_book else ()))

@@ -10,9 +10,9 @@ from defilev.errors import ConditionBreached, DefilevError, ReadingIncomplete, S
 from defilev.pipeline.everywhere import ChainUnread, Reading
 from defilev.report.failure import text_of
 from defilev.report.figures import health as health_figure
-from defilev.report.health import HealthView
 from defilev.report.health_report import HealthReport
 from defilev.report.health_text import place_of_failure
+from defilev.report.perp import PerpView, View
 
 __all__ = ["note_left_out", "require_complete", "require_healthy", "require_something", "suggestion"]
 
@@ -21,7 +21,7 @@ def require_something(readings: Sequence[Reading], unread: Sequence[ChainUnread]
     """Raise the only failure when there is nothing beside it to show."""
     errors: list[DefilevError] = [each.error for each in unread]
     errors += [each.error for reading in readings for each in reading.unread]
-    if len(errors) == 1 and not any(reading.accounts for reading in readings):
+    if len(errors) == 1 and not any(reading.accounts or reading.perps for reading in readings):
         raise errors[0]
 
 
@@ -37,7 +37,7 @@ def note_left_out(report: HealthReport, out: Output) -> None:
 
 def require_healthy(report: HealthReport, limit: Decimal) -> None:
     """Raise `ConditionBreached` when an account's health factor is below `limit`; nothing owed is never below."""
-    below = [view for view in report.views if view.health_factor is not None and view.health_factor < limit]
+    below = [view for view in report.all_views if view.health_factor is not None and view.health_factor < limit]
     if not below:
         return
     worst = _worst(below)
@@ -70,22 +70,25 @@ def require_complete(report: HealthReport) -> None:
 
 
 def suggestion(report: HealthReport, limit: Decimal) -> str | None:
-    """Return the command that plans for the worst account that is not OK; `None` when all are."""
-    endangered = [view for view in report.views if view.status != "OK"]
-    return _plan(report, _worst(endangered), limit) if endangered else None
+    """Return the command that plans for the worst account that is not OK; `None` when all are, or no plan is made."""
+    endangered = [view for view in report.all_views if view.status != "OK"]
+    worst = _worst(endangered) if endangered else None
+    return None if worst is None or isinstance(worst, PerpView) else _plan(report, worst, limit)
 
 
-def _worst(views: Sequence[HealthView]) -> HealthView:
+def _worst(views: Sequence[View]) -> View:
     return min(views, key=lambda view: view.health_factor or Decimal(0))
 
 
-def _place(report: HealthReport, view: HealthView) -> str:
+def _place(report: HealthReport, view: View) -> str:
     chain = f" {report.chain_of(view).name}" if len(report.chains) > 1 else ""
     return f"{view.account.owner} {view.account.protocol} {view.account.market_name}{chain}"
 
 
-def _plan(report: HealthReport, view: HealthView, limit: Decimal) -> str:
-    """Return the command that plans to bring an account's health factor up to `limit`."""
+def _plan(report: HealthReport, view: View, limit: Decimal) -> str:
+    """Return what brings an account's health factor up to `limit`: a command, or what to do where none plans."""
+    if isinstance(view, PerpView):
+        return "add margin, or reduce the position"
     account = view.account
     who = f"@{view.name}" if report.is_book and view.name and "." not in view.name else account.owner
     market = "" if account.market == "main" else f" --market {account.market}"

@@ -12,7 +12,7 @@ from defilev.cli.output import Output
 if TYPE_CHECKING:
     from defilev.config.settings import Settings
     from defilev.model.book import AddressBook
-    from defilev.protocols import LendingProtocol
+    from defilev.protocols import LendingProtocol, PerpProtocol
 
 __all__ = ["app"]
 
@@ -53,11 +53,11 @@ def _book(settings: Settings) -> AddressBook:
 
 
 def _lines(book: AddressBook, out: Output) -> list[str]:
-    from defilev.protocols import PROTOCOLS
     from defilev.report.table import Cell, Column, table
 
+    known = _known()
     rows = [
-        [_protocol(entry.protocol, PROTOCOLS), Cell(entry.market), Cell(name), Cell(address)]
+        [_protocol(entry.protocol, known), Cell(entry.market), Cell(name), Cell(address)]
         for entry in book.markets
         for name, address in (*entry.entry_points.items(), *(("isolated market", each) for each in entry.ids or ()))
     ]
@@ -72,16 +72,22 @@ def _lines(book: AddressBook, out: Output) -> list[str]:
 
 
 def _abilities(book: AddressBook, out: Output) -> list[str]:
-    from defilev.protocols import PROTOCOLS
     from defilev.report.table import Cell, Column, table
 
+    known = _known()
     names = dict.fromkeys(entry.protocol for entry in book.markets)
-    rows = [[Cell(name), *map(Cell, _can(PROTOCOLS.get(name)))] for name in names]
+    rows = [[Cell(name), *map(Cell, _can(known.get(name)))] for name in names]
     columns = [Column(title) for title in ("protocol", "reads", "plans", "sends", "self-check", "versions")]
     return table(columns, rows, width=out.width, ink=out.ink)
 
 
-def _can(protocol: LendingProtocol | None) -> tuple[str, ...]:
+def _known() -> dict[str, LendingProtocol | PerpProtocol]:
+    from defilev.protocols import PERPS, PROTOCOLS
+
+    return {**PROTOCOLS, **PERPS}
+
+
+def _can(protocol: LendingProtocol | PerpProtocol | None) -> tuple[str, ...]:
     if protocol is None:
         return ("no", "no", "no", "—", "—")
     can = protocol.abilities
@@ -99,7 +105,7 @@ def _protocol(name: str, known: Any) -> Any:
     return Cell(name) if name in known else Cell(f"{name} (not read yet)", "dim")
 
 
-def _ability(protocol: LendingProtocol | None) -> dict[str, Any] | None:
+def _ability(protocol: LendingProtocol | PerpProtocol | None) -> dict[str, Any] | None:
     if protocol is None:
         return None
     can = protocol.abilities
@@ -112,9 +118,7 @@ def _ability(protocol: LendingProtocol | None) -> dict[str, Any] | None:
 
 
 def _document(book: AddressBook) -> dict[str, Any]:
-    from defilev.protocols import PROTOCOLS
-
-    venue = book.uniswap_v3
+    known, venue = _known(), book.uniswap_v3
     return {
         "schema": "defilev/protocols@1",
         "chain_id": book.chain_id,
@@ -126,8 +130,8 @@ def _document(book: AddressBook) -> dict[str, Any]:
             {
                 "protocol": entry.protocol,
                 "market": entry.market,
-                "readable": entry.protocol in PROTOCOLS,
-                "abilities": _ability(PROTOCOLS.get(entry.protocol)),
+                "readable": entry.protocol in known,
+                "abilities": _ability(known.get(entry.protocol)),
                 "entry_points": dict(entry.entry_points),
                 "ids": None if entry.ids is None else list(entry.ids),
                 "first_block": entry.first_block,

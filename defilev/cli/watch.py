@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from defilev.cli.context import run_of
-from defilev.cli.health import Market, Protocols, Who, choices_of
+from defilev.cli.health import Market, Protocols, TickerSource, Who, choices_of, settings_with
 from defilev.errors import UsageError
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def watch(
     every: Every = "3s",
     metrics: Metrics = None,
     count: Count = None,
+    tickers: TickerSource = None,
 ) -> None:
     """Show the health of accounts again on every new block, until Ctrl-C; a node that fails is asked again.
 
@@ -51,7 +52,7 @@ def watch(
 
     seconds = parse_duration(every, what="--every")
     run = run_of(ctx)
-    settings = run.load().values
+    settings = settings_with(run, tickers)
     if isinstance(settings.block, int):
         raise UsageError("a watch follows the newest block, and --block names one", fix="leave --block out")
     book = run.book_for(who)

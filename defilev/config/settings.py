@@ -34,6 +34,7 @@ STEERING = frozenset(
         "prices",
         "private_rpc_url",
         "rpc_url",
+        "tickers",
     }
 )
 """What decides where money goes, on whose word and at which price: not for the working directory to say."""
@@ -194,6 +195,11 @@ class Settings(_Frozen):
     )
     floor: _Floor = Field(default=Decimal("1.02"), description="The lowest health factor allowed between two steps.")
     expires: _Seconds = Field(default=600, description="How long after it was made a plan may begin.")
+    tickers: str | None = Field(
+        default=None,
+        description="GMX's ticker: a file, or the URL of its API's `/prices/tickers`; else the feeds on the chain.",
+        examples=["tickers.json"],
+    )
     stablecoins: Annotated[tuple[str, ...], BeforeValidator(_list)] = Field(
         default=_STABLECOINS, description="Symbols of assets that --stress leaves at their price."
     )

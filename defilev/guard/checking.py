@@ -9,7 +9,7 @@ from defilev.guard.observing import read_rules
 from defilev.guard.reading import Reading
 from defilev.model.book_file import MarketChoice
 from defilev.model.guard_rules import AccountRule, GuardRules
-from defilev.pipeline.markets import markets_of
+from defilev.pipeline.markets import lenders_of
 from defilev.pipeline.session import Session
 from defilev.protocols import PROTOCOLS
 
@@ -44,7 +44,7 @@ def require_meant(session: Session, rules: Iterable[AccountRule]) -> dict[str, R
     for rule in given:
         _require_repayable(rule)
         try:
-            markets_of(session, [MarketChoice(rule.protocol, rule.market)])
+            lenders_of(session, [MarketChoice(rule.protocol, rule.market)])
         except UnknownName as error:
             raise RulesInvalid(f"account {rule.name}: {error.fact}", fix=error.fix, **error.facts) from None
     readings = _readable(session, given)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from defilev.errors import InvalidNumber, UsageError
+from defilev.library.changes import Number, change_of, changes_of
 from defilev.model.account import Leg, LendingAccount
 from defilev.model.exposure import Exposure
 from defilev.model.request import Address
@@ -27,10 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Account", "Number"]
 
-Number: TypeAlias = Decimal | float | int | str
-"""A number as a program has it; a float is taken by its shortest decimal spelling."""
-
-_LARGEST_RISE = 100
 _LARGEST_VOLATILITY = 10.0
 
 
@@ -103,9 +100,7 @@ class Account:
             UnknownName: the market has no such asset.
             UsageError: no change, or two that cannot happen together.
         """
-        asked = tuple((name, _change(name, value)) for name, value in {**(changes or {}), **named}.items())
-        if not asked:
-            raise UsageError("a shock needs an asset and a change", fix="write shock(WETH=-0.20)")
+        asked = changes_of({**(changes or {}), **named})
         scenarios = Scenarios(shocks=asked)
         shocks = named_shocks(asked, [self.value], [self.exposure])
         question = question_for(self._session.settings, scenarios, shocks)
@@ -115,7 +110,7 @@ class Account:
 
     def stress(self, change: Number) -> StressView:
         """Return the state after one relative change of everything but stablecoins; raises `InvalidNumber`."""
-        question = question_for(self._session.settings, Scenarios(changes=(_change("everything", change),)))
+        question = question_for(self._session.settings, Scenarios(changes=(change_of("everything", change),)))
         return health_view(self.value, exposure=self.exposure, question=question).stress[0]
 
     def liquidation_prices(self) -> tuple[LiquidationView, ...]:
@@ -205,15 +200,3 @@ class Account:
     def to_json(self) -> str:
         """Return what was read as a `defilev/account@1` document; `from_json` gives it back."""
         return self.value.to_json()
-
-
-def _change(name: str, value: Number) -> Decimal:
-    try:
-        change = Decimal(str(value))
-    except ArithmeticError:
-        raise InvalidNumber(f"the change of {name} {value!r} is not a number", fix="write -0.20 for -20%") from None
-    if not change.is_finite() or not -1 < change <= _LARGEST_RISE or not change:
-        raise InvalidNumber(
-            f"the change of {name} is {value}, which is none to try", fix="write a fall of a fifth as -0.20"
-        )
-    return change

@@ -9,6 +9,7 @@ from typing import Any
 from defilev.abi import parse_address
 from defilev.errors import DefilevError, UnknownName
 from defilev.library.account import Account
+from defilev.library.perp import Perp
 from defilev.model.account import LendingAccount
 from defilev.model.book_file import BookFile
 from defilev.model.request import Address, Block
@@ -71,6 +72,12 @@ class Book:
         return tuple(self._account(each) for each in self._reading.accounts if not each.is_empty)
 
     @property
+    def perps(self) -> tuple[Perp, ...]:
+        """The perpetuals, by owner and then by market."""
+        session = self._reading.session
+        return tuple(Perp(session, view.account, name=view.name, note=view.note) for view in self.report.perps)
+
+    @property
     def overlays(self) -> tuple[OverlayView, ...]:
         """What the file has and no chain shows, with its figures."""
         return self.report.overlays
@@ -86,7 +93,7 @@ class Book:
         return self.report.failures
 
     def to_records(self) -> list[dict[str, Any]]:
-        """Return a flat record for each account with a position, for a data frame; see `report.records`."""
+        """Return a flat record for each loan and each perpetual, for a data frame; see `report.records`."""
         return health_records(self.report)
 
     def to_json(self) -> str:

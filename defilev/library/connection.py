@@ -14,6 +14,7 @@ from defilev.config.loading import load_settings
 from defilev.errors import UnknownName
 from defilev.library.account import Account
 from defilev.library.book import Book
+from defilev.library.perp import Perp
 from defilev.model.book_file import EVERYBODY
 from defilev.model.request import Block
 from defilev.pipeline.everywhere import Chains, read_chains
@@ -21,6 +22,7 @@ from defilev.pipeline.look import read_account
 from defilev.pipeline.names import resolve
 from defilev.pipeline.overlays import overlays_of
 from defilev.pipeline.people import only_person, people
+from defilev.pipeline.perps import read_perps
 from defilev.pipeline.session import Session, connect as open_session
 from defilev.report.health_report import health_report
 
@@ -75,6 +77,18 @@ class Connection:
         owner = person.address or resolve(self._session, str(person.name))
         found = read_account(self._session, owner, protocol=protocol, market=market)
         return Account(self._session, found, name=person.name, note=person.note)
+
+    def perps(self, who: str, protocol: str) -> tuple[Perp, ...]:
+        """Return the perpetuals of an address, an ENS name, or `@NAME` of the book in use; none without a position.
+
+        Raises:
+            InvalidAddress, UnknownName: nobody or nothing of that name.
+            DataError: they could not be read.
+        """
+        person = only_person(who, book_in_use(self._session.settings) if who.startswith("@") else None)
+        owner = person.address or resolve(self._session, str(person.name))
+        found = read_perps(self._session, [owner], protocol=protocol)
+        return tuple(Perp(self._session, each, name=person.name, note=person.note) for each in found)
 
     def book(self, path: StrPath | None = None) -> Book:
         """Read everybody in a book file, or in the book in use when `path` is left out.

@@ -10,15 +10,17 @@ from defilev.model.codec import parse_json
 from defilev.model.execution import Execution, SignedStep
 from defilev.model.exposure import Exposure
 from defilev.model.flow import FlowValue
+from defilev.model.perp import PerpAccount
 from defilev.model.plan import Plan
 from defilev.model.simulation import SimulationReport
 from defilev.model.target import Target
-from defilev.protocols import PROTOCOLS
+from defilev.protocols import PERPS, PROTOCOLS
 
 __all__ = ["KINDS", "from_json"]
 
 KINDS: Mapping[str, type[FlowValue]] = {
-    kind.SCHEMA: kind for kind in (LendingAccount, Exposure, Target, Plan, SimulationReport, SignedStep, Execution)
+    kind.SCHEMA: kind
+    for kind in (LendingAccount, PerpAccount, Exposure, Target, Plan, SimulationReport, SignedStep, Execution)
 }
 """By schema."""
 
@@ -42,7 +44,9 @@ def from_json(text: str | bytes) -> FlowValue:
         raise UsageError(
             f"no document of the schema {schema!r} is read here", fix=f"give one of {', '.join(sorted(KINDS))}"
         )
-    protocol = PROTOCOLS.get(str(document.get("protocol")))
-    if kind is LendingAccount and protocol is not None:
-        return LendingAccount.from_document(document, state_type=protocol.state_type)
+    name = str(document.get("protocol"))
+    if kind is LendingAccount and name in PROTOCOLS:
+        return LendingAccount.from_document(document, state_type=PROTOCOLS[name].state_type)
+    if kind is PerpAccount and name in PERPS:
+        return PerpAccount.from_document(document, state_type=PERPS[name].state_type)
     return kind.from_document(document)

@@ -10,7 +10,7 @@ from defilev.model.codec import from_document
 from defilev.model.flow import FlowValue
 from defilev.model.request import Address, Block
 from defilev.model.token import Token
-from defilev.units import WAD, Wad
+from defilev.units import WAD, Ray, Wad, mul_div_down
 
 __all__ = ["Direction", "Fee", "Margin", "PerpAccount", "PerpLeg"]
 
@@ -45,7 +45,9 @@ class PerpLeg:
 
     `size` is what was entered for, in quote base units; `size_in_tokens` is in base units of the index. `mark` is the
     price that profit is counted at. `entry_price` and `liquidation_price` are scaled as `mark` is, the second rounded
-    down and with all other prices where they are: `None` where no price above zero liquidates.
+    down and with all other prices where they are: `None` where no price above zero liquidates. Rates are yearly and
+    simple, in ray of `size`: `funding_rate` is what is received, negative when paid and `None` where nobody can tell;
+    `borrow_rate` is what is paid beside it.
     """
 
     side: Direction
@@ -56,6 +58,18 @@ class PerpLeg:
     mark: Price
     unrealized_pnl: int
     liquidation_price: int | None
+    funding_rate: Ray | None
+    borrow_rate: Ray
+
+    @property
+    def sign(self) -> int:
+        """One for a long, minus one for a short."""
+        return 1 if self.side == "long" else -1
+
+    def notional(self, quote_decimals: int) -> int:
+        """Return the size at the mark price in quote base units, rounded down."""
+        scale = 10 ** (self.index.decimals + self.mark.decimals)
+        return mul_div_down(self.size_in_tokens, self.mark.value * 10**quote_decimals, scale)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,19 +112,34 @@ class PerpAccount(FlowValue):
         return account if state_type is None else replace(account, state=from_document(state_type, account.state))
 
     @property
+    def market_name(self) -> str:
+        """What people call the market."""
+        return self.market_label or self.market
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are no legs, no margin, and nothing to be told."""
+        return not self.legs and not self.margin and not self.warnings
+
+    @property
     def capacity(self) -> int:
-        """What counts for the owner: margin and unrealised profit; negative when losses exceed the margin."""
-        return sum(each.value for each in self.margin) + sum(leg.unrealized_pnl for leg in self.legs)
+        """What the owner has: margin, what longs are worth now, and what shorts were sold for."""
+        held = sum(leg.size + (leg.unrealized_pnl if leg.side == "long" else 0) for leg in self.legs)
+        return sum(each.value for each in self.margin) + held
 
     @property
     def requirement(self) -> int:
-        """What must be covered: the maintenance margin, the fees and the price impact of closing."""
-        return self.maintenance_margin + sum(fee.value for fee in self.fees) - self.price_impact
+        """What must be covered: what longs were bought for, what buying shorts back costs now, and then the margin.
+
+        Of the margin: what must be left, and the fees and the price impact of closing.
+        """
+        owed = sum(leg.size - (leg.unrealized_pnl if leg.side == "short" else 0) for leg in self.legs)
+        return owed + self.maintenance_margin + sum(fee.value for fee in self.fees) - self.price_impact
 
     @property
     def equity_value(self) -> int:
-        """What is left when all is counted: capacity less fees and price impact; negative when nothing is."""
-        return self.capacity - sum(fee.value for fee in self.fees) + self.price_impact
+        """What is left of the margin when profit, fees and price impact are counted; negative when nothing is."""
+        return self.capacity - self.requirement + self.maintenance_margin
 
     @property
     def size(self) -> int:
@@ -119,7 +148,11 @@ class PerpAccount(FlowValue):
 
     @property
     def health_factor(self) -> Wad | None:
-        """Capacity over requirement, rounded down: liquidatable below one; `None` when nothing must be covered."""
+        """Capacity over requirement, rounded down: liquidatable below one; `None` without legs.
+
+        A leveraged position is read as the loan that it is, so that its health says what a loan's does: at 1.10 a fall
+        of what is held by about a tenth liquidates. Exchanges show `margin_ratio`.
+        """
         return Wad(self.capacity * WAD // self.requirement) if self.requirement > 0 else None
 
     @property

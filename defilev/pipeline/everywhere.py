@@ -15,9 +15,10 @@ from defilev.model.account import LendingAccount
 from defilev.model.book import MarketEntry
 from defilev.model.book_file import MarketChoice
 from defilev.model.exposure import Exposure
+from defilev.model.perp import PerpAccount
 from defilev.model.request import Address
 from defilev.pipeline.dollars import dollars_of
-from defilev.pipeline.exposing import exposure_of
+from defilev.pipeline.exposing import exposure_of, perp_exposure_of
 from defilev.pipeline.look import Unread, look
 from defilev.pipeline.markets import markets_of, nothing_there
 from defilev.pipeline.names import resolve
@@ -51,7 +52,8 @@ class Reading:
     """What one chain answered; the rest is as in `Looked`.
 
     For each of `accounts` there are its linear forms in `exposures`, and in `dollars` what one unit of its quote
-    currency is worth, `None` when nobody can be believed about it.
+    currency is worth, `None` when nobody can be believed about it. `perp_exposures` are the forms of each of `perps`,
+    which count in dollars.
     """
 
     session: Session
@@ -60,6 +62,8 @@ class Reading:
     dollars: tuple[Decimal | None, ...]
     absent: tuple[MarketEntry, ...] = ()
     unread: tuple[Unread, ...] = ()
+    perps: tuple[PerpAccount, ...] = ()
+    perp_exposures: tuple[Exposure, ...] = ()
 
 
 @contextmanager
@@ -157,12 +161,15 @@ def _read(session: Session, owners: Sequence[Address], choices: Sequence[MarketC
     markets = markets_of(session, choices)
     is_named = any(choice.market is not None for choice in choices)
     looked = look(session, owners, markets, is_named=is_named)
-    if not markets or (looked.absent and not looked.accounts and not looked.unread):
+    if all(each.entry in looked.absent for each in markets) and not looked.accounts:
         raise nothing_there(session, markets)
     exposures = tuple(exposure_of(account, settings=session.settings) for account in looked.accounts)
     named = {market_id for entry in session.book.markets for market_id in entry.ids or ()}
     dollars = tuple(dollars_of(account, looked.accounts, named=named) for account in looked.accounts)
-    return Reading(session, looked.accounts, exposures, dollars, looked.absent, looked.unread)
+    perp_exposures = tuple(perp_exposure_of(account, settings=session.settings) for account in looked.perps)
+    return Reading(
+        session, looked.accounts, exposures, dollars, looked.absent, looked.unread, looked.perps, perp_exposures
+    )
 
 
 def _tried(settings: Settings) -> Session | DefilevError:

@@ -6,16 +6,27 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from defilev.config.cache import MetadataCache
-from defilev.errors import DataError, Infeasible, NoSuchMarket, NotDeployed, RpcMalformed, SearchIncomplete, UnknownName
+from defilev.errors import (
+    DataError,
+    Infeasible,
+    LayoutUnknown,
+    NoSuchMarket,
+    NotDeployed,
+    RpcMalformed,
+    SearchIncomplete,
+    UnknownName,
+)
 from defilev.model.account import LendingAccount
 from defilev.model.book import MarketEntry
 from defilev.model.book_file import MarketChoice
-from defilev.model.request import Address
+from defilev.model.perp import PerpAccount
+from defilev.model.request import Address, Read
 from defilev.observe.drive import drive_each
 from defilev.pipeline.isolated import is_called, isolated_markets
 from defilev.pipeline.markets import (
     Asked,
-    markets_of,
+    is_deployment,
+    lenders_of,
     not_there,
     nothing_there,
     require_known,
@@ -24,9 +35,13 @@ from defilev.pipeline.markets import (
     without_code,
 )
 from defilev.pipeline.session import Session
-from defilev.protocols import PROTOCOLS, AccountsRead
+from defilev.pipeline.tickers import perps_of
+from defilev.protocols import PERPS, PROTOCOLS, AccountsRead, PerpsRead
 
 __all__ = ["Looked", "Unread", "look", "read_account", "read_accounts"]
+
+_ELSEWHERE = (NotDeployed, LayoutUnknown)
+"""What a market raises when its entry points do not lead to it: nothing there answers in no layout at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +57,12 @@ class Unread:
 class Looked:
     """What a chain answered at the session's block.
 
-    `accounts` are by owner and then by market, empty ones too. `absent` are markets that nobody named and that are not
-    there at the block: not yet, or by a wrong address or id.
+    `accounts` are by owner and then by market, empty ones too; `perps` likewise, without empty ones. `absent` are
+    markets that nobody named and that are not there at the block: not yet, or by a wrong address or id.
     """
 
     accounts: tuple[LendingAccount, ...]
+    perps: tuple[PerpAccount, ...] = ()
     absent: tuple[MarketEntry, ...] = ()
     unread: tuple[Unread, ...] = ()
 
@@ -57,7 +73,7 @@ class _Answer:
 
     market: MarketEntry
     owners: tuple[Address, ...]
-    found: AccountsRead | DataError
+    found: AccountsRead | PerpsRead | DataError
 
     @property
     def is_somebodys(self) -> bool:
@@ -89,33 +105,35 @@ def look(session: Session, owners: Sequence[Address], asked: Sequence[Asked], *,
     answers = [answer for answer in answers if not answer.is_somebodys] + _answers(session, apart, cache)
     session.reader.verify()
     for answer in answers:
-        if cache is not None and isinstance(answer.found, AccountsRead):
+        if cache is not None and not isinstance(answer.found, DataError):
             cache.store(answer.market, answer.found.metadata)
     failed += [answer for answer in answers if isinstance(answer.found, DataError)]
     absent = [] if is_named else [each.market for each in failed if _is_absent(session, each)]
     unread = [told for told in _unread(session, failed, owners) if told.market not in absent]
-    accounts = _called(session, _ordered(answers, owners, markets), asked, is_whole=not unread)
-    return Looked(tuple(accounts), tuple(absent), tuple(unread))
+    loans, perps = _ordered(answers, owners, markets)
+    accounts = _called(session, loans, asked, is_whole=not unread)
+    return Looked(tuple(accounts), tuple(perps), tuple(absent), tuple(unread))
 
 
 def read_accounts(
     session: Session, owners: Sequence[Address], *, protocols: Collection[str] = (), market: str | None = None
 ) -> list[LendingAccount]:
-    """Return the accounts of `owners` in every market asked for, by owner and then by market; empty ones too.
+    """Return the loans of `owners` in every market asked for, by owner and then by market; empty ones too.
 
     Args:
         session: the chain and the block.
         owners: whose accounts.
-        protocols: names of protocols; all of the address book when empty.
+        protocols: names of lending protocols; all of the address book when empty.
         market: the name of a market, the id of an isolated one or the beginning of it, or what people call it; all
             when `None`.
 
     Raises:
         UnknownName: a protocol or market that the address book does not have.
+        UsageError: a protocol of perpetuals.
         DataError: something could not be read; `NotDeployed` when no market is there at all, `SearchIncomplete` when
             markets may be missing, unless the named one was found.
     """
-    asked = markets_of(session, [MarketChoice(protocol, market) for protocol in protocols or (None,)])
+    asked = lenders_of(session, [MarketChoice(protocol, market) for protocol in protocols or (None,)])
     looked = look(session, owners, asked, is_named=market is not None)
     is_found = market is not None and bool(looked.accounts)
     for unread in looked.unread:
@@ -136,7 +154,7 @@ def read_account(session: Session, owner: Address, *, protocol: str, market: str
         Infeasible: the owner has no position in any of the isolated markets.
         DataError: see `read_accounts`.
     """
-    asked = markets_of(session, [MarketChoice(protocol, market)])
+    asked = lenders_of(session, [MarketChoice(protocol, market)])
     if asked and PROTOCOLS[protocol].is_isolated:
         return _only(read_accounts(session, [owner], protocols=[protocol], market=market), owner, protocol)
     chosen = whole_market(session, protocol, market)
@@ -156,7 +174,7 @@ def _expanded(
             found = []
             later = NoSuchMarket(f"{entry.protocol} {entry.market} begins with block {entry.first_block}")
             failed.append(_Answer(entry, tuple(owners), later))
-        elif PROTOCOLS[entry.protocol].is_isolated:
+        elif is_deployment(entry):
             try:
                 found = isolated_markets(session, entry, owners, market=each.market, cache=cache)
             except DataError as error:
@@ -171,8 +189,9 @@ def _answers(
     session: Session, asked: Sequence[tuple[MarketEntry, tuple[Address, ...]]], cache: MetadataCache | None
 ) -> list[_Answer]:
     """Read each market for its owners; all reads share batches."""
-    reads = [
-        PROTOCOLS[market.protocol].read_accounts(
+    perps = perps_of(session) if any(market.protocol in PERPS for market, _ in asked) else {}
+    reads: list[Read[AccountsRead | PerpsRead]] = [
+        (perps.get(market.protocol) or PROTOCOLS[market.protocol]).read_accounts(
             market,
             owners,
             chain_id=session.chain_id,
@@ -195,7 +214,7 @@ def _is_absent(session: Session, answer: _Answer) -> bool:
         return False
     if isinstance(answer.found, NoSuchMarket):
         return True
-    return isinstance(answer.found, NotDeployed) and bool(without_code(session, answer.market))
+    return isinstance(answer.found, _ELSEWHERE) and bool(without_code(session, answer.market))
 
 
 def _unread(session: Session, failed: Sequence[_Answer], owners: Sequence[Address]) -> Iterator[Unread]:
@@ -208,18 +227,20 @@ def _unread(session: Session, failed: Sequence[_Answer], owners: Sequence[Addres
         if len(errors) == len(owners) > 1 and len({error.fact for _, error in errors}) == 1:
             errors = [((), errors[0][1])]
         for whose, error in errors:
-            told = not_there(session, market, error) if isinstance(error, NotDeployed) else error
+            is_gone = isinstance(error, LayoutUnknown) and without_code(session, market)
+            told = not_there(session, market, error) if is_gone or isinstance(error, NotDeployed) else error
             yield Unread(market, whose[0] if len(whose) == 1 < len(owners) else None, told)
 
 
 def _ordered(
     answers: Sequence[_Answer], owners: Sequence[Address], markets: Sequence[MarketEntry]
-) -> list[LendingAccount]:
-    """Return the accounts that were read, by owner and then by market."""
+) -> tuple[list[LendingAccount], list[PerpAccount]]:
+    """Return the loans and the perpetuals that were read, by owner and then by market."""
     place = {owner: number for number, owner in enumerate(owners)}
     reads = [each.found for market in markets for each in answers if each.market == market]
-    accounts = [account for read in reads if isinstance(read, AccountsRead) for account in read.accounts]
-    return sorted(accounts, key=lambda account: place[account.owner])
+    loans = [account for read in reads if isinstance(read, AccountsRead) for account in read.accounts]
+    perps = [account for read in reads if isinstance(read, PerpsRead) for account in read.accounts]
+    return sorted(loans, key=lambda each: place[each.owner]), sorted(perps, key=lambda each: place[each.owner])
 
 
 def _called(

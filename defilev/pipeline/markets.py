@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from defilev.abi import interface
-from defilev.errors import NoSuchMarket, NotDeployed, UnknownName
+from defilev.errors import DataError, NoSuchMarket, NotDeployed, UnknownName, UsageError
 from defilev.model.book import MarketEntry
 from defilev.model.book_file import MarketChoice
 from defilev.pipeline.session import Session
-from defilev.protocols import PROTOCOLS
+from defilev.protocols import PERPS, PROTOCOLS
 
 __all__ = [
     "Asked",
+    "is_deployment",
+    "lenders_of",
     "markets_of",
     "not_there",
     "nothing_there",
@@ -43,7 +45,26 @@ def markets_of(session: Session, choices: Sequence[MarketChoice] = ()) -> list[A
     Raises:
         UnknownName: there is none of a chosen name.
     """
-    known = [entry for entry in session.book.markets if entry.protocol in PROTOCOLS]
+    return _of(session, choices, [entry for entry in session.book.markets if entry.protocol in {*PROTOCOLS, *PERPS}])
+
+
+def lenders_of(session: Session, choices: Sequence[MarketChoice] = ()) -> list[Asked]:
+    """Return what `markets_of` returns, without perpetuals.
+
+    Raises:
+        UnknownName: there is none of a chosen name.
+        UsageError: a protocol of perpetuals was chosen.
+    """
+    for choice in choices:
+        if choice.protocol in PERPS:
+            raise UsageError(
+                f"{choice.protocol} has perpetuals, and this is for loans",
+                fix=f"`defilev health WHO -p {choice.protocol}` shows them",
+            )
+    return _of(session, choices, [entry for entry in session.book.markets if entry.protocol in PROTOCOLS])
+
+
+def _of(session: Session, choices: Sequence[MarketChoice], known: Sequence[MarketEntry]) -> list[Asked]:
     if not choices:
         return [Asked(entry) for entry in known]
     chosen = [asked for choice in choices for asked in _chosen(known, choice, session.book.chain_name)]
@@ -56,7 +77,7 @@ def whole_market(session: Session, protocol: str, market: str | None = None) -> 
     Raises:
         UnknownName: no such protocol or market, or several and none called main.
     """
-    entries = [asked.entry for asked in markets_of(session, [MarketChoice(protocol, market)])]
+    entries = [asked.entry for asked in lenders_of(session, [MarketChoice(protocol, market)])]
     for entry in entries:
         if len(entries) == 1 or entry.market == "main":
             return entry
@@ -67,13 +88,18 @@ def whole_market(session: Session, protocol: str, market: str | None = None) -> 
     )
 
 
+def is_deployment(entry: MarketEntry) -> bool:
+    """Tell whether an entry of the address book holds many isolated markets, each to be read by itself."""
+    return entry.protocol in PROTOCOLS and PROTOCOLS[entry.protocol].is_isolated
+
+
 def without_code(session: Session, market: MarketEntry) -> tuple[str, ...]:
     """Return the names of the entry points of `market` at which there is no code at the session's block."""
     entry_points = market.entry_points.items()
     return tuple(name for name, address in entry_points if not session.node.code(address, block=session.block))
 
 
-def not_there(session: Session, market: MarketEntry, error: NotDeployed) -> NotDeployed:
+def not_there(session: Session, market: MarketEntry, error: DataError) -> NotDeployed:
     """Return the error of a market that its entry points do not lead to: which of them, and what is wrong with it."""
     if isinstance(error, NoSuchMarket):
         return error
@@ -131,7 +157,7 @@ def _chosen(known: Sequence[MarketEntry], choice: MarketChoice, chain: str) -> I
     if choice.market is None:
         yield from (Asked(entry) for entry in entries)
         return
-    deployments = [entry for entry in entries if PROTOCOLS[entry.protocol].is_isolated]
+    deployments = [entry for entry in entries if is_deployment(entry)]
     named = [entry for entry in entries if entry.market == choice.market and entry not in deployments]
     if not named and not deployments:
         require_known(choice.market, {entry.market for entry in entries}, f"market on {chain}")

@@ -11,6 +11,8 @@ from defilev.report.decimals import at_least, bps, computed_price, fraction, rou
 from defilev.report.health import HealthView
 from defilev.report.health_report import HealthReport
 from defilev.report.liquidation import LiquidationView, MovedAsset, RatioView
+from defilev.report.perp import PerpView, View
+from defilev.report.perp_json import perp_part
 from defilev.report.scenario import ShockView
 from defilev.report.total_json import failure_part, left_out_part, overlay_part, total_part
 from defilev.risk.prices import price_age
@@ -28,7 +30,7 @@ def health_document(report: HealthReport) -> dict[str, Any]:
     """Return the document: money as decimal strings beside base units, `None` where there is no figure."""
     return {
         "schema": SCHEMA,
-        "accounts": [_account(report, view) for view in report.views],
+        "accounts": [_account(report, view) for view in report.all_views],
         "without_position": list(report.without_position),
         "left_out": [left_out_part(left_out) for left_out in report.left_out],
         "overlays": [overlay_part(overlay) for overlay in report.overlays],
@@ -37,10 +39,10 @@ def health_document(report: HealthReport) -> dict[str, Any]:
     }
 
 
-def _account(report: HealthReport, view: HealthView) -> dict[str, Any]:
+def _account(report: HealthReport, view: View) -> dict[str, Any]:
     account = view.account
     return {
-        "kind": "lending",
+        "kind": "perp" if isinstance(view, PerpView) else "lending",
         "chain": report.chain_of(view).name,
         "chain_id": account.chain_id,
         "block": {
@@ -55,13 +57,20 @@ def _account(report: HealthReport, view: HealthView) -> dict[str, Any]:
         "name": view.name,
         "note": view.note or None,
         "self_check": {"result": account.self_check.result, "compared": account.self_check.compared},
+        **(perp_part(view) if isinstance(view, PerpView) else _loan_part(view)),
+        **_scenarios(view),
+        "details": {name: _detail(name, text) for name, text in account.details},
+        "warnings": [{"name": notice.name, "text": notice.text} for notice in view.warnings],
+    }
+
+
+def _loan_part(view: HealthView) -> dict[str, Any]:
+    account = view.account
+    return {
         **_health(view),
         "quote": account.quote,
         **_totals(view),
         "legs": [_leg(leg, at=account.block.timestamp, quote_decimals=account.quote_decimals) for leg in account.legs],
-        **_scenarios(view),
-        "details": {name: _detail(name, text) for name, text in account.details},
-        "warnings": [{"name": notice.name, "text": notice.text} for notice in view.warnings],
     }
 
 
@@ -118,7 +127,7 @@ def _leg(leg: Leg, *, at: int, quote_decimals: int) -> dict[str, Any]:
     }
 
 
-def _scenarios(view: HealthView) -> dict[str, Any]:
+def _scenarios(view: View) -> dict[str, Any]:
     days = view.days_by_interest
     return {
         "liquidation": [_liquidation(at) for at in view.by_asset],

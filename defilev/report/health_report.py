@@ -16,6 +16,7 @@ from defilev.pipeline.everywhere import ChainUnread, Reading
 from defilev.pipeline.overlays import Overlay, priced
 from defilev.pipeline.people import Person
 from defilev.report.health import HealthQuestion, HealthView, health_view
+from defilev.report.perp import PerpView, View, perp_view
 from defilev.report.scenario import NamedShock
 from defilev.report.shocks import named_shocks
 from defilev.report.total import OverlayView, TotalView, overlay_view, total_of
@@ -75,7 +76,8 @@ class HealthReport:
     """The accounts of one `health`, all of a chain at one block.
 
     `without_position` lists owners that have none in any of several markets; of a single market an empty view is
-    shown. `total` is `None` when there is nothing to add up. `is_book` says that a name of a book was asked for.
+    shown. `perps` are those that have any. `total` is `None` when there is nothing to add up. `owners` are those asked
+    for, in that order. `is_book` says that a name of a book was asked for.
     """
 
     chains: tuple[ChainView, ...]
@@ -85,9 +87,19 @@ class HealthReport:
     failures: tuple[Failure, ...] = ()
     overlays: tuple[OverlayView, ...] = ()
     total: TotalView | None = None
+    owners: tuple[Address, ...] = ()
     is_book: bool = False
+    perps: tuple[PerpView, ...] = ()
 
-    def chain_of(self, view: HealthView) -> ChainView:
+    @property
+    def all_views(self) -> tuple[View, ...]:
+        """Loans and perpetuals, each owner's together, in the order in which the owners were asked for."""
+        place = {owner: number for number, owner in enumerate(self.owners)}
+        views: list[View] = [*self.views, *self.perps]
+        views.sort(key=lambda view: place.get(view.account.owner, len(place)))
+        return tuple(views)
+
+    def chain_of(self, view: View) -> ChainView:
         """Return where the account of `view` was read."""
         return next(chain for chain in self.chains if chain.chain_id == view.account.chain_id)
 
@@ -119,10 +131,10 @@ def health_report(
     """
     failures = tuple(_failures(readings, unread))
     valued, unpriced = _valued(overlays, readings, is_whole=not failures)
-    views = tuple(_views(readings, asked, scenarios or Scenarios(), is_whole=not failures))
+    views, perps = _views(readings, asked, scenarios or Scenarios(), is_whole=not failures)
     holdings = [holding for reading in readings for holding in _holdings(reading)]
     absent = [(reading.session.book.chain_name, market) for reading in readings for market in reading.absent]
-    present = {view.account.owner for view in views}
+    present = {view.account.owner for view in views} | {view.account.owner for view in perps}
     return HealthReport(
         chains=tuple(_chain(reading, now) for reading in readings),
         views=views,
@@ -130,17 +142,20 @@ def health_report(
         left_out=tuple(LeftOut(chain, market) for chain, market in absent),
         failures=(*failures, *unpriced),
         overlays=valued,
-        total=total_of(_in_dollars(readings, views), valued, holdings) if views or valued else None,
+        total=total_of(_in_dollars(readings, views), valued, holdings, perps) if views or perps or valued else None,
+        owners=tuple(asked),
         is_book=is_book,
+        perps=perps,
     )
 
 
 def _views(
     readings: Sequence[Reading], asked: Mapping[Address, Person], scenarios: Scenarios, *, is_whole: bool
-) -> list[HealthView]:
+) -> tuple[tuple[HealthView, ...], tuple[PerpView, ...]]:
     """Return the accounts with a position, and the empty ones too when a single market was read; by owner."""
     accounts = [account for reading in readings for account in reading.accounts]
-    exposures = [exposure for reading in readings for exposure in reading.exposures]
+    exposures = [each for reading in readings for each in (*reading.exposures, *reading.perp_exposures)]
+    traders = {account.owner for reading in readings for account in reading.perps}
     shocks = named_shocks(scenarios.shocks, accounts, exposures, is_whole=is_whole)
     is_single = len({(each.chain_id, each.protocol, each.market) for each in accounts}) == 1
     views = [
@@ -149,10 +164,20 @@ def _views(
         for question in [question_for(reading.session.settings, scenarios, shocks)]
         for account, exposure in zip(reading.accounts, reading.exposures, strict=True)
         for person in [asked[account.owner]]
-        if is_single or not account.is_empty
+        if (is_single and account.owner not in traders) or not account.is_empty
+    ]
+    perps = [
+        perp_view(account, exposure=exposure, question=question, name=person.name, note=person.note)
+        for reading in readings
+        for question in [question_for(reading.session.settings, scenarios, shocks)]
+        for account, exposure in zip(reading.perps, reading.perp_exposures, strict=True)
+        for person in [asked[account.owner]]
     ]
     place = {owner: number for number, owner in enumerate(asked)}
-    return sorted(views, key=lambda view: place[view.account.owner])
+    return (
+        tuple(sorted(views, key=lambda view: place[view.account.owner])),
+        tuple(sorted(perps, key=lambda view: place[view.account.owner])),
+    )
 
 
 def _in_dollars(readings: Sequence[Reading], views: Sequence[HealthView]) -> list[tuple[HealthView, Decimal | None]]:
@@ -231,3 +256,5 @@ def _holdings(reading: Reading) -> Iterator[Holding]:
                 price = dollars * to_decimal(leg.price.value, leg.price.decimals)
                 tokens = float(to_decimal(leg.amount, leg.asset.decimals))
                 yield token_holding(drivers.of(leg.asset, price=price), price=float(price), tokens=tokens)
+    for exposure in reading.perp_exposures:
+        yield from holdings_of(exposure)

@@ -11,6 +11,8 @@ from defilev.report.health import HealthView
 from defilev.report.health_report import ChainView, Failure, HealthReport
 from defilev.report.ink import Ink
 from defilev.report.liquidation_text import liquidation_lines
+from defilev.report.perp import PerpView, View
+from defilev.report.perp_text import perp_facts, perp_legs
 from defilev.report.summary_text import summary_lines
 from defilev.report.table import LABEL_WIDTH, Cell, Column, flow, labelled, table
 from defilev.risk.prices import price_age
@@ -28,8 +30,8 @@ _CHECKS = {"exact": "matches the contract", "consistent": "agrees with the contr
 
 def health_text(report: HealthReport, *, width: int, ink: Ink) -> str:
     """Return the report for a terminal of `width` columns, at least 80, without a newline at its end."""
-    blocks = [_block(report, view, width=width, ink=ink) for view in report.views]
-    if len(report.views) >= SUMMARY_FROM or (report.is_book and len(report.views) + len(report.overlays) > 1):
+    blocks = [_block(report, view, width=width, ink=ink) for view in report.all_views]
+    if len(blocks) >= SUMMARY_FROM or (report.is_book and len(blocks) + len(report.overlays) > 1):
         blocks.insert(0, summary_lines(report, width=width, ink=ink))
     where = "what could be read" if report.failures else "the markets asked for"
     blocks.extend([f"{owner}: no position in {where}"] for owner in report.without_position)
@@ -50,19 +52,21 @@ def _not_read(failure: Failure, *, width: int, ink: Ink) -> list[str]:
     return flow([Cell(words[0], "warning"), *(Cell(word) for word in words[1:])], separator=" ", width=width, ink=ink)
 
 
-def _block(report: HealthReport, view: HealthView, *, width: int, ink: Ink) -> list[str]:
+def _block(report: HealthReport, view: View, *, width: int, ink: Ink) -> list[str]:
     head = _head(report, view, width=width, ink=ink)
     if view.account.is_empty:
         return [*head, "  no position"]
     if not view.account.legs:
         return [*head, *_after(view, width=width, ink=ink)]
-    facts = _facts(view, width=width, ink=ink)
-    legs = _legs(view, width=width, ink=ink)
+    if isinstance(view, PerpView):
+        facts, legs = perp_facts(view, width=width, ink=ink), perp_legs(view, width=width, ink=ink)
+    else:
+        facts, legs = _facts(view, width=width, ink=ink), _legs(view, width=width, ink=ink)
     after = _after(view, width=width, ink=ink)
     return [*head, "", *facts, "", *legs, *([""] if after else []), *after]
 
 
-def _head(report: HealthReport, view: HealthView, *, width: int, ink: Ink) -> list[str]:
+def _head(report: HealthReport, view: View, *, width: int, ink: Ink) -> list[str]:
     account = view.account
     check = _CHECKS.get(account.self_check.result, f"not checked: {account.self_check.compared}")
     owner = f"{figures.clean(view.name)} {account.owner}" if view.name else account.owner
@@ -72,7 +76,7 @@ def _head(report: HealthReport, view: HealthView, *, width: int, ink: Ink) -> li
     return flow([Cell(cells[0].text, "strong"), *cells[1:]], separator=" · ", width=width, ink=ink)
 
 
-def _titled(view: HealthView) -> str:
+def _titled(view: View) -> str:
     """Return protocol and market; what people call an isolated market stands beside the beginning of its id."""
     account = view.account
     if not account.market_label:
@@ -161,7 +165,7 @@ def _leg(view: HealthView, leg: Leg, *, amount: str) -> list[Cell]:
     ]
 
 
-def _after(view: HealthView, *, width: int, ink: Ink) -> list[str]:
+def _after(view: View, *, width: int, ink: Ink) -> list[str]:
     room = width - LABEL_WIDTH - 2
     lines = labelled("stress", _stress(view, width=room, ink=ink))
     lines += labelled("shock", _shock(view, width=room, ink=ink))
@@ -174,7 +178,7 @@ def _after(view: HealthView, *, width: int, ink: Ink) -> list[str]:
     return lines + labelled("note", flow(note, separator=" ", width=room, ink=ink))
 
 
-def _stress(view: HealthView, *, width: int, ink: Ink) -> list[str]:
+def _stress(view: View, *, width: int, ink: Ink) -> list[str]:
     if not view.stress or view.health_factor is None:
         return []
     moving = view.volatile[0] if len(view.volatile) == 1 else "all but stablecoins"
@@ -185,7 +189,7 @@ def _stress(view: HealthView, *, width: int, ink: Ink) -> list[str]:
     return flow(items, separator="     ", width=width, ink=ink)
 
 
-def _shock(view: HealthView, *, width: int, ink: Ink) -> list[str]:
+def _shock(view: View, *, width: int, ink: Ink) -> list[str]:
     if view.shock is None or view.health_factor is None:
         return []
     moves = [

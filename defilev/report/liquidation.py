@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import TypeAlias
 
 from defilev.model.account import LendingAccount
 from defilev.model.exposure import Driver, Exposure, Term
+from defilev.model.perp import PerpAccount
 from defilev.model.request import Address
 from defilev.risk.liquidation import (
     AssetLiquidation,
@@ -37,6 +39,8 @@ __all__ = [
 STABLE_SHOWN_WITHIN = Decimal("0.2")
 """The loss of its peg, as a fraction, beyond which a stablecoin's liquidation price is left to the JSON document."""
 RISE_SHOWN_WITHIN = Decimal(9)
+
+_Prices: TypeAlias = Mapping[Address, Decimal]
 
 _COMPUTED = Context(prec=12, rounding=ROUND_HALF_EVEN)
 """What a figure computed in floating point is rounded to: far inside its precision."""
@@ -100,12 +104,14 @@ def decimal_figure(value: float) -> Decimal:
 def liquidations_by_asset(account: LendingAccount, *, exposure: Exposure) -> tuple[LiquidationView, ...]:
     """Return the liquidation price of each asset whose own price can liquidate, all other prices as they are."""
     stable = {driver.feed for driver in exposure.drivers if driver.stable}
-    return tuple(_asset_view(account, at, stable=at.term.driver in stable) for at in asset_liquidations(exposure))
+    prices = _prices(account)
+    return tuple(_asset_view(prices, at, stable=at.term.driver in stable) for at in asset_liquidations(exposure))
 
 
-def liquidations_by_driver(account: LendingAccount, *, exposure: Exposure) -> tuple[LiquidationView, ...]:
+def liquidations_by_driver(account: LendingAccount | PerpAccount, *, exposure: Exposure) -> tuple[LiquidationView, ...]:
     """Return the liquidation price of each driver that can liquidate, the prices of all its assets moving with it."""
-    return tuple(_driver_view(account, at) for at in driver_liquidations(exposure))
+    prices = _prices(account)
+    return tuple(_driver_view(prices, at) for at in driver_liquidations(exposure))
 
 
 def liquidations_by_ratio(exposure: Exposure) -> tuple[RatioView, ...]:
@@ -146,8 +152,8 @@ def _is_heard_of(at: LiquidationView) -> bool:
     return at.distance <= RISE_SHOWN_WITHIN
 
 
-def _asset_view(account: LendingAccount, at: AssetLiquidation, *, stable: bool) -> LiquidationView:
-    moved = _moved(account, at.term, at.crossing.factor)
+def _asset_view(prices: _Prices, at: AssetLiquidation, *, stable: bool) -> LiquidationView:
+    moved = _moved(prices, at.term, at.crossing.factor)
     return LiquidationView(
         name=at.term.symbol,
         address=at.term.asset,
@@ -160,7 +166,7 @@ def _asset_view(account: LendingAccount, at: AssetLiquidation, *, stable: bool) 
     )
 
 
-def _driver_view(account: LendingAccount, at: DriverLiquidation) -> LiquidationView:
+def _driver_view(prices: _Prices, at: DriverLiquidation) -> LiquidationView:
     return LiquidationView(
         name=at.driver.symbol,
         address=at.driver.feed,
@@ -169,7 +175,7 @@ def _driver_view(account: LendingAccount, at: DriverLiquidation) -> LiquidationV
         distance=decimal_figure(at.distance),
         side=at.crossing.side,
         stable=at.driver.stable,
-        assets=tuple(_moved(account, term, at.crossing.factor) for term in at.terms),
+        assets=tuple(dict.fromkeys(_moved(prices, term, at.crossing.factor) for term in at.terms)),
     )
 
 
@@ -177,9 +183,18 @@ def _price_of(driver: Driver) -> Decimal:
     return Decimal(repr(driver.price))
 
 
-def _moved(account: LendingAccount, term: Term, factor: float) -> MovedAsset:
-    leg = next(leg for leg in account.legs if leg.asset.address == term.asset)
-    price_now = to_decimal(leg.price.value, leg.price.decimals)
+def _prices(account: LendingAccount | PerpAccount) -> _Prices:
+    """Return the prices of what is held; of a token that is margin and index, the one that profit is counted at."""
+    if isinstance(account, LendingAccount):
+        priced = {leg.asset.address: leg.price for leg in reversed(account.legs)}
+    else:
+        priced = {each.asset.address: each.price for each in account.margin}
+        priced |= {leg.index.address: leg.mark for leg in account.legs}
+    return {asset: to_decimal(price.value, price.decimals) for asset, price in priced.items()}
+
+
+def _moved(prices: _Prices, term: Term, factor: float) -> MovedAsset:
+    price_now = prices[term.asset]
     return MovedAsset(term.symbol, term.asset, price_now, _COMPUTED.multiply(price_now, Decimal(factor)))
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from defilev.report.health import HealthView
+from defilev.report.perp import PerpView, View
 from defilev.report.watch import Watched, as_of
 from defilev.units import to_decimal
 
@@ -23,7 +23,9 @@ _FIGURES = {
     "collateral_value": "Collateral in the market's quote currency.",
     "debt_value": "Debt in the market's quote currency.",
     "equity_value": "Equity in the market's quote currency.",
-    "leverage": "Collateral over equity; absent without equity.",
+    "leverage": "Collateral, or the notional of a perpetual, over equity; absent without equity.",
+    "margin_value": "Margin of a perpetual in its quote currency.",
+    "notional": "What the legs of a perpetual are worth at the mark, whatever their side.",
 }
 
 
@@ -78,7 +80,7 @@ def _chain(known: Watched) -> Iterator[GaugeMetricFamily]:
 def _accounts(known: Watched) -> Iterator[GaugeMetricFamily]:
     from prometheus_client.core import GaugeMetricFamily
 
-    views = () if known.failure is not None else known.report.views
+    views = () if known.failure is not None else known.report.all_views
     figures = {name: GaugeMetricFamily(f"defilev_{name}", text, labels=_LABELS) for name, text in _FIGURES.items()}
     status = GaugeMetricFamily("defilev_status", "1 for the status it has.", labels=(*_LABELS, "status"))
     for view in views:
@@ -91,7 +93,15 @@ def _accounts(known: Watched) -> Iterator[GaugeMetricFamily]:
     yield from (*figures.values(), status)
 
 
-def _figures_of(view: HealthView) -> dict[str, Any]:
+def _figures_of(view: View) -> dict[str, Any]:
+    if isinstance(view, PerpView):
+        return {
+            "health_factor": view.health_factor,
+            "equity_value": view.balance.equity_value,
+            "leverage": view.balance.leverage,
+            "margin_value": view.balance.margin_value,
+            "notional": view.balance.notional,
+        }
     account, balance = view.account, view.balance
     return {
         "health_factor": view.health_factor,
@@ -102,7 +112,7 @@ def _figures_of(view: HealthView) -> dict[str, Any]:
     }
 
 
-def _labels(view: HealthView) -> list[str]:
+def _labels(view: View) -> list[str]:
     account = view.account
     return [str(account.chain_id), account.protocol, account.market, account.owner, view.name or ""]
 

@@ -52,12 +52,13 @@ def _feeds(
     held = {leg.price.driver for account in accounts for leg in account.legs if leg.asset.symbol.casefold() == wanted}
     feeds = held | {driver.feed for driver in drivers if driver is not None}
     if not feeds and is_whole:
-        _require_listed(name, accounts)
+        _require_listed(name, accounts, exposures)
     return frozenset(feeds)
 
 
-def _require_listed(name: str, accounts: Sequence[LendingAccount]) -> None:
+def _require_listed(name: str, accounts: Sequence[LendingAccount], exposures: Sequence[Exposure]) -> None:
     known = {token.symbol for account in accounts for token in PROTOCOLS[account.protocol].tokens(account)}
+    known |= {term.symbol for exposure in exposures for term in exposure.terms}
     if name.casefold() not in {symbol.casefold() for symbol in known}:
         meant = get_close_matches(name, known, 1, 0.6)
         raise UnknownName(

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from defilev.report import figures
-from defilev.report.health import HealthView
 from defilev.report.health_report import HealthReport
 from defilev.report.ink import Ink
 from defilev.report.liquidation import decimal_figure
 from defilev.report.liquidation_text import nearest_liquidation
+from defilev.report.perp import View
 from defilev.report.table import LABEL_WIDTH, Cell, Column, flow, labelled, table
 from defilev.report.total import DriverView, OverlayView, TotalView
 
@@ -56,12 +56,12 @@ def _columns(report: HealthReport) -> list[Column]:
 
 
 def _rows(report: HealthReport) -> list[list[Cell]]:
-    held = [view for view in report.views if not view.account.is_empty]
+    held = [view for view in report.all_views if not view.account.is_empty]
     ordered = sorted(held, key=lambda view: (view.health_factor is None, view.health_factor or 0))
     return [_row(report, view) for view in ordered]
 
 
-def _row(report: HealthReport, view: HealthView) -> list[Cell]:
+def _row(report: HealthReport, view: View) -> list[Cell]:
     account = view.account
     chain = [Cell(figures.clean(report.chain_of(view).name))] if len(report.chains) > 1 else []
     return [
@@ -108,19 +108,19 @@ def _moves(total: TotalView) -> Iterator[tuple[str, list[str]]]:
         yield "idle supply", [f"{figures.dollars(total.idle_value)}, in the delta and not in the equity"]
 
 
-def _name(view: HealthView) -> str:
+def _name(view: View) -> str:
     return figures.clean(view.name) if view.name else figures.short_address(view.account.owner)
 
 
-def _whose(view: HealthView) -> str:
+def _whose(view: View) -> str:
     return f"{_name(view)} {_market(view)}"
 
 
-def _market(view: HealthView) -> str:
+def _market(view: View) -> str:
     return f"{view.account.protocol} {figures.clean(view.account.market_name)}"
 
 
-def _short_market(view: HealthView) -> str:
+def _short_market(view: View) -> str:
     """Return the market without the version in its protocol's name, and the middle of a long name left out."""
     name = figures.clean(view.account.market_name)
     return f"{view.account.protocol.partition('-')[0]} {figures.shortened(name, _MARKET_SHOWN)}"

@@ -11,6 +11,7 @@ from defilev.model.book_file import ExchangePosition, OptionOverlay
 from defilev.pipeline.overlays import Priced
 from defilev.report.health import HealthView
 from defilev.report.liquidation import decimal_figure
+from defilev.report.perp import PerpView, View
 from defilev.risk.holdings import DriverTotal, Holding, net_by_driver, option_holding, token_holding
 from defilev.units import EXACT
 
@@ -60,7 +61,8 @@ class OverlayView:
 class TotalView:
     """Sums in dollars over `accounts` and `overlays`, which are how many there are.
 
-    `equity_value` has the equity of the overlays too; `idle_value` is in no other sum but in the deltas. `worst` is the
+    `equity_value` has the equity of the perpetuals and of the overlays too; `idle_value` is in no other sum but in the
+    deltas. `margin_value` and `notional` are the perpetuals'. `worst` is the
     account with the lowest health factor, `nearest` the one that the smallest move liquidates; `None` when nobody owes.
     `unpriced` are the accounts that nobody can be believed about in dollars (see `dollars_of`): they are in no sum, and
     they may be the worst.
@@ -73,9 +75,11 @@ class TotalView:
     equity_value: Decimal
     idle_value: Decimal
     drivers: tuple[DriverView, ...]
-    worst: HealthView | None
-    nearest: HealthView | None
+    worst: View | None
+    nearest: View | None
     unpriced: tuple[HealthView, ...] = ()
+    margin_value: Decimal = Decimal(0)
+    notional: Decimal = Decimal(0)
 
 
 def overlay_view(priced: Priced) -> OverlayView:
@@ -94,37 +98,47 @@ def overlay_view(priced: Priced) -> OverlayView:
 
 
 def total_of(
-    views: Sequence[tuple[HealthView, Decimal | None]], overlays: Sequence[OverlayView], holdings: Iterable[Holding]
+    views: Sequence[tuple[HealthView, Decimal | None]],
+    overlays: Sequence[OverlayView],
+    holdings: Iterable[Holding],
+    perps: Sequence[PerpView] = (),
 ) -> TotalView:
-    """Return the totals of `views` and `overlays`.
+    """Return the totals of `views`, `perps` and `overlays`.
 
     Args:
         views: each with the dollars in one unit of its quote currency, `None` where nobody tells.
         overlays: what no chain shows.
         holdings: what the accounts gain, idle supply included.
+        perps: perpetuals, which count in dollars.
     """
-    owing = [view for view, _ in views if view.health_factor is not None]
+    everything: list[View] = [*(view for view, _ in views), *perps]
+    owing = [view for view in everything if view.health_factor is not None]
     near = [view for view in owing if view.nearest is not None or view.status == "LIQUIDATABLE"]
     worth = [(view.balance, dollars) for view, dollars in views if dollars is not None]
     gains = [overlay.equity for overlay in overlays if overlay.equity is not None]
     drivers = net_by_driver([*holdings, *(overlay.holding for overlay in overlays)])
     return TotalView(
-        accounts=len(views),
+        accounts=len(everything),
         overlays=len(overlays),
         collateral_value=_sum((balance.collateral_value, dollars) for balance, dollars in worth),
         debt_value=_sum((balance.debt_value, dollars) for balance, dollars in worth),
         equity_value=_sum(
-            [*((balance.equity_value, dollars) for balance, dollars in worth), *((gain, _ONE) for gain in gains)]
+            [
+                *((balance.equity_value, dollars) for balance, dollars in worth),
+                *((gain, _ONE) for gain in (*gains, *(view.balance.equity_value for view in perps))),
+            ]
         ),
         idle_value=_sum((balance.idle_value, dollars) for balance, dollars in worth),
         drivers=tuple(_driver(total) for total in drivers),
         worst=min(owing, key=lambda view: view.health_factor or Decimal(0), default=None),
         nearest=min(near, key=_distance, default=None),
         unpriced=tuple(view for view, dollars in views if dollars is None),
+        margin_value=_sum((view.balance.margin_value, _ONE) for view in perps),
+        notional=_sum((view.balance.notional, _ONE) for view in perps),
     )
 
 
-def _distance(view: HealthView) -> Decimal:
+def _distance(view: View) -> Decimal:
     """Return how far the nearest liquidation is; nothing is nearer than what can be liquidated now."""
     return Decimal(0) if view.status == "LIQUIDATABLE" or view.nearest is None else abs(view.nearest.distance)
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from defilev.report.decimals import at_least, computed_price, fraction, money
 from defilev.report.failure import failure_fields
-from defilev.report.health import HealthView
 from defilev.report.health_report import Failure, LeftOut
 from defilev.report.liquidation import decimal_figure
+from defilev.report.perp import View
 from defilev.report.total import DriverView, OverlayView, TotalView
 
 __all__ = ["failure_part", "left_out_part", "overlay_part", "total_part"]
@@ -23,6 +23,8 @@ def total_part(total: TotalView) -> dict[str, Any]:
         "debt_value": at_least(total.debt_value, 2),
         "equity_value": at_least(total.equity_value, 2),
         "idle_value": at_least(total.idle_value, 2),
+        "margin_value": at_least(total.margin_value, 2),
+        "notional": at_least(total.notional, 2),
         "drivers": [_driver(driver) for driver in total.drivers],
         "worst": None if total.worst is None else _worst(total.worst),
         "nearest_liquidation": None if total.nearest is None else _nearest(total.nearest),
@@ -86,7 +88,7 @@ def _driver(driver: DriverView) -> dict[str, Any]:
     }
 
 
-def _of(view: HealthView) -> dict[str, Any]:
+def _of(view: View) -> dict[str, Any]:
     account = view.account
     return {
         "chain_id": account.chain_id,
@@ -97,7 +99,7 @@ def _of(view: HealthView) -> dict[str, Any]:
     }
 
 
-def _worst(view: HealthView) -> dict[str, Any]:
+def _worst(view: View) -> dict[str, Any]:
     return {
         **_of(view),
         "health_factor": None if view.health_factor is None else format(view.health_factor, "f"),
@@ -105,7 +107,7 @@ def _worst(view: HealthView) -> dict[str, Any]:
     }
 
 
-def _nearest(view: HealthView) -> dict[str, Any]:
+def _nearest(view: View) -> dict[str, Any]:
     near = view.nearest
     return {
         **_of(view),

@@ -7,9 +7,9 @@ from decimal import Decimal
 
 from defilev.errors import BlockUnavailable, DataError
 from defilev.report import figures
-from defilev.report.health import HealthView
 from defilev.report.health_report import ChainView, HealthReport
 from defilev.report.ink import Ink
+from defilev.report.perp import View
 from defilev.report.summary_text import account_lines
 from defilev.report.table import Cell, flow
 
@@ -54,7 +54,7 @@ def watch_lines(watched: Watched, *, now: int, ink: Ink) -> list[str]:
         last = f"the last good reading is of block {block}, {_ago(watched, now=now)}"
         return [f"{at}  {ink('NO NEW READING', 'DANGER')}  {_said(watched)}; {last}"]
     start = f"{at}  block {block}  "
-    lines = [start + _account_line(view, ink=ink) for view in watched.report.views]
+    lines = [start + _account_line(view, ink=ink) for view in watched.report.all_views]
     lines += [f"{start}{owner}  no position" for owner in watched.report.without_position]
     return lines
 
@@ -71,14 +71,14 @@ def watch_frame(watched: Watched, *, now: int, width: int, ink: Ink) -> str:
         words = _said(watched).split(" ")
         told = [Cell("NOT FRESH:", "DANGER"), *map(Cell, words), *map(Cell, f"— below is {block}, {age}".split(" "))]
         lines = flow(told, separator=" ", width=width, ink=ink)
-    held = [view for view in report.views if not view.account.is_empty]
+    held = [view for view in report.all_views if not view.account.is_empty]
     lines += ["", *account_lines(report, width=width, ink=ink)] if held else []
     lines += _warnings(held, width=width, ink=ink)
     empty = [*report.without_position, *(view.account.owner for view in report.views if view.account.is_empty)]
     return "\n".join([*lines, *(f"  {owner}: no position" for owner in empty)])
 
 
-def _account_line(view: HealthView, *, ink: Ink) -> str:
+def _account_line(view: View, *, ink: Ink) -> str:
     account = view.account
     place = f"{_named(view)}  {account.protocol} {figures.clean(account.market_name)}"
     if account.is_empty:
@@ -89,7 +89,7 @@ def _account_line(view: HealthView, *, ink: Ink) -> str:
     return f"{place}  {health}  leverage {figures.leverage(view.balance.leverage)}  {equity}{warned}"
 
 
-def _warnings(views: list[HealthView], *, width: int, ink: Ink) -> list[str]:
+def _warnings(views: list[View], *, width: int, ink: Ink) -> list[str]:
     lines = []
     for view in views:
         for notice in view.warnings:
@@ -98,7 +98,7 @@ def _warnings(views: list[HealthView], *, width: int, ink: Ink) -> list[str]:
     return ["", *lines] if lines else []
 
 
-def _named(view: HealthView) -> str:
+def _named(view: View) -> str:
     return figures.clean(view.name) if view.name else figures.short_address(view.account.owner)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from defilev.model.account import Leg, LendingAccount, Notice
+from defilev.model.account import Leg, LendingAccount, Notice, Price
+from defilev.model.perp import PerpAccount
 from defilev.model.request import Address
 
 __all__ = ["PriceLimits", "price_age", "price_notices", "stale_prices"]
@@ -25,46 +26,53 @@ class PriceLimits:
 
 def price_age(leg: Leg, *, at: int) -> int | None:
     """Return the seconds from the price's last update to the Unix time `at`; `None` when the source does not say."""
-    return None if leg.price.updated_at is None else max(0, at - leg.price.updated_at)
+    return _age(leg.price, at)
 
 
-def stale_prices(account: LendingAccount, *, limits: PriceLimits) -> tuple[Notice, ...]:
+def stale_prices(account: LendingAccount | PerpAccount, *, limits: PriceLimits) -> tuple[Notice, ...]:
     """Return one `stale-price` for each asset held or owed whose price is older at the block than its limit."""
     notices = []
-    for leg in _one_per_asset(account):
-        age = price_age(leg, at=account.block.timestamp)
-        limit = limits.of(leg.asset.symbol)
+    for symbol, price in _prices(account):
+        age, limit = _age(price, account.block.timestamp), limits.of(symbol)
         if age is not None and age > limit:
-            text = (
-                f"the price of {leg.asset.symbol} was updated {age} s before the block, more than the {limit} s allowed"
-            )
+            text = f"the price of {symbol} was updated {age} s before the block, more than the {limit} s allowed"
             notices.append(Notice("stale-price", text))
     return tuple(notices)
 
 
-def price_notices(account: LendingAccount, *, limits: PriceLimits) -> tuple[Notice, ...]:
+def price_notices(account: LendingAccount | PerpAccount, *, limits: PriceLimits) -> tuple[Notice, ...]:
     """Return `stale-price`, `price-age-unknown` and `price-capped` for the assets held or owed."""
     return (*stale_prices(account, limits=limits), *_ages_unknown(account), *_capped(account))
 
 
-def _ages_unknown(account: LendingAccount) -> tuple[Notice, ...]:
+def _ages_unknown(account: LendingAccount | PerpAccount) -> tuple[Notice, ...]:
     return tuple(
-        Notice("price-age-unknown", f"the price source of {leg.asset.symbol} does not say when it was updated")
-        for leg in _one_per_asset(account)
-        if leg.price.updated_at is None
+        Notice("price-age-unknown", f"the price source of {symbol} does not say when it was updated")
+        for symbol, price in _prices(account)
+        if price.updated_at is None
     )
 
 
-def _capped(account: LendingAccount) -> tuple[Notice, ...]:
+def _capped(account: LendingAccount | PerpAccount) -> tuple[Notice, ...]:
     return tuple(
-        Notice("price-capped", f"the price of {leg.asset.symbol} is held at its source's cap; its true rate is higher")
-        for leg in _one_per_asset(account)
-        if leg.price.ratio_capped
+        Notice("price-capped", f"the price of {symbol} is held at its source's cap; its true rate is higher")
+        for symbol, price in _prices(account)
+        if price.ratio_capped
     )
 
 
-def _one_per_asset(account: LendingAccount) -> tuple[Leg, ...]:
-    first: dict[Address, Leg] = {}
-    for leg in account.legs:
-        first.setdefault(leg.asset.address, leg)
+def _age(price: Price, at: int) -> int | None:
+    return None if price.updated_at is None else max(0, at - price.updated_at)
+
+
+def _prices(account: LendingAccount | PerpAccount) -> tuple[tuple[str, Price], ...]:
+    """Return the symbol and the price of each asset held or owed, of margin and of each index, every asset once."""
+    first: dict[Address, tuple[str, Price]] = {}
+    if isinstance(account, LendingAccount):
+        priced = [(leg.asset, leg.price) for leg in account.legs]
+    else:
+        priced = [(each.asset, each.price) for each in account.margin]
+        priced += [(leg.index, leg.mark) for leg in account.legs]
+    for asset, price in priced:
+        first.setdefault(asset.address, (asset.symbol, price))
     return tuple(first.values())

@@ -88,6 +88,28 @@ def test_fees_and_profit_are_the_contract_s(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", EXPECTED)
+def test_what_funding_costs_a_year_is_what_the_contract_takes_a_second(name: str) -> None:
+    """The side that pays has the rate that the Reader's next update takes of it, and the other side receives as much.
+
+    The update rounds in every step: the agreement is to nine digits.
+    """
+    account = READ[name]
+    state: PositionState = account.state
+    leg, terms, price = account.legs[0], state.terms, state.collateral_price.high
+    seconds = state.at - terms.borrowing_updated_at
+    taken = terms.funding_per_size_delta * price / 10**45 / seconds * 31_536_000
+    paid_by_side = terms.funding_per_second * max(terms.interest, terms.other_interest) / 10**30 * 31_536_000
+
+    assert leg.funding_rate is not None
+    if (leg.side == "long") == terms.longs_pay:
+        assert taken == pytest.approx(-leg.funding_rate / 10**27, rel=1e-9)
+    else:
+        assert leg.funding_rate >= 0 == taken
+    assert abs(leg.funding_rate) * terms.interest / 10**27 == pytest.approx(paid_by_side)
+    assert terms.borrowing_per_second * 31_536_000 / 10**30 == pytest.approx(leg.borrow_rate / 10**27)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
 def test_at_the_feeds_prices_the_figures_are_the_contract_s_too(name: str) -> None:
     """Without a ticker prices are the DataStore's feeds, and the account says so."""
     expected, account = EXPECTED[name]["feed"], FROM_FEEDS[name]

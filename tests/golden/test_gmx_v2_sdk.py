@@ -45,6 +45,8 @@ def terms_of(case: dict[str, Any]) -> MarketTerms:
         funding_per_size_delta=0,
         funding_per_second=0,
         longs_pay=False,
+        interest=0,
+        other_interest=0,
         min_collateral_usd=int(case["min_collateral_usd_1e30"]),
         min_collateral_factor=int(parameters["minCollateralFactor"]),
         min_collateral_factor_for_liquidation=int(parameters["minCollateralFactorForLiquidation"]),

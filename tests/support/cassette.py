@@ -84,10 +84,11 @@ class Cassette:
             "timestamp": hex(block.timestamp),
             "baseFeePerGas": hex(block.base_fee or 0),
         }
+        genesis = head | {"number": "0x0", "hash": "0x" + "0" * 64, "timestamp": "0x0"}
         return {
             "eth_chainId": lambda _: hex(self.document["chain_id"]),
             "eth_blockNumber": lambda _: hex(block.number),
-            "eth_getBlockByNumber": lambda _: head,
+            "eth_getBlockByNumber": lambda asked: genesis if asked[0] == "0x0" else head,
             "eth_getBlockByHash": lambda _: head,
             "web3_clientVersion": lambda _: "anvil/recorded",
             "eth_getCode": lambda asked: "0x00" if asked[0].lower() in self._deployed() else "0x",
@@ -103,7 +104,8 @@ class Cassette:
         return "\n".join([*head, *markets]) + "\n"
 
     def _deployed(self) -> set[str]:
-        return {self.document["multicall3"].lower(), *(comet.lower() for comet in self.document["markets"].values())}
+        named = {**self.document.get("markets", {}), **self.document.get("contracts", {})}
+        return {self.document["multicall3"].lower(), *(address.lower() for address in named.values())}
 
     def _aggregated(self, data: bytes) -> str:
         """Compose a multicall from the single calls, with the clock of the block and the gas that there always is."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from defilev.abi import checksum, interface
@@ -14,22 +15,47 @@ from defilev.protocols.gmx_v2 import GMX_V2
 from defilev.protocols.gmx_v2.tickers import Tickers, parse_tickers
 from tests.support.cassette import Cassette, Change
 
-__all__ = ["ENTRY", "EXPECTED", "GMX", "MARKET", "answer", "read_gmx", "recorded_tickers", "ticker_document"]
+__all__ = [
+    "ENTRY",
+    "EXPECTED",
+    "GMX",
+    "MARKET",
+    "answer",
+    "gmx_book",
+    "read_gmx",
+    "recorded_tickers",
+    "ticker_document",
+]
 
-GMX = Cassette.load("gmx_calls.json.gz")
+_NONE = interface("gmx_reader")["getPosition"].selector
+
+
+class _Recorded(Cassette):
+    """The recording; the Reader says the same of every key that nobody has, one of which was recorded."""
+
+    def fetch(self, batch: Batch) -> Results:
+        recorded = next(call for call in self.calls if call.data[:4] == _NONE)
+        asked = [recorded if call.data[:4] == _NONE and call.data.endswith(bytes(32)) else call for call in batch]
+        return super().fetch(asked)
+
+
+GMX = _Recorded.load("gmx_calls.json.gz")
 EXPECTED: dict[str, Any] = GMX.document["expected"]
 ENTRY = MarketEntry("gmx-v2", "main", {name: checksum(to) for name, to in GMX.document["contracts"].items()})
 MARKET = checksum("0x6a55c7c087f9f4f4308406affb6b1df34ccc0881")
 """The market WETH/USD [WETH-USDC]."""
 
-_NONE = interface("gmx_reader")["getPosition"].selector
+
+def gmx_book() -> str:
+    """Return the text of an address book with the recorded deployment."""
+    points = [f'{name} = "{address}"' for name, address in ENTRY.entry_points.items()]
+    head = ["[chain]", "id = 31337", 'name = "recorded"', f'multicall3 = "{GMX.document["multicall3"]}"']
+    return "\n".join([*head, "[gmx-v2.main]", *points]) + "\n"
 
 
 def answer(batch: Batch) -> Results:
-    """Answer from the recording; the Reader says the same of every key that nobody has, one of which was recorded."""
-    recorded = next(call for call in GMX.calls if call.data[:4] == _NONE)
-    asked = [recorded if call.data[:4] == _NONE and call.data.endswith(bytes(32)) else call for call in batch]
-    return GMX.fetch(asked)
+    """Answer from the recording."""
+    return GMX.fetch(batch)
 
 
 def read_gmx(
@@ -42,7 +68,7 @@ def read_gmx(
         return [_changed(change, call, result) for call, result in pairs]
 
     owners = [GMX.account(name) for name in names]
-    read = GMX_V2.read_accounts(ENTRY, owners, chain_id=31337, block=GMX.block, tickers=tickers)
+    read = replace(GMX_V2, tickers=tickers).read_accounts(ENTRY, owners, chain_id=31337, block=GMX.block)
     return list(drive(read, fetch).accounts)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from defilev.chain.transport import HttpTransport
 
-__all__ = ["http_node"]
+__all__ = ["http_document", "http_node"]
 
 
 @contextmanager
@@ -20,7 +20,30 @@ def http_node(answers: Mapping[str, Callable[[list[Any]], Any]], *, forward: str
 
     An answer that is `bytes` is sent as it is, in place of JSON.
     """
-    server = _Server(("127.0.0.1", 0), _handler(answers, forward))
+    with _serving(_handler(answers, forward)) as url:
+        yield url
+
+
+@contextmanager
+def http_document(path: str, text: str) -> Iterator[str]:
+    """Serve one document under `path`, and yield the URL of the server; anything else is not found."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == path else 404)
+            self.end_headers()
+            self.wfile.write(text.encode() if self.path == path else b"")
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    with _serving(Handler) as url:
+        yield url
+
+
+@contextmanager
+def _serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    server = _Server(("127.0.0.1", 0), handler)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

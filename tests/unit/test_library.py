@@ -17,6 +17,7 @@ NAMES = [
     "Book",
     "Connection",
     "DefilevError",
+    "Perp",
     "Preferences",
     "Proposal",
     "__version__",

@@ -26,11 +26,12 @@ ABILITIES = Abilities(plans=False, broadcasts="no", self_check="exact", versions
 
 @dataclass(frozen=True, slots=True)
 class GmxV2:
-    """GMX v2 as a `PerpProtocol`."""
+    """GMX v2 as a `PerpProtocol`; the prices of `tickers` come before the on-chain feeds' where it has them."""
 
     name: str = PROTOCOL
     abilities: Abilities = ABILITIES
     state_type: type = PositionState
+    tickers: Tickers | None = None
 
     def read_accounts(
         self,
@@ -40,10 +41,9 @@ class GmxV2:
         chain_id: int,
         block: Block,
         metadata: Mapping[str, Any] | None = None,
-        tickers: Tickers | None = None,
     ) -> Read[PerpsRead]:
         """See `read.read_accounts`."""
-        return read_accounts(market, owners, chain_id=chain_id, block=block, metadata=metadata, tickers=tickers)
+        return read_accounts(market, owners, chain_id=chain_id, block=block, metadata=metadata, tickers=self.tickers)
 
     def identify(self, entry: MarketEntry) -> Read[None]:
         """See `read.identify`."""

@@ -55,6 +55,8 @@ def _leg(state: PositionState) -> PerpLeg:
         mark=_price(index, math.mark_price(index, is_long=position.is_long)),
         unrealized_pnl=state.charges.pnl,
         liquidation_price=_liquidation_price(state),
+        funding_rate=math.funding_rate(state.terms, is_long=position.is_long),
+        borrow_rate=math.borrow_rate(state.terms),
     )
 
 

@@ -34,7 +34,7 @@ HEAD_CALLS = 3
 OWNER_CALLS = 2
 TOKEN_CALLS = 6
 FEED_CALLS = 2
-MARKET_CALLS = 7
+MARKET_CALLS = 11
 POSITION_CALLS = 2
 NO_POSITION = bytes(32)
 Prices = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
@@ -108,6 +108,11 @@ def market_terms_calls(
         _uint(store, data_key("MIN_COLLATERAL_FACTOR_FOR_LIQUIDATION", name)),
         _uint(store, data_key("MAX_POSITION_IMPACT_FACTOR", name, True)),
         _uint(store, data_key("MAX_POSITION_IMPACT_FACTOR_FOR_LIQUIDATIONS", name)),
+        *(
+            _uint(store, data_key("OPEN_INTEREST", name, token, side))
+            for side in (is_long, not is_long)
+            for token in (market.long, market.short)
+        ),
     ]
 
 

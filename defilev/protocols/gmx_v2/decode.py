@@ -116,7 +116,9 @@ def decode_terms(
     if Market(*props) != market:
         raise LayoutUnknown(f"the Reader's getMarketInfo() of {market.market} is another market's", found=props[0])
     side, token = 0 if is_long else 1, 0 if collateral == market.long else 1
-    borrowing, updated_at, own, liquidation, impact, at_liquidation = (uint(result) for result in results[1:])
+    borrowing, updated_at, own, liquidation, impact, at_liquidation = (uint(result) for result in results[1:7])
+    by_token = [uint(result) for result in results[7:]]
+    counted = 1 if market.long == market.short else 2  # one collateral is told once by each of its two names
     return MarketTerms(
         is_disabled=is_disabled,
         borrowing_factor=borrowing,
@@ -126,6 +128,8 @@ def decode_terms(
         funding_per_size_delta=following[3][side][token],
         funding_per_second=following[1],
         longs_pay=following[0],
+        interest=sum(by_token[:counted]),
+        other_interest=sum(by_token[2 : 2 + counted]),
         min_collateral_usd=min_collateral_usd,
         min_collateral_factor=own,
         min_collateral_factor_for_liquidation=liquidation,

@@ -1,9 +1,10 @@
 """A GMX v2 position as linear forms of the prices of its index and its collateral.
 
-Capacity is collateral and profit; requirement the maintenance, the fees and the price impact that counts; equity what
-is left of the first when fees and impact are taken. The impact and what is owed in dollars stay as they are today, and
-profit is not capped: on the side where liquidation is, it never is. Funding and borrowing to come are in no rate of
-these forms, since they take a part of the size, not of capacity or requirement; the account's details have both.
+A long is a loan: it holds the index and owes what that was bought for; a short holds what the index was sold for, and
+owes the index. Capacity is what is held and the collateral; requirement what is owed, the maintenance, the fees and the
+price impact that counts; equity the difference without the maintenance. The impact and what is owed in dollars stay as
+they are today, and profit is not capped: on the side where liquidation is, it never is. Funding and borrowing to come
+are in no rate of these forms, since they take a part of the size; the account's legs have both rates.
 """
 
 from __future__ import annotations
@@ -36,16 +37,16 @@ def exposure(account: PerpAccount, *, stable: frozenset[Address]) -> Exposure:
 
 def _terms(account: PerpAccount, state: PositionState) -> Iterator[Term]:
     position, collateral = state.position, state.collateral_price
-    sign = 1 if position.is_long else -1
     mark = math.mark_price(state.index_price, is_long=position.is_long)
-    notional = sign * position.size_in_tokens * mark / FACTOR
-    yield _term(state.index_price, mark, capacity=notional)
+    held, owed = (1.0, 0.0) if position.is_long else (0.0, 1.0)
+    notional, size = position.size_in_tokens * mark / FACTOR, position.size / FACTOR
+    yield _term(state.index_price, mark, capacity=held * notional, requirement=owed * notional)
     margin, funding = position.collateral_amount * collateral.low, state.charges.funding_amount * collateral.low
     yield _term(collateral, collateral.low, capacity=margin / FACTOR, requirement=funding / FACTOR)
     costs = (state.charges.total_amount - state.charges.funding_amount) * collateral.low - account.price_impact
-    entered, required = sign * position.size, account.maintenance_margin + costs
-    equity = -(entered + costs) / FACTOR
-    yield Term(DOLLAR, "USD", DOLLAR, 1.0, -entered / FACTOR, required / FACTOR, equity, 0.0, 0.0)
+    required, spent = held * size + (account.maintenance_margin + costs) / FACTOR, costs / FACTOR
+    equity = owed * size - held * size - spent
+    yield Term(DOLLAR, "USD", DOLLAR, 1.0, owed * size, required, equity, 0.0, 0.0)
 
 
 def _term(price: TokenPrice, value: int, *, capacity: float, requirement: float = 0.0) -> Term:

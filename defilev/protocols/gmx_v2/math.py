@@ -8,9 +8,10 @@ then asks the same question as `Reader.isPositionLiquidatable`, which leaves pen
 from __future__ import annotations
 
 from defilev.protocols.gmx_v2.state import FACTOR, MarketTerms, Position, PositionState, TokenPrice
-from defilev.units import mul_div_down, mul_div_up
+from defilev.units import Ray, mul_div_down, mul_div_up
 
 __all__ = [
+    "borrow_rate",
     "borrowing_amount",
     "borrowing_usd",
     "closing_amount",
@@ -19,6 +20,7 @@ __all__ = [
     "entry_price",
     "fees_up_to_date",
     "funding_amount",
+    "funding_rate",
     "is_liquidatable",
     "liquidation_price",
     "maintenance",
@@ -29,6 +31,11 @@ __all__ = [
 
 FUNDING_PRECISION = 10**15
 """Funding per dollar of size has 45 decimals: the 30 of a factor, and these."""
+
+FACTOR_OF_RAY = 10**3
+"""A factor has 30 decimals, a ray 27."""
+
+SECONDS_PER_YEAR = 31_536_000
 
 
 def mark_price(index: TokenPrice, *, is_long: bool) -> int:
@@ -77,6 +84,24 @@ def fees_up_to_date(terms: MarketTerms, *, at: int) -> tuple[int, int]:
     elapsed = at - terms.borrowing_updated_at
     borrowing = terms.borrowing_factor + terms.borrowing_per_second * elapsed
     return borrowing, terms.funding_per_size + terms.funding_per_size_delta
+
+
+def borrow_rate(terms: MarketTerms) -> Ray:
+    """Return what borrowing takes of the size in a year at today's rate, simple, rounded up."""
+    return Ray(mul_div_up(terms.borrowing_per_second, SECONDS_PER_YEAR, FACTOR_OF_RAY))
+
+
+def funding_rate(terms: MarketTerms, *, is_long: bool) -> Ray | None:
+    """Return what funding brings of the size in a year at today's rate, simple and rounded down; negative when paid.
+
+    What the larger side's size makes of the rate is shared out over the side's own; `None` where nobody is on it.
+    """
+    if not terms.interest:
+        return None
+    paid = terms.funding_per_second * max(terms.interest, terms.other_interest) * SECONDS_PER_YEAR
+    if is_long == terms.longs_pay:
+        return Ray(-mul_div_up(paid, 1, terms.interest * FACTOR_OF_RAY))
+    return Ray(mul_div_down(paid, 1, terms.interest * FACTOR_OF_RAY))
 
 
 def counted_impact(state: PositionState) -> int:

@@ -99,7 +99,7 @@ def _round(terms: FeedTerms, results: Results, *, at: int, needed: bool) -> tupl
     if decimals is None or (needed and not price):
         raise PriceMissing(
             f"GMX has no price of {terms.symbol} on the chain: {why}",
-            fix="give a ticker file",
+            fix="give GMX's ticker with --tickers FILE, or its URL",
             asset=terms.token,
             feed=terms.feed,
         )

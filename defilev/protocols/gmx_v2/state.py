@@ -77,8 +77,10 @@ class MarketTerms:
 
     `borrowing_factor` and `funding_per_size` are stored, as of the market's last update at `borrowing_updated_at`; the
     first grows by `borrowing_per_second`, and `funding_per_size_delta` is what the second is behind.
-    `funding_per_second` is what the larger side pays on its size, `longs_pay` says which it is. Collateral factors are
-    for liquidation and for everything that the owner does.
+    `funding_per_second` is what one side pays to the other, as a part of the larger side's size; `longs_pay` says which
+    side pays. Collateral factors are
+    for liquidation and for everything that the owner does. `interest` is what all positions on the side were entered
+    for, `other_interest` those on the other, in dollars.
     """
 
     is_disabled: bool
@@ -89,6 +91,8 @@ class MarketTerms:
     funding_per_size_delta: int
     funding_per_second: int
     longs_pay: bool
+    interest: int
+    other_interest: int
     min_collateral_usd: int
     min_collateral_factor: int
     min_collateral_factor_for_liquidation: int
