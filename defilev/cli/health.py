@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
 from defilev.cli.context import Run, run_of
-from defilev.cli.scenarios import parse_changes, parse_health_limit, parse_shocks
+from defilev.cli.scenarios import parse_betas, parse_changes, parse_health_limit, parse_shocks
 from defilev.errors import UsageError
 
 if TYPE_CHECKING:
@@ -50,6 +51,15 @@ TickerSource = Annotated[
     str | None,
     typer.Option("--tickers", metavar="FILE|URL", help="GMX's ticker: its prices, with how far the feeds are."),
 ]
+BetaTo = Annotated[
+    str | None, typer.Option("--beta-to", metavar="ASSET", help="The book's delta in terms of this asset, by betas.")
+]
+Beta = Annotated[
+    list[str] | None, typer.Option("--beta", metavar="ASSET=1.1", help="A beta as you have it; may be repeated.")
+]
+Prices = Annotated[
+    Path | None, typer.Option("--prices", metavar="DIR", help="Candles named by asset, to estimate betas from.")
+]
 Format: TypeAlias = Literal["table", "json", "csv"]
 Formats = Annotated[
     Format | None,
@@ -67,6 +77,9 @@ def health(
     stress: Stress = None,
     shock: Shock = None,
     tickers: TickerSource = None,
+    beta_to: BetaTo = None,
+    beta: Beta = None,
+    prices: Prices = None,
     format: Formats = None,
 ) -> None:
     """Show how close accounts are to liquidation, on every market at one block, checked against the contracts.
@@ -82,6 +95,7 @@ def health(
     scenarios = Scenarios(() if stress is None else parse_changes(stress), parse_shocks(shock or ()))
     settings = settings_with(run, tickers)
     report = _report(run, settings, who, choices_of(protocol or (), market), scenarios)
+    report = _weighted(report, beta_to, parse_betas(beta or ()), prices)
     _print(report, run.output, shape)
     note_left_out(report, run.output)
     if limit is not None:
@@ -106,6 +120,23 @@ def choices_of(protocols: Sequence[str], market: str | None) -> tuple[MarketChoi
     if not protocols and market is None:
         return ()
     return tuple(MarketChoice(protocol, market) for protocol in protocols or (None,))
+
+
+def _weighted(
+    report: HealthReport, beta_to: str | None, betas: Mapping[str, float], prices: Path | None
+) -> HealthReport:
+    """Return the report with its delta in terms of one asset, where somebody asked for it."""
+    if beta_to is None and (betas or prices is not None):
+        raise UsageError("--beta and --prices are about --beta-to", fix="give --beta-to ETH with them")
+    if beta_to is None or report.total is None:
+        return report
+    from dataclasses import replace
+
+    from defilev.report.beta import beta_weighted, estimated
+
+    at = max(chain.block.timestamp for chain in report.chains)
+    found = estimated(report.total.drivers, reference=beta_to, prices=prices, at=at, given=betas)
+    return replace(report, beta=beta_weighted(report.total.drivers, reference=beta_to, betas=found))
 
 
 def settings_with(run: Run, tickers: str | None) -> Settings:

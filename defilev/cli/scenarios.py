@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from defilev.errors import InvalidNumber, UsageError
+from defilev.model.exposure import plain_symbol
 from defilev.units import parse_decimal, parse_percentage
 
-__all__ = ["parse_changes", "parse_health_limit", "parse_shocks"]
+__all__ = ["parse_betas", "parse_changes", "parse_health_limit", "parse_shocks"]
+
+_LARGEST_BETA = 20
 
 LARGEST_RISE = Decimal(100)
 """A hundredfold price: beyond it, a typing error."""
@@ -47,6 +50,26 @@ def parse_health_limit(text: str, *, what: str = "--fail-below") -> Decimal:
     if limit <= 0:
         raise InvalidNumber(f"{what} {text} is not above zero", fix=f"give a health factor, such as {what} 1.4")
     return limit
+
+
+def parse_betas(texts: Sequence[str]) -> dict[str, float]:
+    """Return the betas in `texts`, each such as `BTC=1.1`, by plain name.
+
+    Raises:
+        InvalidNumber: no number, or one that no asset has.
+        UsageError: no name or no number, or two for a name.
+    """
+    betas: dict[str, float] = {}
+    for text in texts:
+        name, _, number = (part.strip() for part in text.partition("="))
+        if not name or not number:
+            raise UsageError(f"--beta {text!r} does not say whose beta is what", fix="write --beta BTC=1.1")
+        value = parse_decimal(number, what=f"--beta {name}")
+        if abs(value) > _LARGEST_BETA:
+            raise InvalidNumber(f"--beta {name} is {value}, which no asset has", fix="write --beta BTC=1.1")
+        if betas.setdefault(plain_symbol(name), float(value)) != float(value):
+            raise UsageError(f"--beta says two things of {name}", fix=f"give one --beta for {name}")
+    return betas
 
 
 def _change(text: str, *, what: str) -> Decimal:

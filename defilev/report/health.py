@@ -8,6 +8,7 @@ from decimal import Decimal
 from defilev.model.account import LendingAccount, Notice
 from defilev.model.exposure import Exposure
 from defilev.report.balance import Balance, balance_of
+from defilev.report.bounds import Bounds, bounds_of
 from defilev.report.liquidation import (
     LiquidationView,
     RatioView,
@@ -44,7 +45,7 @@ class HealthView:
     `health_factor` is `None` when nothing is owed; `days_by_interest` also when interest alone never liquidates.
     `volatile` are the symbols that move with everything but stablecoins; `common_move` is such a move that liquidates,
     `None` when none does; `nearest` is the nearest liquidation by a price or ratio. `shock` is `None` when none was
-    asked for.
+    asked for. `bounds` are the moves in which it lives.
     """
 
     account: LendingAccount
@@ -59,6 +60,7 @@ class HealthView:
     nearest: LiquidationView | RatioView | None
     common_move: Decimal | None
     days_by_interest: Decimal | None
+    bounds: tuple[Bounds, ...]
     volatile: tuple[str, ...]
     stress: tuple[StressView, ...]
     shock: ShockView | None
@@ -73,11 +75,12 @@ def health_view(
     limits = question.health_limits
     days = days_to_liquidation_by_interest(exposure)
     by_driver, by_ratio = liquidations_by_driver(account, exposure=exposure), liquidations_by_ratio(exposure)
+    status = status_of(health_factor, limits=limits, liquidated_at_equality=exposure.liquidated_at_equality)
     return HealthView(
         account=account,
         name=name,
         note=note,
-        status=status_of(health_factor, limits=limits, liquidated_at_equality=exposure.liquidated_at_equality),
+        status=status,
         health_factor=health_factor,
         balance=balance_of(account),
         by_asset=liquidations_by_asset(account, exposure=exposure),
@@ -86,6 +89,7 @@ def health_view(
         nearest=nearest(by_driver, by_ratio),
         common_move=move_of_all_volatile(exposure),
         days_by_interest=None if days is None else decimal_figure(days),
+        bounds=bounds_of(exposure, quote=account.quote, is_liquidatable=status == "LIQUIDATABLE"),
         volatile=volatile_assets(exposure),
         stress=stressed(exposure, question.changes, limits=limits),
         shock=shocked(exposure, question.shocks, limits=limits) if question.shocks else None,

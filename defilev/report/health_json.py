@@ -14,7 +14,7 @@ from defilev.report.liquidation import LiquidationView, MovedAsset, RatioView
 from defilev.report.perp import PerpView, View
 from defilev.report.perp_json import perp_part
 from defilev.report.scenario import ShockView
-from defilev.report.total_json import failure_part, left_out_part, overlay_part, total_part
+from defilev.report.total_json import bounds_part, failure_part, left_out_part, overlay_part, total_part
 from defilev.risk.prices import price_age
 from defilev.units import EXACT, RAY, Wad, to_decimal
 
@@ -34,7 +34,7 @@ def health_document(report: HealthReport) -> dict[str, Any]:
         "without_position": list(report.without_position),
         "left_out": [left_out_part(left_out) for left_out in report.left_out],
         "overlays": [overlay_part(overlay) for overlay in report.overlays],
-        "total": None if report.total is None else total_part(report.total),
+        "total": None if report.total is None else total_part(report.total, report.beta),
         "failures": [failure_part(failure) for failure in report.failures],
     }
 
@@ -134,6 +134,7 @@ def _scenarios(view: View) -> dict[str, Any]:
         "liquidation_by_driver": [_driver_liquidation(at) for at in view.by_driver],
         "liquidation_by_ratio": [_ratio(at) for at in view.by_ratio],
         "common_move": fraction(view.common_move),
+        "bounds": [bounds_part(each) for each in view.bounds],
         "days_to_liquidation_by_interest": None if days is None else at_least(rounded(days, 2), 2),
         "stress": [
             {"shock": at_least(row.change, 2), "health_factor": fraction(row.health_factor), "status": row.status}

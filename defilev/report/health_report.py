@@ -15,6 +15,7 @@ from defilev.pipeline.drivers import drivers_in
 from defilev.pipeline.everywhere import ChainUnread, Reading
 from defilev.pipeline.overlays import Overlay, priced
 from defilev.pipeline.people import Person
+from defilev.report.beta import BetaView
 from defilev.report.health import HealthQuestion, HealthView, health_view
 from defilev.report.perp import PerpView, View, perp_view
 from defilev.report.scenario import NamedShock
@@ -77,7 +78,8 @@ class HealthReport:
 
     `without_position` lists owners that have none in any of several markets; of a single market an empty view is
     shown. `perps` are those that have any. `total` is `None` when there is nothing to add up. `owners` are those asked
-    for, in that order. `is_book` says that a name of a book was asked for.
+    for, in that order. `beta` is the delta in terms of one asset, `None` unless asked for. `is_book` says that a name
+    of a book was asked for.
     """
 
     chains: tuple[ChainView, ...]
@@ -90,6 +92,7 @@ class HealthReport:
     owners: tuple[Address, ...] = ()
     is_book: bool = False
     perps: tuple[PerpView, ...] = ()
+    beta: BetaView | None = None
 
     @property
     def all_views(self) -> tuple[View, ...]:

@@ -31,7 +31,8 @@ _CHECKS = {"exact": "matches the contract", "consistent": "agrees with the contr
 def health_text(report: HealthReport, *, width: int, ink: Ink) -> str:
     """Return the report for a terminal of `width` columns, at least 80, without a newline at its end."""
     blocks = [_block(report, view, width=width, ink=ink) for view in report.all_views]
-    if len(blocks) >= SUMMARY_FROM or (report.is_book and len(blocks) + len(report.overlays) > 1):
+    is_one_book = report.is_book or bool(report.perps)
+    if len(blocks) >= SUMMARY_FROM or (is_one_book and len(blocks) + len(report.overlays) > 1):
         blocks.insert(0, summary_lines(report, width=width, ink=ink))
     where = "what could be read" if report.failures else "the markets asked for"
     blocks.extend([f"{owner}: no position in {where}"] for owner in report.without_position)

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from defilev.model.account import Notice
 from defilev.model.exposure import Exposure
 from defilev.model.perp import PerpAccount
+from defilev.report.bounds import Bounds, bounds_of
 from defilev.report.health import HealthQuestion, HealthView
 from defilev.report.liquidation import (
     LiquidationView,
@@ -72,6 +73,7 @@ class PerpView:
     by_driver: tuple[LiquidationView, ...]
     nearest: LiquidationView | RatioView | None
     common_move: Decimal | None
+    bounds: tuple[Bounds, ...]
     volatile: tuple[str, ...]
     stress: tuple[StressView, ...]
     shock: ShockView | None
@@ -91,18 +93,20 @@ def perp_view(
     """Return the view of `account`, whose linear forms are `exposure`."""
     limits = question.health_limits
     health_factor = None if account.health_factor is None else to_decimal(account.health_factor, 18)
+    status = _status(account, health_factor, limits)
     by_driver = liquidations_by_driver(account, exposure=exposure)
     return PerpView(
         account=account,
         name=name,
         note=note,
-        status=_status(account, health_factor, limits),
+        status=status,
         health_factor=health_factor,
         margin_ratio=None if account.margin_ratio is None else to_decimal(account.margin_ratio, 18),
         balance=_balance(account),
         by_driver=by_driver,
         nearest=nearest(by_driver, ()),
         common_move=move_of_all_volatile(exposure),
+        bounds=bounds_of(exposure, quote=account.quote, is_liquidatable=status == "LIQUIDATABLE"),
         volatile=tuple(dict.fromkeys(volatile_assets(exposure))),
         stress=stressed(exposure, question.changes, limits=limits),
         shock=shocked(exposure, question.shocks, limits=limits) if question.shocks else None,

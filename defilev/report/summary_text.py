@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from defilev.report import figures
+from defilev.report.beta import BetaView
 from defilev.report.health_report import HealthReport
 from defilev.report.ink import Ink
 from defilev.report.liquidation import decimal_figure
 from defilev.report.liquidation_text import nearest_liquidation
+from defilev.report.one_book import BookBounds
 from defilev.report.perp import View
 from defilev.report.table import LABEL_WIDTH, Cell, Column, flow, labelled, table
 from defilev.report.total import DriverView, OverlayView, TotalView
@@ -33,7 +35,12 @@ def summary_lines(report: HealthReport, *, width: int, ink: Ink) -> list[str]:
     if report.total is None:
         return []
     lines = table(_columns(report), [*_rows(report), _total_row(report, report.total)], width=width, ink=ink)
-    below = [*_moves(report.total), *(_overlay(overlay) for overlay in report.overlays)]
+    below = [
+        *_moves(report.total),
+        *_beta(report.beta),
+        *_carry(report.total),
+        *(_overlay(overlay) for overlay in report.overlays),
+    ]
     room = width - LABEL_WIDTH - 2
     return [*lines, ""] + [
         line
@@ -96,6 +103,12 @@ def _moves(total: TotalView) -> Iterator[tuple[str, list[str]]]:
     volatile = [driver for driver in total.drivers if not driver.stable]
     if total.nearest is not None:
         yield "nearest", [nearest_liquidation(total.nearest), _whose(total.nearest)]
+    for limits in _told(total.bounds):
+        yield "bounds", _limits(limits)
+    gross, net = figures.leverage(total.gross_leverage), figures.leverage(total.net_leverage)
+    if volatile:
+        exposure = f"{figures.dollars(total.gross_exposure)} gross, {figures.dollars(total.net_exposure)} net"
+        yield "leverage", [f"{gross} gross", f"{net} net", exposure]
     if volatile:
         yield "net delta", [_delta(driver) for driver in volatile]
     if gammas := [_signed(driver, driver.gamma * _PERCENT) for driver in volatile if driver.gamma is not None]:
@@ -106,6 +119,36 @@ def _moves(total: TotalView) -> Iterator[tuple[str, list[str]]]:
         yield "not in total", [_whose(view), "no market in dollars that was read vouches for it"]
     if total.idle_value:
         yield "idle supply", [f"{figures.dollars(total.idle_value)}, in the delta and not in the equity"]
+
+
+def _told(bounds: Sequence[BookBounds]) -> list[BookBounds]:
+    """Return the bounds worth a line: one driver says the same as all together; pairs are the nearest line's."""
+    alone = [each for each in bounds if each.driver is not None and "/" not in each.driver]
+    return alone if len(alone) == 1 else [each for each in bounds if each.driver is None or "/" not in each.driver]
+
+
+def _limits(limits: BookBounds) -> list[str]:
+    name = "all but stablecoins" if limits.driver is None else figures.clean(limits.driver)
+    sides = [at for at in (limits.below, limits.above) if at is not None]
+    told = (f"{figures.change(move) if move else 'now'} {_whose(view)}" for view, move in sides)
+    return [name, *dict.fromkeys(told)]
+
+
+def _beta(beta: BetaView | None) -> Iterator[tuple[str, list[str]]]:
+    if beta is not None:
+        used = [f"{figures.clean(name)} × {figures.grouped(value, 2)}" for name, value in beta.betas]
+        yield "beta delta", [f"{figures.clean(beta.reference)} {figures.dollars(beta.delta)}", *used]
+
+
+def _carry(total: TotalView) -> Iterator[tuple[str, list[str]]]:
+    """Yield what the book earns in a year, its parts that are not zero, and how much of it nobody can tell."""
+    carry = total.carry
+    loans, perps = (("supply", carry.supply), ("borrow", carry.borrow)), (("funding", carry.funding),)
+    named = (*loans, *perps, ("borrowing", carry.borrowing))
+    parts = [f"{name} {figures.dollars(value)}" for name, value in named if value]
+    if parts:
+        unknown = [f"funding of {carry.unknown} unknown"] if carry.unknown else []
+        yield "carry", [f"{figures.dollars(carry.net)} a year", *parts, *unknown]
 
 
 def _name(view: View) -> str:

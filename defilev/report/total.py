@@ -11,6 +11,7 @@ from defilev.model.book_file import ExchangePosition, OptionOverlay
 from defilev.pipeline.overlays import Priced
 from defilev.report.health import HealthView
 from defilev.report.liquidation import decimal_figure
+from defilev.report.one_book import BookBounds, Carry, added, carry_of, limits_of
 from defilev.report.perp import PerpView, View
 from defilev.risk.holdings import DriverTotal, Holding, net_by_driver, option_holding, token_holding
 from defilev.units import EXACT
@@ -24,7 +25,7 @@ __all__ = ["DriverView", "OverlayView", "TotalView", "overlay_view", "total_of"]
 class DriverView:
     """What the book gains when a driver moves, in dollars: see `risk.holdings.Holding`.
 
-    `gamma` and `vega` are `None` when the book has no option on it.
+    `gamma` and `vega` are `None` when the book has no option on it; `gross` is the delta as if nothing hedged anything.
     """
 
     name: str
@@ -33,6 +34,7 @@ class DriverView:
     delta: Decimal
     gamma: Decimal | None
     vega: Decimal | None
+    gross: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class TotalView:
     deltas. `margin_value` and `notional` are the perpetuals'. `worst` is the
     account with the lowest health factor, `nearest` the one that the smallest move liquidates; `None` when nobody owes.
     `unpriced` are the accounts that nobody can be believed about in dollars (see `dollars_of`): they are in no sum, and
-    they may be the worst.
+    they may be the worst. `bounds` are the moves between which nobody is liquidated.
     """
 
     accounts: int
@@ -77,9 +79,35 @@ class TotalView:
     drivers: tuple[DriverView, ...]
     worst: View | None
     nearest: View | None
+    carry: Carry
+    bounds: tuple[BookBounds, ...]
     unpriced: tuple[HealthView, ...] = ()
     margin_value: Decimal = Decimal(0)
     notional: Decimal = Decimal(0)
+
+    @property
+    def gross_exposure(self) -> Decimal:
+        """What moves with prices, long and short added up; a price of one asset in another is none of its own."""
+        return added(each.gross for each in self._moving)
+
+    @property
+    def net_exposure(self) -> Decimal:
+        """What moves with prices, longs less shorts."""
+        return added(each.delta for each in self._moving)
+
+    @property
+    def gross_leverage(self) -> Decimal | None:
+        """Gross exposure over equity; `None` without equity."""
+        return EXACT.divide(self.gross_exposure, self.equity_value) if self.equity_value > 0 else None
+
+    @property
+    def net_leverage(self) -> Decimal | None:
+        """Net exposure over equity, negative when the book is short; `None` without equity."""
+        return EXACT.divide(self.net_exposure, self.equity_value) if self.equity_value > 0 else None
+
+    @property
+    def _moving(self) -> tuple[DriverView, ...]:
+        return tuple(driver for driver in self.drivers if not driver.stable and "/" not in driver.name)
 
 
 def overlay_view(priced: Priced) -> OverlayView:
@@ -130,6 +158,8 @@ def total_of(
         ),
         idle_value=_sum((balance.idle_value, dollars) for balance, dollars in worth),
         drivers=tuple(_driver(total) for total in drivers),
+        carry=carry_of(views, perps),
+        bounds=limits_of(owing),
         worst=min(owing, key=lambda view: view.health_factor or Decimal(0), default=None),
         nearest=min(near, key=_distance, default=None),
         unpriced=tuple(view for view, dollars in views if dollars is None),
@@ -182,12 +212,10 @@ def _driver(total: DriverTotal) -> DriverView:
         delta=decimal_figure(total.delta),
         gamma=None if total.gamma is None else decimal_figure(total.gamma),
         vega=None if total.vega is None else decimal_figure(total.vega),
+        gross=decimal_figure(total.gross),
     )
 
 
 def _sum(values: Iterable[tuple[Decimal, Decimal]]) -> Decimal:
     """Return the sum of values in their own currencies, each times its dollars, exact."""
-    total = Decimal(0)
-    for value, dollars in values:
-        total = EXACT.add(total, EXACT.multiply(value, dollars))
-    return total
+    return added(EXACT.multiply(value, dollars) for value, dollars in values)

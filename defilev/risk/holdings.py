@@ -18,7 +18,8 @@ class Holding:
     `driver` is the plain name of the price that it moves with (ETH), whatever the feed, protocol and chain; `stable`
     whether that is meant to stay at one, `price` the driver's. `delta` is the gain when the price doubles, at today's
     slope; `gamma` what delta gains by that, and `vega` the gain per percentage point of volatility: both `None` for
-    what is no option.
+    what is no option. `gross` is what all assets on the driver would gain if those that lose by its rise gained: the
+    delta without its sign, when left out.
     """
 
     driver: str
@@ -27,6 +28,7 @@ class Holding:
     delta: float
     gamma: float | None = None
     vega: float | None = None
+    gross: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class DriverTotal:
     delta: float
     gamma: float | None
     vega: float | None
+    gross: float
 
 
 def holdings_of(exposure: Exposure, *, dollars: float = 1.0, quote: str = "USD") -> Iterator[Holding]:
@@ -55,11 +58,13 @@ def holdings_of(exposure: Exposure, *, dollars: float = 1.0, quote: str = "USD")
     against = f"/{plain_symbol(quote)}" if exposure.relative else ""
     if exposure.relative:
         equity = fsum(term.equity for term in exposure.terms)
-        yield Holding(plain_symbol(quote), False, dollars, equity * dollars)
+        gross = fsum(abs(term.equity) for term in exposure.terms)
+        yield Holding(plain_symbol(quote), False, dollars, equity * dollars, gross=gross * dollars)
     for driver in (driver for driver in exposure.drivers if not driver.fixed):
-        equity = fsum(term.equity for term in exposure.terms if term.driver == driver.feed)
+        parts = [term.equity for term in exposure.terms if term.driver == driver.feed]
+        equity, gross = fsum(parts), fsum(abs(part) for part in parts)
         name, price = plain_symbol(driver.symbol) + against, driver.price if against else driver.price * dollars
-        yield Holding(name, driver.stable, price, equity * dollars)
+        yield Holding(name, driver.stable, price, equity * dollars, gross=gross * dollars)
 
 
 def token_holding(driver: Driver, *, price: float, tokens: float) -> Holding:
@@ -101,4 +106,5 @@ def _total(name: str, held: list[Holding]) -> DriverTotal:
         fsum(each.delta for each in held),
         fsum(gammas) if gammas else None,
         fsum(vegas) if vegas else None,
+        fsum(abs(each.delta) if each.gross is None else each.gross for each in held),
     )

@@ -26,6 +26,9 @@ PACKAGES = {
     "@aave-dao/aave-address-book@4.68.1": (
         "sha512-Tw1j/0OGN90m6cpaiNwpizxkBq4XzVgJqhz/fWdq9wF7yc2MAghVrsRWrCICBUiG+P7GKYd84mwULH0XVW3QTA=="
     ),
+    "@gmx-io/sdk@1.4.0": (
+        "sha512-Cv9xCeYViYx2tUttEYRrDST4qu6+who4+ovSGlHdDPYuRWO3/j3rY/6JmakVPwEiWyIrkXPoWaeUD8FhpsQdvw=="
+    ),
     "@morpho-org/morpho-ts@2.8.0": (
         "sha512-I+fSrYjx8VYHgzaTGUdGmxKM7qDrOWNBM4Yz/6hgum2tlCcgb5MN1sJVgztbO4nOk5C9Ly9I752CiyyYr2oeOg=="
     ),

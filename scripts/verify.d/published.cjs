@@ -34,7 +34,17 @@ const spark = require(at("oasisdex-addresses/lib/index.js")).ADDRESSES;
 const comets = require(at("protocolink-logics/dist/logics/compound-v3/configs.js")).configs;
 const marketOf = { USDC: "usdc", "USDC.e": "usdc-e", USDbC: "usdbc", ETH: "weth" };
 
-const morpho = require(at("morpho-ts/lib/cjs/addresses.js"));
+const morpho = require(at("morpho-org-morpho-ts/lib/cjs/addresses.js"));
+
+const gmx = require(at("gmx-io-sdk/build/cjs/src/configs/contracts.js")).CONTRACTS;
+const gmxEntries = (table) => ({
+  data_store: table.DataStore,
+  reader: table.SyntheticsReader,
+  referral_storage: table.ReferralStorage,
+  exchange_router: table.ExchangeRouter,
+  router: table.SyntheticsRouter,
+  order_vault: table.OrderVault,
+});
 
 const published = {};
 for (const name of ["mainnet", "arbitrum", "base", "optimism"]) {
@@ -56,14 +66,19 @@ for (const name of ["mainnet", "arbitrum", "base", "optimism"]) {
     comets: {},
   };
 }
+for (const name of ["arbitrum", "avalanche"]) {
+  const chain = require(at("viem/_cjs/chains/definitions", `${name}.js`))[name];
+  const table = (published[chain.id] ??= { chain: { id: chain.id, multicall3: chain.contracts.multicall3.address } });
+  table["gmx-v2"] = gmxEntries(gmx[chain.id]);
+}
 for (const { chainId, markets } of comets) {
-  if (!published[chainId]) continue;
+  if (!published[chainId]?.comets) continue;
   for (const { id, cometAddress } of markets) published[chainId].comets[marketOf[id]] = cometAddress;
 }
 if (!published[1].comets.usdc) throw new Error("the package with Comets has none for Ethereum");
 for (const file of readdirSync(at("aave-dao-aave-address-book/dist"))) {
   const market = /^AaveV3[A-Za-z]+\.js$/.test(file) ? require(at("aave-dao-aave-address-book/dist", file)) : {};
-  if (!published[market.CHAIN_ID]) continue;
+  if (!published[market.CHAIN_ID]?.pools) continue;
   const [, name] = /^AaveV3(?:Ethereum|Arbitrum|Base|Optimism)(.*)\.js$/.exec(file);
   published[market.CHAIN_ID]["aave-v3"][name || "Main"] = market.POOL_ADDRESSES_PROVIDER;
   published[market.CHAIN_ID].pools[name || "Main"] = market.POOL;
