@@ -12,6 +12,7 @@ from defilev.model.request import Address
 
 __all__ = [
     "NoSuchBlock",
+    "gas_limit",
     "height",
     "logs",
     "receipt",
@@ -30,6 +31,11 @@ class NoSuchBlock(BlockUnavailable):
 def height(answer: Any) -> int:
     """Return the number of a block."""
     return parse_quantity(answer, what="block number")
+
+
+def gas_limit(answer: Any) -> int:
+    """Return the gas limit of a block."""
+    return parse_quantity(parse_object(answer, what="block").get("gasLimit"), what="gas limit")
 
 
 def version(answer: Any) -> str:

@@ -105,9 +105,18 @@ class Node:
                 raise self._no_block(at) from None
             raise
 
+    def gas_limit(self, block: Block) -> int:
+        """Return the most gas that the transactions of `block` could have taken together."""
+        return self.rpc.read("eth_getBlockByNumber", [_tag(block.number), False], answers.gas_limit)
+
     def code(self, address: Address, *, block: At = "latest") -> bytes:
         """Return the code at `address`, empty when there is none."""
         return self._at("eth_getCode", [address], block, partial(parse_data, what="code"))
+
+    def storage(self, address: Address, slot: int, *, block: At = "latest") -> bytes:
+        """Return the 32 bytes that a contract keeps in a slot, whatever its code would answer."""
+        word = self._at("eth_getStorageAt", [address, to_hex(slot)], block, partial(parse_data, what="storage"))
+        return word.rjust(32, b"\0")
 
     def balance(self, address: Address, *, block: At = "latest") -> int:
         """Return the native balance in wei."""

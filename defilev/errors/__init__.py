@@ -3,7 +3,7 @@
 DefilevError                        1   a defect of ours
 ├── UsageError                      2   change the command
 │   ├── InvalidAddress, InvalidNumber, UnknownName, ConfigurationError, PlanUnreadable, ExtraMissing,
-│   │   RulesInvalid
+│   │   RulesInvalid, BundleUnreadable
 ├── Declined                        3   the user said no
 ├── DataError                       4   the chain's data is unavailable or inconsistent: try another node or block
 │   ├── RpcError
@@ -23,6 +23,8 @@ DefilevError                        1   a defect of ours
 ├── Refused                         7   a rule of this machine, of the protocol, or of arithmetic forbids it
 │   ├── Infeasible, PolicyViolation, PlanTampered, PlanExpired, PlanForAnotherChain, StalePrice
 │   ├── AttemptOpen, ForeignTransaction, LeaseLost, OneEndpoint, TooMuchEquity
+│   ├── SafeUnknown, BundleTampered, SafeNonceUsed, SignatureInvalid, SignatureRepeated, SignatureUnsupported
+│   ├── SignerNotOwner, ThresholdNotMet
 ├── KeyFailure                      8   the key cannot be used
 │   ├── WrongPassword, KeystoreInsecure, KeystoreInvalid, KeystoreForAnotherAccount, SignerUnreachable
 └── NotConfirmed                    9   something was sent: read the account before doing anything else
@@ -43,6 +45,13 @@ from defilev.errors.base import (
     SimulationFailed,
     UsageError,
 )
+from defilev.errors.keys import (
+    KeystoreForAnotherAccount,
+    KeystoreInsecure,
+    KeystoreInvalid,
+    SignerUnreachable,
+    WrongPassword,
+)
 from defilev.errors.rpc import (
     BlockUnavailable,
     EndpointsDisagree,
@@ -56,15 +65,31 @@ from defilev.errors.rpc import (
     RpcUnreachable,
     WrongChain,
 )
+from defilev.errors.safe import (
+    BundleTampered,
+    BundleUnreadable,
+    SafeNonceUsed,
+    SafeUnknown,
+    SignatureInvalid,
+    SignatureRepeated,
+    SignatureUnsupported,
+    SignerNotOwner,
+    ThresholdNotMet,
+)
 
 __all__ = [
     "BlockUnavailable",
+    "BundleTampered",
+    "BundleUnreadable",
     "ConditionBreached",
     "DataError",
     "Declined",
     "DefilevError",
     "EndpointsDisagree",
     "KeyFailure",
+    "KeystoreForAnotherAccount",
+    "KeystoreInsecure",
+    "KeystoreInvalid",
     "NotConfirmed",
     "QuorumMissing",
     "Refused",
@@ -75,9 +100,18 @@ __all__ = [
     "RpcRejected",
     "RpcTimeout",
     "RpcUnreachable",
+    "SafeNonceUsed",
+    "SafeUnknown",
+    "SignatureInvalid",
+    "SignatureRepeated",
+    "SignatureUnsupported",
+    "SignerNotOwner",
+    "SignerUnreachable",
     "SimulationFailed",
+    "ThresholdNotMet",
     "UsageError",
     "WrongChain",
+    "WrongPassword",
 ]
 """Of the neighbours; the classes below belong to it as well."""
 
@@ -264,29 +298,3 @@ class TooMuchEquity(Refused):
     """The owner's key would be held unattended over more equity than the rules allow."""
 
     default_fix = "guard it with authority reserve, or write allow_hot_equity = true for this account by name"
-
-
-class WrongPassword(KeyFailure):
-    """The password does not open the keystore."""
-
-    default_fix = "check --password-file, or type the password again"
-
-
-class KeystoreInsecure(KeyFailure):
-    """Others than the owner can read the keystore or the password file."""
-
-
-class KeystoreInvalid(KeyFailure):
-    """The file is not a version 3 keystore."""
-
-
-class KeystoreForAnotherAccount(KeyFailure):
-    """The keystore's address is not the plan's owner."""
-
-    default_fix = "choose the owner's keystore with --account or --keystore"
-
-
-class SignerUnreachable(KeyFailure):
-    """The signer's process does not answer, or not as a signer does."""
-
-    default_fix = "start it with `defilev-signer serve`, and give the path of its socket with --signer"

@@ -5,21 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields as fields_of
-from typing import NoReturn
 
-from defilev.errors import PlanForAnotherChain, PolicyViolation
+from defilev.errors import PlanForAnotherChain
 from defilev.execute.allowances import allowance_checks, everything_checks
 from defilev.execute.checks import Bounds, Check, DecodedCall, Holdings
+from defilev.execute.denying import at_most, deny, equal, require
 from defilev.execute.limits import Limits, NothingSpent, Spent, limit_checks
 from defilev.execute.public_keys import assert_key_allowed
 from defilev.execute.rules import ADAPTERS, checks, decode_call, same_action
+from defilev.execute.safe_policy import calls_of_step
 from defilev.execute.transaction import TransactionFields, decode_signed
 from defilev.model.account import LendingAccount
 from defilev.model.book import AddressBook
 from defilev.model.call_list import CallList
-from defilev.model.plan import Plan, Step
+from defilev.model.plan import Action, Execute, Plan, Step
 from defilev.model.request import Address
+from defilev.model.safe import SafeAccount, SafeCall
 from defilev.model.token import Token
+from defilev.plan.bundling import call_of
 
 __all__ = ["Limits", "Policy", "check_cancellation", "check_plan", "check_signed", "check_transaction", "policy_for"]
 
@@ -37,7 +40,8 @@ class Policy:
     `pool` and `tokens` are the market's; `router` is `None` where nothing can be swapped. `public_keys` says whether
     keys that everybody knows may sign: only on a loopback anvil. `calls` is the chain's shipped list, `None` where none
     is shipped; `spent` remembers what the last day saw. With a `payer` the profile is `repay-only`: that account signs,
-    and nothing but exact repayments on the owner's behalf is allowed, each with its approval.
+    and nothing but exact repayments on the owner's behalf is allowed, each with its approval. With a `safe` the payer
+    sends what that Safe's owners signed, and the rules are for the Safe's calls.
     """
 
     account: LendingAccount
@@ -49,11 +53,17 @@ class Policy:
     calls: CallList | None = None
     spent: Spent = _NOTHING
     payer: Address | None = None
+    safe: SafeAccount | None = None
 
     @property
     def actor(self) -> Address:
         """The account that signs."""
         return self.payer or self.account.owner
+
+    @property
+    def mover(self) -> Address:
+        """The account whose calls reach the market: the Safe where one is made to act, else the one that signs."""
+        return self.safe.address if self.safe else self.actor
 
 
 def policy_for(
@@ -111,15 +121,18 @@ def check_plan(plan: Plan, *, policy: Policy) -> None:
             f"the plan is for chain {plan.chain_id}, not {account.chain_id}", plan=plan.chain_id, node=account.chain_id
         )
     for check in (*_head_checks(plan, policy), *_list_checks(policy)):
-        _require(check)
+        require(check)
     bounds = _bounds(plan, policy)
-    calls = [_checked_call(step, bounds) for step in plan.steps]
-    whole = everything_checks(calls, [step.action for step in plan.steps], holdings=bounds.holdings)
+    of_steps = [_checked_calls(step, bounds, policy, place) for place, step in enumerate(plan.steps)]
+    calls = [call for found in of_steps for call in found]
+    steps = [step for step, found in zip(plan.steps, of_steps, strict=True) for _ in found]
+    actions = [action for step in plan.steps for action in step.actions]
+    whole = everything_checks(calls, actions, holdings=bounds.holdings)
     for position, check in (*allowance_checks(calls, bounds=bounds), *whole):
-        _require(check, plan.steps[position])
+        require(check, steps[position])
     before = policy.spent.last_day(chain_id=account.chain_id, owner=policy.actor, quote=account.quote)
     for place, check in limit_checks(calls, account, limits=policy.limits, before=before, bounds=bounds):
-        _require(check, None if place is None else plan.steps[place])
+        require(check, None if place is None else steps[place])
 
 
 def check_transaction(fields: TransactionFields, step: Step, *, policy: Policy) -> None:
@@ -129,11 +142,11 @@ def check_transaction(fields: TransactionFields, step: Step, *, policy: Policy) 
         PolicyViolation: names the field.
     """
     for check in (
-        _equal("to", fields.to, step.to),
-        _equal("data", "0x" + fields.data.hex(), step.data),
+        equal("to", fields.to, step.to),
+        equal("data", "0x" + fields.data.hex(), step.data),
         *_field_checks(fields, policy),
     ):
-        _require(check, step)
+        require(check, step)
 
 
 def check_cancellation(fields: TransactionFields, *, policy: Policy) -> None:
@@ -143,11 +156,11 @@ def check_cancellation(fields: TransactionFields, *, policy: Policy) -> None:
         PolicyViolation: names the field.
     """
     for check in (
-        _equal("to", fields.to, policy.actor),
-        _equal("data", fields.data, b""),
+        equal("to", fields.to, policy.actor),
+        equal("data", fields.data, b""),
         *_field_checks(fields, policy),
     ):
-        _require(check)
+        require(check)
 
 
 def _field_checks(fields: TransactionFields, policy: Policy) -> tuple[Check, ...]:
@@ -155,16 +168,16 @@ def _field_checks(fields: TransactionFields, policy: Policy) -> tuple[Check, ...
     limits = policy.limits
     assert_key_allowed(policy.actor, node_is_loopback_anvil=policy.public_keys)
     return (
-        _equal("chainId", fields.chain_id, policy.account.chain_id),
-        _equal("value", fields.value, 0),
-        _at_most("gas limit", fields.gas_limit, limits.gas),
-        _at_most("max fee per gas in wei", fields.max_fee_per_gas, limits.fee_per_gas),
-        _at_most(
+        equal("chainId", fields.chain_id, policy.account.chain_id),
+        equal("value", fields.value, 0),
+        at_most("gas limit", fields.gas_limit, limits.gas),
+        at_most("max fee per gas in wei", fields.max_fee_per_gas, limits.fee_per_gas),
+        at_most(
             "max fee minus tip in wei per gas",
             fields.max_fee_per_gas - fields.max_priority_fee_per_gas,
             fields.max_fee_per_gas,
         ),
-        _at_most("wei that the transaction can cost", fields.most_it_can_cost, limits.transaction_cost),
+        at_most("wei that the transaction can cost", fields.most_it_can_cost, limits.transaction_cost),
     )
 
 
@@ -180,12 +193,12 @@ def check_signed(raw: bytes, step: Step | None, *, expected: TransactionFields, 
         signed = decode_signed(raw)
         sender = signed.sender()
     except ValueError as error:
-        _deny(step, "signed transaction", str(error), "the transaction that was to be signed")
+        deny(step, "signed transaction", str(error), "the transaction that was to be signed")
     for field in fields_of(TransactionFields):
         found, wanted = getattr(signed.fields, field.name), getattr(expected, field.name)
-        _require(Check(f"signed {field.name}", found == wanted, found, wanted), step)
-    _require(Check("signature", signed.s <= _HALF_CURVE_ORDER, "a high s", "the lower of the two s"), step)
-    _require(Check("signer", sender == owner, sender, owner), step)
+        require(Check(f"signed {field.name}", found == wanted, found, wanted), step)
+    require(Check("signature", signed.s <= _HALF_CURVE_ORDER, "a high s", "the lower of the two s"), step)
+    require(Check("signer", sender == owner, sender, owner), step)
     return signed.hash
 
 
@@ -195,10 +208,10 @@ def _head_checks(plan: Plan, policy: Policy) -> tuple[Check, ...]:
     numbered = [step.index for step in plan.steps] == list(range(first, first + len(plan.steps)))
     return (
         Check("protocol", plan.protocol in ADAPTERS, plan.protocol, " or ".join(ADAPTERS)),
-        _equal("protocol", plan.protocol, account.protocol),
-        _equal("market", plan.market, account.market),
-        _equal("owner", plan.owner, account.owner),
-        _equal("payer", plan.payer, policy.payer),
+        equal("protocol", plan.protocol, account.protocol),
+        equal("market", plan.market, account.market),
+        equal("owner", plan.owner, account.owner),
+        equal("payer", plan.payer, policy.payer),
         Check("steps", bool(plan.steps) and numbered, len(plan.steps), "at least one, numbered one after another"),
         Check("max slippage", 0 < plan.max_slippage <= limits.slippage, plan.max_slippage, f"up to {limits.slippage}"),
     )
@@ -209,7 +222,7 @@ def _list_checks(policy: Policy) -> Iterator[Check]:
     if policy.calls is None:
         return
     account, listed = policy.account, policy.calls
-    yield _equal("chain of the list of calls", listed.chain_id, account.chain_id)
+    yield equal("chain of the list of calls", listed.chain_id, account.chain_id)
     pool = listed.address(f"{account.protocol}-pool", f"{account.protocol}/{account.deployment or account.market}")
     yield Check("pool", pool in (None, policy.pool), policy.pool, pool)
     router = listed.address(*_ROUTER)
@@ -231,7 +244,7 @@ def _bounds(plan: Plan, policy: Policy) -> Bounds:
         selectors=_selectors(policy),
         holdings=_holdings(account),
         collateral=frozenset(leg.asset.address for leg in account.legs if leg.used_as_collateral),
-        is_for_another=policy.payer is not None,
+        is_for_another=policy.mover != account.owner,
     )
 
 
@@ -251,38 +264,34 @@ def _selectors(policy: Policy) -> dict[str, frozenset[bytes]] | None:
     return {role: policy.calls.selectors(listed) for role, listed in roles.items()}
 
 
-def _checked_call(step: Step, bounds: Bounds) -> DecodedCall:
-    _require(_equal("value", step.value, 0), step)
-    if not _CALLDATA.fullmatch(step.data):
-        _deny(step, "calldata", step.data[:80], "0x and lower-case hex digits, two for each byte")
+def _checked_calls(step: Step, bounds: Bounds, policy: Policy, place: int) -> list[DecodedCall]:
+    """Return what a transaction does: one call, or those that a Safe is made to make."""
+    action, safe = step.action, policy.safe
+    if isinstance(action, Execute):
+        require(equal("value", step.value, 0), step)
+        made = calls_of_step(step, action, safe=safe, nonce=place + (safe.nonce if safe else 0))
+        require(equal("calls of the Safe", len(made), len(action.actions)), step)
+        return [_checked(call, each, step, bounds) for call, each in zip(made, action.actions, strict=True)]
+    require(equal("Safe", None, safe), step)
+    call = _checked(call_of(step), action, step, bounds)
+    said = tuple((name, str(value)) for name, value in call.arguments.items())
+    require(equal("function", step.function, call.function), step)
+    require(Check("arguments", step.arguments == said, step.arguments, said), step)
+    return [call]
+
+
+def _checked(made: SafeCall, action: Action, step: Step, bounds: Bounds) -> DecodedCall:
+    require(equal("value", made.value, 0), step)
+    if not _CALLDATA.fullmatch(made.data):
+        deny(step, "calldata", made.data[:80], "0x and lower-case hex digits, two for each byte")
     try:
-        call = decode_call(step.to, bytes.fromhex(step.data[2:]), bounds)
+        call = decode_call(made.to, bytes.fromhex(made.data[2:]), bounds)
         outcomes = list(checks(call, bounds))
     except ValueError as error:
-        _deny(step, "call", str(error), "a call of the policy's table")
+        deny(step, "call", str(error), "a call of the policy's table")
     for check in outcomes:
-        _require(check, step)
+        require(check, step)
     said = tuple((name, str(value)) for name, value in call.arguments.items())
-    _require(_equal("function", step.function, call.function), step)
-    _require(Check("arguments", step.arguments == said, step.arguments, said), step)
-    matches = same_action(call, step.action, bounds)
-    _require(Check("declared action", matches, step.action.kind, f"what the bytes do: {call.function}{said}"), step)
+    matches = same_action(call, action, bounds)
+    require(Check("declared action", matches, action.kind, f"what the bytes do: {call.function}{said}"), step)
     return call
-
-
-def _equal(rule: str, found: object, wanted: object) -> Check:
-    return Check(rule, found == wanted, found, wanted)
-
-
-def _at_most(rule: str, found: int, limit: int) -> Check:
-    return Check(rule, 0 <= found <= limit, found, f"up to {limit}")
-
-
-def _require(check: Check, step: Step | None = None) -> None:
-    if not check.holds:
-        _deny(step, check.rule, check.found, check.allowed)
-
-
-def _deny(step: Step | None, rule: str, found: object, allowed: object) -> NoReturn:
-    where = "the plan" if step is None else f"step {step.index} ({step.action.kind})"
-    raise PolicyViolation(f"{where} is not allowed: {rule}", found=found, allowed=allowed)

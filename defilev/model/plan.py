@@ -17,6 +17,7 @@ __all__ = [
     "Action",
     "Approve",
     "Borrow",
+    "Execute",
     "Goal",
     "Hop",
     "Plan",
@@ -108,6 +109,16 @@ Action = Supply | Withdraw | Borrow | Repay | Approve | Swap
 
 
 @dataclass(frozen=True, slots=True)
+class Execute:
+    """Let a Safe do `actions` as one, by the transaction whose hash enough of its owners have signed."""
+
+    safe: Address
+    transaction_hash: str
+    actions: tuple[Action, ...]
+    kind: Literal["execute"] = "execute"
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One transaction of a plan; `index` counts from one.
 
@@ -116,7 +127,7 @@ class Step:
     """
 
     index: int
-    action: Action
+    action: Action | Execute
     to: Address
     contract: str
     value: int
@@ -126,6 +137,11 @@ class Step:
     health_factor: Wad | None
     at: int
     gas_limit: int
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """What the transaction does: one thing, or all that a Safe is made to do by it."""
+        return self.action.actions if isinstance(self.action, Execute) else (self.action,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,17 +282,18 @@ class Plan(FlowValue):
     def tokens(self) -> tuple[Token, ...]:
         """Every token that a step moves or a post-condition speaks of, each once."""
         named: list[Token] = []
-        for step in self.steps:
-            if isinstance(step.action, Swap):
-                named += [token for hop in step.action.route for token in (hop.token_in, hop.token_out)]
+        for action in (action for step in self.steps for action in step.actions):
+            if isinstance(action, Swap):
+                named += [token for hop in action.route for token in (hop.token_in, hop.token_out)]
             else:
-                named.append(step.action.asset)
+                named.append(action.asset)
         named += [condition.token for condition in self.post_conditions if condition.token]
         return tuple(dict.fromkeys(named))
 
     @property
     def grants(self) -> tuple[tuple[Token, Address], ...]:
         """Every allowance that a step grants or a post-condition speaks of, as token and spender."""
-        approved = [(step.action.asset, step.action.spender) for step in self.steps if isinstance(step.action, Approve)]
+        approved = [(action.asset, action.spender) for step in self.steps for action in step.actions
+                    if isinstance(action, Approve)]  # fmt: skip
         checked = [(each.token, each.spender) for each in self.post_conditions if each.token and each.spender]
         return tuple(dict.fromkeys(approved + checked))

@@ -23,10 +23,12 @@ from defilev.model.simulation import SimulationReport
 from defilev.pipeline.agreeing import Agreement, agree
 from defilev.pipeline.hubs import read_hubs
 from defilev.pipeline.proving import require_proven
+from defilev.pipeline.safes import read_safe
 from defilev.pipeline.scheduling import sending_for
 from defilev.pipeline.session import Session
 from defilev.pipeline.trying import TOLERANCE, account_of, require_chain, require_kept, require_unexpired, try_plan
 from defilev.plan import rest_of
+from defilev.plan.execution import safe_of
 from defilev.protocols import PROTOCOLS
 from defilev.simulate import EngineChoice
 from defilev.units import Wad
@@ -74,7 +76,12 @@ class Retried:
 
 
 def policy_of(
-    session: Session, account: LendingAccount, *, spent: Spent | None = None, payer: Address | None = None
+    session: Session,
+    account: LendingAccount,
+    *,
+    spent: Spent | None = None,
+    payer: Address | None = None,
+    safe: Address | None = None,
 ) -> Policy:
     """Return what may be signed for the owner of `account`.
 
@@ -83,6 +90,10 @@ def policy_of(
         account: read at the newest block.
         spent: remembers what the last day saw; nothing if left out.
         payer: signs in the owner's place and may only repay; the owner signs if left out.
+        safe: the Safe that the payer makes act, read at the session's block.
+
+    Raises:
+        SafeUnknown: it is not a Safe.
     """
     protocol = PROTOCOLS[account.protocol]
     limits = session.settings.limits
@@ -100,7 +111,7 @@ def policy_of(
         ),
         spent=spent,
     )
-    return replace(policy, payer=payer)
+    return replace(policy, payer=payer, safe=None if safe is None else read_safe(session, safe))
 
 
 def try_again(session: Session, plan: Plan, *, engine: EngineChoice = "auto") -> Retried:
@@ -159,7 +170,7 @@ def desk_for(
         node=session.node,
         endpoints=session.endpoints.whole,
         signer=signer,
-        policy=policy_of(session, account, spent=spent, payer=plan.payer),
+        policy=policy_of(session, account, spent=spent, payer=plan.payer, safe=safe_of(plan)),
         ledger=ledger,
         sending=sending or sending_for(session, account, plan),
         wanted=lambda step: is_still_wanted(session, plan, step),

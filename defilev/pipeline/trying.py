@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 from defilev.abi import interface, revert_reason
 from defilev.errors import AnvilFailed, BlockUnavailable, PlanExpired, PlanForAnotherChain, SimulationFailed
 from defilev.model.account import LendingAccount
 from defilev.model.plan import Plan
+from defilev.model.request import Address, Call
 from defilev.model.simulation import SimulationReport
 from defilev.pipeline.look import read_account
 from defilev.pipeline.session import Session
@@ -48,7 +50,12 @@ def account_of(session: Session, plan: Plan) -> LendingAccount:
 
 
 def try_plan(
-    session: Session, plan: Plan, *, engine: EngineChoice = "auto", account: LendingAccount | None = None
+    session: Session,
+    plan: Plan,
+    *,
+    engine: EngineChoice = "auto",
+    account: LendingAccount | None = None,
+    prepared: Sequence[tuple[Address, Call]] = (),
 ) -> SimulationReport:
     """Run every step of `plan` on a fork at the session's block, and check its post-conditions.
 
@@ -56,6 +63,7 @@ def try_plan(
 
     Args:
         account: the plan's, at that block; read when left out.
+        prepared: calls that others make on the fork before it.
 
     Raises:
         PlanForAnotherChain: the node is of another chain.
@@ -73,6 +81,7 @@ def try_plan(
             probe=probe,
             explain=lambda data: revert_reason(data, interfaces, protocol.error_codes()),
             engine=engine,
+            prepared=prepared,
         )
 
     for source in others:

@@ -96,7 +96,7 @@ def _steps(plan: Plan, *, width: int, ink: Ink) -> list[str]:
         [
             Cell(str(step.index)),
             Cell(step.action.kind),
-            Cell(_what(step.action)),
+            Cell(_joined(iter(step.actions))),
             Cell(_health(step.health_factor)),
             Cell(_how(plan, step)),
         ]

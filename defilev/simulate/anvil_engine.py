@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from defilev.chain.anvil import Anvil, find_anvil
+from defilev.chain.fork_transaction import ForkTransaction
 from defilev.chain.multicall import PinnedReader
-from defilev.errors import RpcRejected
+from defilev.chain.quantity import to_hex
+from defilev.errors import AnvilFailed, RpcRejected
 from defilev.simulate.trial import Outcome, Run, Trial
 
 __all__ = ["run_on_anvil"]
+
+_GAS_MONEY = 10**21
+_PREPARING_GAS = 500_000
 
 
 def run_on_anvil(trial: Trial) -> Run:
@@ -20,6 +25,7 @@ def run_on_anvil(trial: Trial) -> Run:
     source = trial.source
     with Anvil(find_anvil(source.anvil), seconds_per_block=source.seconds_per_block) as anvil:
         anvil.fork(source.url, block=source.block, chain_id=trial.plan.chain_id)
+        _prepare(trial, anvil)
         anvil.impersonate(trial.plan.actor)
         outcomes: list[Outcome] = []
         for position in range(len(trial.plan.steps)):
@@ -28,6 +34,20 @@ def run_on_anvil(trial: Trial) -> Run:
                 return Run("anvil", outcomes, None)
         probe = trial.probe
         return Run("anvil", outcomes, probe.decode(_reader(trial, anvil).fetch(probe.calls)))
+
+
+def _prepare(trial: Trial, anvil: Anvil) -> None:
+    """Let others make their calls first; whoever sends anything is given the gas for it."""
+    if not trial.prepared:
+        return
+    for sender in {trial.plan.actor, *(sender for sender, _ in trial.prepared)}:
+        anvil.rpc.request("anvil_setBalance", [sender, to_hex(_GAS_MONEY)])
+    for sender, call in trial.prepared:
+        anvil.impersonate(sender)
+        fees = trial.fees
+        prepared = ForkTransaction(sender, call.to, call.data, _PREPARING_GAS, fees.maximum, fees.tip)
+        if not anvil.transact(prepared).succeeded:
+            raise AnvilFailed("a call that prepares the trial reverts on the fork", to=call.to, sender=sender)
 
 
 def _try(trial: Trial, position: int, anvil: Anvil) -> Outcome:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import median_low
 
 from defilev.chain.node import Node
 from defilev.errors import PlanForAnotherChain, RpcRejected
 from defilev.model.plan import Plan, Step
 from defilev.model.probe import ProbeCalls
-from defilev.model.request import Block
+from defilev.model.request import Address, Block, Call
 from defilev.model.simulation import SimulationReport, StepReport
 from defilev.simulate.anvil_engine import run_on_anvil
 from defilev.simulate.conditions import check_condition, unchecked
@@ -31,7 +31,13 @@ _ALL_GAS = 0.95
 
 
 def simulate(
-    plan: Plan, *, source: ForkSource, probe: ProbeCalls, explain: Explain, engine: EngineChoice = "auto"
+    plan: Plan,
+    *,
+    source: ForkSource,
+    probe: ProbeCalls,
+    explain: Explain,
+    engine: EngineChoice = "auto",
+    prepared: Sequence[tuple[Address, Call]] = (),
 ) -> SimulationReport:
     """Try `plan` from `source`'s block and report every step and post-condition.
 
@@ -41,6 +47,7 @@ def simulate(
         probe: what to ask of the account in between, see its protocol's `probe`.
         explain: revert data in words.
         engine: `auto` takes `simulate-v1` where the node has it.
+        prepared: calls that others make before the plan; only a fork takes them.
 
     Raises:
         PlanForAnotherChain: the node's chain is not the plan's.
@@ -49,11 +56,13 @@ def simulate(
     chain_id = source.node.chain_id()
     if chain_id != plan.chain_id:
         raise PlanForAnotherChain(f"the plan is for chain {plan.chain_id}, the node is on chain {chain_id}")
-    trial = Trial(plan, source, probe, _fees(source.node, source.block))
+    trial = Trial(plan, source, probe, _fees(source.node, source.block), tuple(prepared))
     return _report(trial, _run(trial, engine), explain)
 
 
 def _run(trial: Trial, engine: EngineChoice) -> Run:
+    if trial.prepared:
+        return run_on_anvil(trial)
     if engine != "auto":
         return _RUNNERS[engine](trial)
     if trial.source.node.supports_simulate_v1():

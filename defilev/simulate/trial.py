@@ -11,7 +11,7 @@ from defilev.chain.node import Node
 from defilev.chain.values import Log
 from defilev.model.plan import Plan
 from defilev.model.probe import Observed, ProbeCalls
-from defilev.model.request import Address, Block
+from defilev.model.request import Address, Block, Call
 from defilev.units import Wad
 
 __all__ = ["EngineChoice", "EngineName", "ForkSource", "Outcome", "Run", "Runner", "Trial", "TrialFees"]
@@ -53,12 +53,16 @@ class TrialFees:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A plan to try from `source`, each step in a block of its own, asking `probe` in between."""
+    """A plan to try from `source`, each step in a block of its own, asking `probe` in between.
+
+    `prepared` are calls that others make before it, on a fork alone; there the actor is given what the gas costs too.
+    """
 
     plan: Plan
     source: ForkSource
     probe: ProbeCalls
     fees: TrialFees
+    prepared: tuple[tuple[Address, Call], ...] = ()
 
     def transaction(self, position: int) -> ForkTransaction:
         """Return the transaction of the step at `position` in the plan as its actor would send it."""

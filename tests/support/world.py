@@ -124,11 +124,13 @@ class World:
         read = PROTOCOLS[entry.protocol].read_accounts(entry, owners, chain_id=self.chain_id, block=at)
         return list(drive(read, self.reader(at).fetch).accounts)
 
-    def send(self, sender: Address, to: Address, data: bytes, *, value: int = 0) -> dict[str, Any]:
+    def send(
+        self, sender: Address, to: Address, data: bytes, *, value: int = 0, gas: int = 5_000_000
+    ) -> dict[str, Any]:
         """Send a transaction from any account without its key, wait for it, and return its receipt."""
         self.rpc("anvil_impersonateAccount", sender)
         self.rpc("anvil_setBalance", sender, hex(10**24))
-        fields = {"from": sender, "to": to, "data": "0x" + data.hex(), "value": hex(value), "gas": hex(5_000_000)}
+        fields = {"from": sender, "to": to, "data": "0x" + data.hex(), "value": hex(value), "gas": hex(gas)}
         receipt: dict[str, Any] = {}
         sent = self.rpc("eth_sendTransaction", fields)
         while not receipt:

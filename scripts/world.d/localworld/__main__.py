@@ -9,7 +9,7 @@ from pathlib import Path
 from localworld import serve
 from localworld.build import ensure
 from localworld.errors import WorldError
-from localworld.fetch import anvil_binary, cast_binary
+from localworld.fetch import anvil_binary, cast_binary, safe_artifacts
 from localworld.layout import DEFAULT_DIRECTORY, RunDirectory
 
 ABOUT = "A local chain with real protocol contracts at their real addresses."
@@ -42,6 +42,8 @@ def _run(arguments: argparse.Namespace) -> int:
         print(anvil_binary())
     elif arguments.command == "cast":
         print(cast_binary())
+    elif arguments.command == "safe":
+        print(safe_artifacts())
     else:
         built = ensure(arguments.chain_id, _progress)
         _show({"state_key": built.key, "chain_id": built.chain_id, "state": str(built.state)})
@@ -58,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         "status": "running or not, URL, head, cached states",
         "anvil": "fetch anvil when needed and print the path of its binary",
         "cast": "fetch cast, an independent signer, when needed and print the path of its binary",
+        "safe": "fetch the contracts of a Safe, which tests deploy, and print their folder",
     }
     for name, about in abouts.items():
         command = commands.add_parser(name, help=about, description=about)

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from localworld.errors import WorldError
 from localworld.layout import complete_folder, ensure_cache, file_lock
-from localworld.pins import NpmPin, PypiPin, anvil_pin, cast_pin, npm_pins, pypi_pins
+from localworld.pins import NpmPin, PypiPin, anvil_pin, cast_pin, npm_pins, pypi_pins, safe_pin
 
 PARALLEL = 6
 ANVIL = ("bin", "anvil")
@@ -49,6 +49,14 @@ def anvil_binary() -> Path:
 def cast_binary() -> Path:
     """The cast of this platform, fetched when it is missing."""
     return _binary(cast_pin(), CAST)
+
+
+def safe_artifacts() -> Path:
+    """The compiled contracts of a Safe, fetched when they are missing."""
+    pin = safe_pin()
+    with file_lock(ensure_cache() / "packages.lock"):
+        _fetch_npm(pin)
+    return pin.folder / "build" / "artifacts" / "contracts"
 
 
 def _binary(pin: NpmPin, place: tuple[str, str]) -> Path:

@@ -10,6 +10,7 @@ from localworld.layout import CACHE, SOURCES
 
 ANVIL = "@foundry-rs/anvil-"
 CAST = "@foundry-rs/cast-"
+SAFE = "@safe-global/safe-contracts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,11 @@ def cast_pin() -> NpmPin:
         if entry["name"].startswith(CAST) and entry["platform"] == here:
             return NpmPin(**entry)
     raise WorldError(f"no cast is pinned for {here}", fix="use Linux or macOS on x86_64 or arm64")
+
+
+def safe_pin() -> NpmPin:
+    """The contracts of a Safe."""
+    return next(NpmPin(**entry) for entry in _read()["tool"] if entry["name"] == SAFE)
 
 
 def _read() -> dict[str, list[dict[str, str]]]:
