@@ -25,6 +25,7 @@ from defilev.cli.output import Color
 from defilev.cli.plan import plan
 from defilev.cli.protocols import app as protocols
 from defilev.cli.rebalance import rebalance
+from defilev.cli.safe import app as safe
 from defilev.cli.simulate import simulate
 from defilev.cli.target import target
 from defilev.cli.wallet import app as wallet
@@ -48,6 +49,7 @@ _COMMANDS: tuple[tuple[str, str, Callable[..., None] | typer.Typer], ...] = (
     ("Act", "plan", plan),
     ("Act", "simulate", simulate),
     ("Act", "rebalance", rebalance),
+    ("Act", "safe", safe),
     ("Act", "guard", guard),
     ("Study", "journal", journal),
     ("Study", "accuracy", accuracy),

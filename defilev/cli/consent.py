@@ -11,8 +11,9 @@ from defilev.errors import Declined, Refused
 if TYPE_CHECKING:
     from defilev.config.loading import LoadedSettings
     from defilev.model.plan import Plan
+    from defilev.model.request import Address
 
-__all__ = ["ask", "require_confirmed_hash", "require_own_settings"]
+__all__ = ["ask", "ask_about", "require_confirmed_hash", "require_own_settings"]
 
 LAST = 4
 FLAGS = frozenset({"address_book", "book", "expires", "floor", "max_slippage", "rpc_url"})
@@ -60,17 +61,24 @@ def ask(plan: Plan, *, chain_name: str, yes: bool, confirmed: str | None, may_as
     """
     if yes and confirmed is not None:
         return
-    if not (may_ask and sys.stdin.isatty()):
-        raise Refused(
-            "there is no terminal to ask, and the plan was not confirmed on the command line",
-            fix=f"review the plan, then add --yes --confirm-plan {plan.hash}",
-        )
     count = len(plan.steps)
-    what = f"This sends {count} transaction{'s' if count > 1 else ''} on {chain_name.upper()} from {plan.owner}."
+    what = f"This sends {count} transaction{'s' if count > 1 else ''} on {chain_name.upper()} from {plan.actor}."
+    ask_about(what, plan.actor, may_ask=may_ask, fix=f"review the plan, then add --yes --confirm-plan {plan.hash}")
+
+
+def ask_about(what: str, account: Address, *, may_ask: bool, fix: str) -> None:
+    """Return when the user types the end of `account` in answer to `what`.
+
+    Raises:
+        Declined: the user answered something else.
+        Refused: nobody can be asked; `fix` says how to do without.
+    """
+    if not (may_ask and sys.stdin.isatty()):
+        raise Refused("there is no terminal to ask, and nothing was confirmed on the command line", fix=fix)
     sys.stderr.write(f"{what} Type the last {LAST} characters of the account to go on: ")
     sys.stderr.flush()
     answer = sys.stdin.readline()
     if not answer.endswith("\n"):
         sys.stderr.write("\n")
-    if answer.strip().lower() != plan.owner[-LAST:].lower():
+    if answer.strip().lower() != account[-LAST:].lower():
         raise Declined("nothing was signed")

@@ -12,7 +12,7 @@ from defilev.errors import KeyFailure, UsageError
 if TYPE_CHECKING:
     from defilev.config.settings import Settings
     from defilev.execute.secret import Secret
-    from defilev.execute.signer import Signer
+    from defilev.execute.signer import KeystoreSigner, Signer
     from defilev.model.request import Address
 
 __all__ = ["keystore_path", "password_for", "remote_signer", "require_one_signer", "unlock"]
@@ -66,7 +66,7 @@ def password_for(keystore: Path, *, password_file: Path | None, may_ask: bool) -
     )
 
 
-def unlock(keystore: Path, *, owner: Address, password: Secret) -> Signer:
+def unlock(keystore: Path, *, owner: Address, password: Secret) -> KeystoreSigner:
     """Open the owner's keystore, which takes seconds; raises as `execute.keystore.open_keystore` does."""
     from defilev.execute.signer import KeystoreSigner
 

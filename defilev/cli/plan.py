@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from defilev.cli.context import load, output, run_of
+from defilev.errors import UsageError
 
 if TYPE_CHECKING:
     from defilev.model.plan import Plan
     from defilev.pipeline.planning import PlanQuestion
 
-__all__ = ["plan"]
+__all__ = ["plan", "require_safe"]
 
 Who = Annotated[
     str, typer.Argument(metavar="WHO", help="An address, an ENS name, or @NAME of your book.", show_default=False)
@@ -46,7 +47,18 @@ Collateral = Annotated[
 Expires = Annotated[
     str | None, typer.Option("--expires", metavar="10m", help="How long after its block the plan may be begun.")
 ]
-Out = Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write the plan to this file.")]
+Safe = Annotated[
+    str | None,
+    typer.Option("--safe", metavar="ADDRESS", help="The Safe that acts; write a bundle for its owners, tried with it."),
+]
+Drift = Annotated[
+    str | None,
+    typer.Option("--drift", metavar="3%", help="With --safe: how far prices may move until all have signed."),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("-o", "--out", metavar="FILE", help="Write the plan, or with --safe the bundle, to this file."),
+]
 
 
 def plan(
@@ -64,6 +76,8 @@ def plan(
     debt: Debt = None,
     collateral: Collateral = None,
     expires: Expires = None,
+    safe: Safe = None,
+    drift: Drift = None,
     out: Out = None,
 ) -> None:
     """Plan a deleverage: the transactions, what they promise, what they cost.
@@ -84,10 +98,23 @@ def plan(
         collateral=collateral,
         expires=expires,
     )
+    if require_safe(safe, drift):
+        from defilev.cli.bundling import Bundling, parse_drift
+
+        given = expires is not None
+        Bundling(run_of(ctx), who, protocol, market, str(safe), question, given, parse_drift(drift), out).make()
+        return
     made = _made(ctx, who, protocol, market, question)
     _print(ctx, made)
     if out is not None:
         _write(ctx, who, made, out)
+
+
+def require_safe(safe: str | None, drift: str | None) -> bool:
+    """Return whether a Safe was named; raises `UsageError` for a drift without one."""
+    if drift is not None and safe is None:
+        raise UsageError("--drift is about the time that a Safe's owners take", fix="give --safe ADDRESS too")
+    return safe is not None
 
 
 def _made(ctx: typer.Context, who: str, protocol: str, market: str | None, question: PlanQuestion) -> Plan:

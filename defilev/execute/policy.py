@@ -108,8 +108,8 @@ def policy_for(
     )
 
 
-def check_plan(plan: Plan, *, policy: Policy) -> None:
-    """Decode every call of `plan` from its bytes and hold it against the rules.
+def check_plan(plan: Plan, *, policy: Policy) -> list[DecodedCall]:
+    """Decode every call of `plan` from its bytes, hold it against the rules, and return what the bytes say.
 
     Raises:
         PolicyViolation: names the step, the rule, what was found and what is allowed.
@@ -133,6 +133,7 @@ def check_plan(plan: Plan, *, policy: Policy) -> None:
     before = policy.spent.last_day(chain_id=account.chain_id, owner=policy.actor, quote=account.quote)
     for place, check in limit_checks(calls, account, limits=policy.limits, before=before, bounds=bounds):
         require(check, None if place is None else steps[place])
+    return calls
 
 
 def check_transaction(fields: TransactionFields, step: Step, *, policy: Policy) -> None:

@@ -8,9 +8,11 @@ from typing import Any, NoReturn, Protocol
 
 from defilev.errors import KeyFailure
 from defilev.execute.keystore import address_of, open_keystore
+from defilev.execute.safe_calls import typed_data
 from defilev.execute.secret import Secret
 from defilev.execute.transaction import TransactionFields
 from defilev.model.request import Address, Call
+from defilev.model.safe import SafeTransaction
 
 __all__ = ["KeystoreSigner", "Signer"]
 
@@ -64,6 +66,21 @@ class KeystoreSigner:
         except Exception:  # noqa: BLE001 - whatever the library raises may quote its arguments, and the key is one of them
             raise KeyFailure("the transaction could not be signed", fix="nothing was sent; report the plan") from None
         return bytes(signed.raw_transaction)
+
+    def sign_safe(self, chain_id: int, safe: Address, transaction: SafeTransaction) -> bytes:
+        """Return an owner's signature of a Safe's transaction, 65 bytes with `v` last; the caller checks it.
+
+        Raises:
+            KeyFailure: the library refused the fields; its own message, which might quote the key, is dropped.
+        """
+        from eth_account import Account
+
+        try:
+            message = typed_data(chain_id, safe, transaction)
+            signed = Account.sign_typed_data(self._key.reveal(), full_message=message)
+        except Exception:  # noqa: BLE001 - whatever the library raises may quote its arguments, and the key is one of them
+            raise KeyFailure("the bundle could not be signed", fix="make the bundle again") from None
+        return bytes(signed.signature)
 
     def __repr__(self) -> str:
         return f"KeystoreSigner({self._address})"

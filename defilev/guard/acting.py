@@ -18,13 +18,17 @@ from defilev.guard.memory import Memory
 from defilev.guard.observing import reading_of
 from defilev.guard.reading import Spending
 from defilev.journal import Held
+from defilev.model.bundle import Bundle
 from defilev.model.guard import Acted, Decision, Tier
 from defilev.model.guard_rules import AccountRule, GuardRules, TierRule
 from defilev.model.plan import Plan
 from defilev.model.request import Address
+from defilev.model.safe import SafeAccount
 from defilev.pipeline.acting import Outcome, Retried, policy_of
 from defilev.pipeline.agreeing import Agreement, agree
+from defilev.pipeline.bundling import bundle_plan, try_bundle
 from defilev.pipeline.journalled import Ready
+from defilev.pipeline.safes import read_safe
 from defilev.pipeline.scheduling import sending_for
 from defilev.pipeline.session import Session
 from defilev.pipeline.spending import JournalSpent
@@ -146,6 +150,10 @@ class Acting:
         way, plan = find_plan(wanted)
         spent = None if self.ready is None else JournalSpent(self.ready.journal)
         check_plan(plan, policy=policy_of(session, agreement.account, spent=spent, payer=plan.payer))
+        if self.rule.authority == "safe":
+            bundle, safe = self._bundle(session, plan)
+            tried = try_bundle(session, bundle, safe, account=agreement.account)
+            return way, bundle.plan, Retried(session, agreement.account, tried.report, agreement)
         report = try_plan(session, plan, account=agreement.account)
         require_kept(plan, report, before=agreement.account.health_factor)
         return way, plan, Retried(session, agreement.account, report, agreement)
@@ -205,9 +213,18 @@ class Acting:
 
     def _bundled(self, way: str, plan: Plan, retried: Retried) -> Acted:
         """Write the plan for the owners of the Safe; raises `Refused` when it cannot be written."""
-        file = write_bundle(plan, name=self.rule.name, folder=self.rule.bundles or ".")
-        text = f"{way}: sign {file} before block {plan.expires_at_block}; it replaces what was written before"
+        bundle, _ = self._bundle(retried.session, plan)
+        files = write_bundle(bundle, name=self.rule.name, folder=self.rule.bundles or ".")
+        what = ", then ".join(
+            f"{file} with safeTxHash {part.transaction_hash}" for file, part in zip(files, bundle.parts, strict=True)
+        )
+        text = f"{way}: sign {what} before block {plan.expires_at_block}; it replaces what was written before"
         return replace(self._tried(way, plan, retried), outcome="bundled", text=text)
+
+    def _bundle(self, session: Session, plan: Plan) -> tuple[Bundle, SafeAccount]:
+        """Return what the owners sign, and the Safe as it is; raises `SafeUnknown` when the owner is none."""
+        safe = read_safe(session, self.rule.owner)
+        return bundle_plan(session, plan, safe, name=f"{self.rule.name}: deleverage"), safe
 
     def _done(self, way: str, plan: Plan, outcome: Outcome, run: int) -> Acted:
         execution = outcome.execution

@@ -7,23 +7,30 @@ from pathlib import Path
 
 from defilev.errors import Refused
 from defilev.execute.private_file import create_private, make_private_directory
-from defilev.model.plan import Plan
-from defilev.report.safe_bundle import safe_bundle
+from defilev.model.bundle import Bundle
+from defilev.report.safe_bundle import builder_file
 
 __all__ = ["write_bundle"]
 
 
-def write_bundle(plan: Plan, *, name: str, folder: str) -> Path:
-    """Write a plan for the Safe's Transaction Builder, for the guard's user alone, and return where it is.
+def write_bundle(bundle: Bundle, *, name: str, folder: str) -> tuple[Path, ...]:
+    """Write a bundle for the Safe's Transaction Builder, for the guard's user alone, and return where it is.
+
+    A bundle of several transactions is as many files, in their order.
 
     Raises:
         Refused: it cannot be written.
         KeystoreInsecure: others can look into the folder.
     """
     place = Path(folder).expanduser()
-    file = place / f"{name}-{plan.block.number}-{plan.hash[:8]}.json"
-    text = json.dumps(safe_bundle(plan, name=f"{name}: deleverage"), indent=1, ensure_ascii=False)
     make_private_directory(place)
+    return tuple(_write(bundle, number, place, name) for number in range(len(bundle.parts)))
+
+
+def _write(bundle: Bundle, number: int, place: Path, name: str) -> Path:
+    part = bundle.parts[number]
+    file = place / f"{name}-{part.transaction.nonce}-{part.transaction_hash[2:10]}.json"
+    text = json.dumps(builder_file(bundle, number), indent=1, ensure_ascii=False)
     try:
         if not file.exists():
             create_private(file, text.encode() + b"\n")

@@ -10,8 +10,10 @@ from defilev.errors import Infeasible
 from defilev.model.account import LendingAccount
 from defilev.model.guard_rules import AccountRule, TierRule
 from defilev.model.plan import Goal, Plan, Swap
+from defilev.pipeline.bundling import make_safe_plan
 from defilev.pipeline.planning import PlanQuestion, make_plan, make_repayment
 from defilev.pipeline.session import Session
+from defilev.plan.drifting import drift_of, with_drift
 from defilev.plan.inputs import DEFAULT_FLOOR
 from defilev.units import WAD
 
@@ -19,6 +21,9 @@ __all__ = ["Wanted", "find_plan"]
 
 WINDOW = 120
 """Seconds until the first signature at the latest: a plan of the guard is begun at once or made anew."""
+
+SAFE_WINDOW = 4 * 3600
+"""Seconds that the owners of a Safe have to sign, unless `expires` in the settings is more."""
 
 _LOWEST_FLOOR = Decimal("1.0001")
 _NEAREST = Decimal("0.0001")
@@ -75,26 +80,31 @@ def _ways(wanted: Wanted) -> list[tuple[str, Callable[[], Plan]]]:
 
 
 def _repayment(wanted: Wanted) -> Plan:
-    return make_repayment(
-        wanted.session,
-        wanted.account,
-        _question(wanted, wanted.tier.slippage),
-        payer=wanted.rule.payer,
-        most=wanted.tier.size,
-    )
+    question = _question(wanted, wanted.tier.slippage)
+    plan = make_repayment(wanted.session, wanted.account, question, payer=wanted.rule.payer, most=wanted.tier.size)
+    if wanted.rule.authority != "safe":
+        return plan
+    return with_drift(plan, plan.goal, drift_of(wanted.account, window=question.window))
 
 
 def _sale(wanted: Wanted, slippage: Decimal) -> Plan:
     """Return the plan within the tier's size, to a nearer goal when the whole one is too large."""
-    plan = _sound(wanted, make_plan(wanted.session, wanted.account, _question(wanted, slippage)))
+    plan = _sound(wanted, _made(wanted, _question(wanted, slippage)))
     for _ in range(_SMALLER):
         repaid = Decimal(plan_reduction(plan, wanted.account)).scaleb(-plan.quote_decimals)
         if wanted.tier.size is None or repaid <= wanted.tier.size:
             return plan
         nearer = _nearer(wanted, plan, wanted.tier.size / repaid)
         question = replace(_question(wanted, slippage), goal=nearer)
-        plan = _sound(wanted, make_plan(wanted.session, wanted.account, question))
+        plan = _sound(wanted, _made(wanted, question))
     raise Infeasible(f"no part of the plan is within the size of {wanted.tier.size}", fix="raise size in this tier")
+
+
+def _made(wanted: Wanted, question: PlanQuestion) -> Plan:
+    """Return the plan of the account's own, sized for the wait where it is a Safe whose owners must sign."""
+    if wanted.rule.authority == "safe":
+        return make_safe_plan(wanted.session, wanted.account, question, safe=wanted.rule.owner)
+    return make_plan(wanted.session, wanted.account, question)
 
 
 def _sound(wanted: Wanted, plan: Plan) -> Plan:
@@ -124,7 +134,8 @@ def _nearer(wanted: Wanted, plan: Plan, part: Decimal) -> Goal:
 def _question(wanted: Wanted, slippage: Decimal) -> PlanQuestion:
     if wanted.question is not None:
         return replace(wanted.question, max_slippage=slippage, window=WINDOW)
-    window = wanted.session.settings.expires if wanted.rule.authority == "safe" else WINDOW
+    waiting = max(wanted.session.settings.expires, SAFE_WINDOW)
+    window = waiting if wanted.rule.authority == "safe" else WINDOW
     return PlanQuestion(goal=wanted.goal, max_slippage=slippage, floor=_floor(wanted.account), window=window)
 
 

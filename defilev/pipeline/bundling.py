@@ -8,18 +8,21 @@ from decimal import Decimal
 
 from defilev.abi import interface
 from defilev.errors import PlanExpired, UsageError
+from defilev.execute.checks import DecodedCall
 from defilev.execute.limits import Limits
-from defilev.execute.policy import check_plan
+from defilev.execute.policy import Policy, check_plan
 from defilev.execute.safe_policy import open_bundle, parts_left
+from defilev.execute.safe_signatures import approval_of
+from defilev.execute.words import words_of
 from defilev.model.account import LendingAccount
 from defilev.model.bundle import Bundle, Part
 from defilev.model.plan import Plan
 from defilev.model.request import Address, Call
-from defilev.model.safe import SafeAccount, SafeCall
+from defilev.model.safe import SafeAccount
 from defilev.model.simulation import SimulationReport
 from defilev.pipeline.acting import policy_of
 from defilev.pipeline.planning import PlanQuestion, make_plan, make_repayment
-from defilev.pipeline.safes import read_safe, require_same_hash
+from defilev.pipeline.safes import approvals, read_safe, require_same_hash
 from defilev.pipeline.session import Session
 from defilev.pipeline.trying import account_of, require_kept, try_plan
 from defilev.plan.bundling import bundle_of
@@ -42,7 +45,10 @@ class Tried:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A bundle that holds together, its calls by transaction, and what came of trying what is left of it.
+    """A bundle that holds together, and what came of trying what is left of it.
+
+    `words` say by transaction and call what its bytes do. `approved_by` are by transaction the owners whose approval is
+    on the chain.
 
     `confirmed_by` is how many nodes said that the Safe itself computes the same hash.
     """
@@ -50,7 +56,8 @@ class Verified:
     bundle: Bundle
     safe: SafeAccount
     account: LendingAccount
-    calls: tuple[tuple[SafeCall, ...], ...]
+    words: tuple[tuple[str, ...], ...]
+    approved_by: tuple[tuple[Address, ...], ...]
     left: tuple[Part, ...]
     tried: Tried
     confirmed_by: int
@@ -116,7 +123,7 @@ def try_bundle(
         for part in chosen
         for owner in approving
     ]
-    signed = b"".join(_approved(owner) for owner in approving)
+    signed = b"".join(approval_of(owner) for owner in approving)
     plan = execution_plan(bundle, chosen, [signed] * len(chosen), sender=approving[0], nonce=0)
     report = try_plan(session, plan, engine="anvil", account=account, prepared=prepared)
     require_kept(plan, report, before=account.health_factor)
@@ -133,7 +140,7 @@ def verify_bundle(session: Session, bundle: Bundle) -> Verified:
         DataError: the chain does not answer.
     """
     safe = read_safe(session, bundle.safe)
-    calls = open_bundle(bundle, safe=safe)
+    open_bundle(bundle, safe=safe)
     left = parts_left(bundle, safe=safe)
     if session.block.timestamp > bundle.expires_at:
         raise PlanExpired(
@@ -144,11 +151,16 @@ def verify_bundle(session: Session, bundle: Bundle) -> Verified:
         )
     confirmed = min(require_same_hash(session, bundle.safe, part.transaction, part.transaction_hash) for part in left)
     account = account_of(session, bundle.plan)
-    check_plan(bundle.plan, policy=policy_of(session, account, payer=bundle.plan.payer))
+    policy = policy_of(session, account, payer=bundle.plan.payer)
+    words = _words(bundle, check_plan(bundle.plan, policy=policy), policy)
     tried = try_bundle(session, bundle, safe, account=account, parts=left)
-    return Verified(bundle, safe, account, tuple(calls), left, tried, confirmed)
+    approved = tuple(approvals(session, safe, part.transaction_hash) for part in bundle.parts)
+    return Verified(bundle, safe, account, words, approved, left, tried, confirmed)
 
 
-def _approved(owner: Address) -> bytes:
-    """Return the signature that stands for an approval on the chain: the owner, nothing, one."""
-    return bytes.fromhex(owner[2:]).rjust(32, b"\0") + bytes(32) + b"\1"
+def _words(bundle: Bundle, calls: Sequence[DecodedCall], policy: Policy) -> tuple[tuple[str, ...], ...]:
+    tokens = {token.address: token for token in policy.tokens}
+    names = {policy.pool: f"the {bundle.plan.protocol} contract", bundle.plan.owner: "the position of"}
+    names |= {bundle.safe: "the Safe"} | ({policy.router: "the swap router"} if policy.router else {})
+    said = {step.index: words_of(call, tokens, names) for step, call in zip(bundle.plan.steps, calls, strict=True)}
+    return tuple(tuple(said[index] for index in range(part.first_step, part.last_step + 1)) for part in bundle.parts)
