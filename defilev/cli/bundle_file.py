@@ -38,9 +38,8 @@ def bundle_for(given: str, *, folder: Path) -> tuple[Path, Bundle]:
             continue
         if any(part.transaction_hash == given.lower() for part in bundle.parts):
             return path, bundle
-    raise BundleUnreadable(
-        f"no bundle in {folder} has that hash", fix="give the file, or its folder with --in", hash=given
-    )
+    fix = "give the file, or its folder with --in"
+    raise BundleUnreadable(f"no bundle in {folder} has that hash", fix=fix, hash=given)
 
 
 def read_bundle(path: Path) -> Bundle:

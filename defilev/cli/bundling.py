@@ -1,4 +1,4 @@
-"""`--safe ADDRESS`: a plan made for the owners of a Safe, tried with that Safe on a fork, and written as their bundle."""
+"""`--safe ADDRESS`: a plan made for the owners of a Safe, tried with the Safe itself, and written as their bundle."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from defilev.pipeline.planning import PlanQuestion
     from defilev.pipeline.session import Session
 
-__all__ = ["Bundling", "parse_drift", "print_verified"]
+__all__ = ["Bundling", "parse_drift", "print_bundle", "print_verified"]
 
 MOST_DRIFT = Decimal("0.1")
 
@@ -84,13 +84,28 @@ class Bundling:
 
 
 def parse_drift(text: str | None) -> Decimal | None:
-    """Return the fraction that `--drift` says, from 0 to a tenth, `None` when it was left out; raises `InvalidNumber`."""
+    """Return the fraction that `--drift` says, up to a tenth, `None` when it was left out; raises `InvalidNumber`."""
     if text is None:
         return None
     drift = parse_percentage(text, what="--drift")
     if not 0 <= drift <= MOST_DRIFT:
         raise InvalidNumber(f"--drift {text.strip()} is not from 0% to 10%", fix="leave it out: the window decides")
     return drift
+
+
+def print_bundle(verified: Verified, out: Output) -> None:
+    """Print a bundle that holds, for people."""
+    out.result(
+        bundle_text(
+            verified.bundle,
+            verified.safe,
+            words=verified.words,
+            approved_by=verified.approved_by,
+            confirmed_by=verified.confirmed_by,
+            width=out.width,
+            ink=out.ink,
+        )
+    )
 
 
 def print_verified(command: str, verified: Verified, out: Output, *, files: Sequence[Path]) -> None:
@@ -109,15 +124,5 @@ def print_verified(command: str, verified: Verified, out: Output, *, files: Sequ
             )
         )
         return
-    out.result(
-        bundle_text(
-            verified.bundle,
-            verified.safe,
-            words=verified.words,
-            approved_by=verified.approved_by,
-            confirmed_by=verified.confirmed_by,
-            width=out.width,
-            ink=out.ink,
-        )
-    )
+    print_bundle(verified, out)
     out.result("\n" + simulation_text(verified.tried.plan, verified.tried.report, width=out.width, ink=out.ink))

@@ -12,10 +12,11 @@ from defilev.cli.context import load, output, run_of
 from defilev.errors import UsageError
 
 if TYPE_CHECKING:
+    from defilev.cli.context import Run
     from defilev.model.plan import Plan
     from defilev.pipeline.planning import PlanQuestion
 
-__all__ = ["plan", "require_safe"]
+__all__ = ["bundled", "plan", "require_safe"]
 
 Who = Annotated[
     str, typer.Argument(metavar="WHO", help="An address, an ENS name, or @NAME of your book.", show_default=False)
@@ -99,10 +100,7 @@ def plan(
         expires=expires,
     )
     if require_safe(safe, drift):
-        from defilev.cli.bundling import Bundling, parse_drift
-
-        given = expires is not None
-        Bundling(run_of(ctx), who, protocol, market, str(safe), question, given, parse_drift(drift), out).make()
+        bundled(run_of(ctx), (who, protocol, market), question, safe=str(safe), drift=drift, expires=expires, out=out)
         return
     made = _made(ctx, who, protocol, market, question)
     _print(ctx, made)
@@ -110,11 +108,30 @@ def plan(
         _write(ctx, who, made, out)
 
 
-def require_safe(safe: str | None, drift: str | None) -> bool:
-    """Return whether a Safe was named; raises `UsageError` for a drift without one."""
+def require_safe(safe: str | None, drift: str | None, made_before: str | None = None) -> bool:
+    """Return whether a Safe was named; raises `UsageError` for a drift without one, or a plan that was made before."""
     if drift is not None and safe is None:
         raise UsageError("--drift is about the time that a Safe's owners take", fix="give --safe ADDRESS too")
+    if safe is not None and made_before is not None:
+        raise UsageError(f"--safe and {made_before} contradict each other", fix="name a goal with --safe")
     return safe is not None
+
+
+def bundled(
+    run: Run,
+    position: tuple[str, str, str | None],
+    question: PlanQuestion,
+    *,
+    safe: str,
+    drift: str | None,
+    expires: str | None,
+    out: Path | None,
+) -> None:
+    """Make the bundle of a Safe's owners for a position: who, protocol and market as they were typed."""
+    from defilev.cli.bundling import Bundling, parse_drift
+
+    who, protocol, market = position
+    Bundling(run, who, protocol, market, safe, question, expires is not None, parse_drift(drift), out).make()
 
 
 def _made(ctx: typer.Context, who: str, protocol: str, market: str | None, question: PlanQuestion) -> Plan:

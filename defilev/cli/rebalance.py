@@ -12,15 +12,20 @@ from defilev.cli.plan import (
     Close,
     Collateral,
     Debt,
+    Drift,
     Expires,
     Floor,
     FromTarget,
     Market,
     MaxSlippage,
+    Out,
     Protocol,
+    Safe,
     ToHealthFactor,
     ToLeverage,
     Who,
+    bundled,
+    require_safe,
 )
 from defilev.errors import UsageError
 
@@ -73,6 +78,9 @@ def rebalance(
     sign_only: SignOnly = False,
     broadcast: Broadcast = False,
     unsigned: Unsigned = None,
+    safe: Safe = None,
+    drift: Drift = None,
+    out: Out = None,
     account: Account = None,
     keystore: Keystore = None,
     signer: Signer = None,
@@ -87,7 +95,7 @@ def rebalance(
     from defilev.cli.plan_question import plan_question
     from defilev.cli.rebalancing import Authority, Rebalancing, Wanted
 
-    wanted = _mode(sign_only=sign_only, broadcast=broadcast, unsigned=unsigned)
+    wanted = _mode(sign_only=sign_only, broadcast=broadcast, unsigned=unsigned, safe=safe)
     run = run_of(ctx)
     goal = {
         "to_health_factor": to_health_factor,
@@ -101,6 +109,9 @@ def rebalance(
         _require_alone(made_before, *goal.values(), *limits.values(), plan and resume)
     question = None if made_before else plan_question(run.load().values, **goal, **limits)  # type: ignore[arg-type]
     _require_engine(engine)
+    if require_safe(safe, drift, made_before):
+        bundled(run, (who, protocol, market), question, safe=safe, drift=drift, expires=expires, out=out)  # type: ignore[arg-type]
+        return
     Rebalancing(
         run=run,
         who=who,
@@ -126,10 +137,8 @@ def rebalance(
     ).run_all()
 
 
-def _mode(*, sign_only: bool, broadcast: bool, unsigned: Path | None) -> str:
-    chosen = [
-        name for name, given in (("sign-only", sign_only), ("broadcast", broadcast), ("unsigned", unsigned)) if given
-    ]
+def _mode(**modes: object) -> str:
+    chosen = [name.replace("_", "-") for name, given in modes.items() if given]
     if len(chosen) > 1:
         raise UsageError(f"--{chosen[0]} and --{chosen[1]} contradict each other", fix="give one of them")
     return chosen[0] if chosen else "dry-run"

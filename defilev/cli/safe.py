@@ -69,7 +69,7 @@ def sign(
     yes: Yes = False,
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--out", metavar="FILE", help="Where to write the signature; beside the bundle."),
+        typer.Option("-o", "--out", metavar="FILE", help="Where to write the signature."),
     ] = None,
 ) -> None:
     """Verify a bundle and sign it as one of the owners; the signature is written to a file, nothing is sent.

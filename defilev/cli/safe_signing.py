@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from defilev.cli.bundle_file import read_bundle, read_signatures
-from defilev.cli.bundling import print_verified
+from defilev.cli.bundling import print_bundle, print_verified
 from defilev.cli.consent import ask_about, require_own_settings
 from defilev.cli.keys import keystore_path, password_for, require_one_signer, unlock
 from defilev.cli.plan_file import write_document
@@ -86,9 +86,8 @@ class Key:
         if (session.is_anvil and session.is_loopback) or (self.yes and self.confirmed is not None):
             return
         fix = f"review the bundle, then add --yes --confirm {first}"
-        ask_about(
-            f"{what} on {session.book.chain_name.upper()}.", address, may_ask=not self.run.options.no_input, fix=fix
-        )
+        where = session.book.chain_name.upper()
+        ask_about(f"{what} on {where}.", address, may_ask=not self.run.options.no_input, fix=fix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +146,7 @@ class Executing:
                 self._broadcast(session, bundle)
             else:
                 plan, report = self._tried(session, bundle)
-                self._say("DRY RUN: nothing was signed or sent.")
+                self._say("DRY RUN: nothing was signed.")
                 self._document("dry-run", plan, report)
         finally:
             session.close()
@@ -190,7 +189,7 @@ class Executing:
         with output.stage("verify"):
             verified = verify_bundle(session, bundle)
         if not output.json:
-            print_verified("safe-verify", verified, output, files=())
+            print_bundle(verified, output)
         plan = self._plan(session, verified)
         with output.stage("simulate"):
             report = try_plan(session, plan, account=verified.account)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 
 from defilev.execute.checks import DecodedCall
 from defilev.execute.rules import swap_call
@@ -53,7 +54,12 @@ _WHOSE = ("to", "onBehalfOf", "onBehalf", "receiver", "dst")
 
 def _amount(token: Address, raw: int, tokens: Mapping[Address, Token]) -> str:
     known = tokens[token]
-    return f"{to_decimal(raw, known.decimals)} {known.symbol} ({raw})"
+    return f"{_trimmed(to_decimal(raw, known.decimals))} {known.symbol} ({raw})"
+
+
+def _trimmed(value: Decimal) -> str:
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _symbol(token: Address, tokens: Mapping[Address, Token]) -> str:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from defilev.errors import Infeasible
-from defilev.model.account import LendingAccount
+from defilev.model.account import LendingAccount, Notice
 from defilev.model.plan import Goal, Plan, PostCondition
 from defilev.model.plan_hash import with_hash
 from defilev.units import Wad
@@ -65,7 +65,15 @@ def with_drift(plan: Plan, goal: Goal, drift: Decimal) -> Plan:
     """Return the plan with the goal that was asked for, and promises that hold after the drift too."""
     promise = replace(plan.promise, health_factor=_lower(plan.promise.health_factor, drift))
     conditions = tuple(_eased(condition, drift) for condition in plan.post_conditions)
-    return with_hash(replace(plan, goal=goal, promise=promise, post_conditions=conditions))
+    warnings = (*plan.warnings, Notice("sized-for-drift", _words(drift))) if drift else plan.warnings
+    return with_hash(replace(plan, goal=goal, promise=promise, post_conditions=conditions, warnings=warnings))
+
+
+def _words(drift: Decimal) -> str:
+    return (
+        f"until all have signed collateral may fall by {drift * 100:f} % against the debt: sales may bring so much "
+        "less, and what is promised holds after it"
+    )
 
 
 def _eased(condition: PostCondition, drift: Decimal) -> PostCondition:

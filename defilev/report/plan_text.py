@@ -205,6 +205,9 @@ def _cost(plan: Plan) -> str:
 
 def _effort(plan: Plan) -> str:
     count = plan.cost.transactions
+    if plan.cost.signatures != count:
+        executed = f"{count} transaction{'' if count == 1 else 's'} of the Safe, all or none of the calls in each"
+        return f"{executed}; {plan.cost.signatures} signatures of its owners"
     if count == 1:
         return f"1 transaction and signature, about {plan.cost.minutes} min"
     each = f"{count} transactions and signatures, about {plan.cost.minutes} min"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
-from defilev.model.plan import Plan, PostCondition
+from defilev.model.plan import Execute, Plan, PostCondition
+from defilev.model.request import Address
 from defilev.model.simulation import CheckedCondition, SimulationReport, StepReport, TokenMovement
 from defilev.report.figures import NOTHING, amount, block_number, clean, grouped, health, worth
 from defilev.report.ink import Ink
@@ -64,7 +66,27 @@ def _flowed(text: str, *, width: int, ink: Ink) -> list[str]:
 
 def _moved(plan: Plan, step: StepReport) -> str:
     own = [movement for movement in step.movements if movement.symbol and plan.owner in _ends(movement)]
-    return "  ".join(_signed(plan, movement) for movement in own)
+    action = next(each.action for each in plan.steps if each.index == step.index)
+    shown = _net(own, plan.owner) if isinstance(action, Execute) else own
+    return "  ".join(_signed(plan, movement) for movement in shown)
+
+
+def _net(moved: list[TokenMovement], owner: Address) -> list[TokenMovement]:
+    """Return what a Safe's calls came to for each token, in one transaction; what came to nothing is left out."""
+    sums: dict[Address, int] = {}
+    for each in moved:
+        sums[each.token] = sums.get(each.token, 0) + (each.amount if each.recipient == owner else -each.amount)
+    samples = {each.token: each for each in moved}
+    return [
+        replace(
+            samples[token],
+            amount=abs(change),
+            sender=samples[token].token if change > 0 else owner,
+            recipient=owner if change > 0 else samples[token].token,
+        )
+        for token, change in sums.items()
+        if change
+    ]
 
 
 def _ends(movement: TokenMovement) -> tuple[str, str]:
