@@ -126,14 +126,7 @@ def rebalance(
             limits=frozenset(name for name, given in limits.items() if given is not None or made_before),
             engine=engine,  # type: ignore[arg-type]
         ),
-        authority=Authority(
-            account=account,
-            keystore=keystore,
-            signer=signer,
-            password_file=password_file,
-            confirm_plan=confirm_plan,
-            yes=yes,
-        ),
+        authority=Authority(account, keystore, signer, password_file, confirm_plan, yes),
     ).run_all()
 
 

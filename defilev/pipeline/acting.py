@@ -17,6 +17,7 @@ from defilev.execute.signer import Signer
 from defilev.execute.unsigned import unsigned_document
 from defilev.model.account import LendingAccount
 from defilev.model.execution import Execution, SignedStep
+from defilev.model.mover import safe_of
 from defilev.model.plan import Plan, Step
 from defilev.model.request import Address, Block
 from defilev.model.simulation import SimulationReport
@@ -28,7 +29,6 @@ from defilev.pipeline.scheduling import sending_for
 from defilev.pipeline.session import Session
 from defilev.pipeline.trying import TOLERANCE, account_of, require_chain, require_kept, require_unexpired, try_plan
 from defilev.plan import rest_of
-from defilev.plan.execution import safe_of
 from defilev.protocols import PROTOCOLS
 from defilev.simulate import EngineChoice
 from defilev.units import Wad

@@ -88,6 +88,8 @@ def _cost(plan: Plan, before: LendingAccount, fills: Sequence[Fill]) -> int | No
     lost = 0
     for step in plan.steps:
         if not isinstance(step.action, Swap):
+            if any(isinstance(action, Swap) for action in step.actions):
+                return None
             continue
         if step.index not in got:
             return None

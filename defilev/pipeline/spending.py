@@ -44,9 +44,10 @@ def _moved(account: Mapping[str, Any], plan: str, steps: set[int], quote: str) -
         return
     legs = account["legs"]
     for step in from_document(Plan, parse_json(plan.encode())).steps:
-        if step.index in steps and isinstance(step.action, Withdraw | Repay):
-            side = "supply" if isinstance(step.action, Withdraw) else "borrow"
-            yield step.action.kind, _worth(legs, side, step.action.asset.address, step.action.amount)
+        for action in step.actions if step.index in steps else ():
+            if isinstance(action, Withdraw | Repay):
+                side = "supply" if isinstance(action, Withdraw) else "borrow"
+                yield action.kind, _worth(legs, side, action.asset.address, action.amount)
 
 
 def _worth(legs: list[Mapping[str, Any]], side: str, asset: Address, amount: int | None) -> Fraction:

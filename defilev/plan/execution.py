@@ -11,7 +11,7 @@ from defilev.model.plan import Execute, Plan, Step
 from defilev.model.plan_hash import with_hash
 from defilev.model.request import Address
 
-__all__ = ["execution_plan", "safe_of"]
+__all__ = ["execution_plan"]
 
 
 def execution_plan(
@@ -31,12 +31,6 @@ def execution_plan(
         for index, (part, signed) in enumerate(zip(parts, signatures, strict=True), start=1)
     )
     return with_hash(replace(bundle.plan, steps=steps, payer=sender, nonce=nonce))
-
-
-def safe_of(plan: Plan) -> Address | None:
-    """Return the Safe that a plan makes act, `None` when it makes none."""
-    action = plan.steps[0].action if plan.steps else None
-    return action.safe if isinstance(action, Execute) else None
 
 
 def _step(bundle: Bundle, part: Part, signatures: bytes, index: int) -> Step:

@@ -7,6 +7,7 @@ from statistics import median_low
 
 from defilev.chain.node import Node
 from defilev.errors import PlanForAnotherChain, RpcRejected
+from defilev.model.mover import mover_of
 from defilev.model.plan import Plan, Step
 from defilev.model.probe import ProbeCalls
 from defilev.model.request import Address, Block, Call
@@ -98,7 +99,7 @@ def _report(trial: Trial, run: Run, explain: Explain) -> SimulationReport:
         debt_value=observed.debt_value if observed else None,
         gas_used=sum(outcome.gas_used for outcome in run.outcomes),
         gas_price=trial.fees.base_fee + trial.fees.tip,
-        wallet_changes=wallet_changes(moved, owner=plan.actor, probe=trial.probe),
+        wallet_changes=wallet_changes(moved, owner=mover_of(plan), probe=trial.probe),
     )
 
 

@@ -12,6 +12,7 @@ from defilev.abi.address import ZERO_ADDRESS
 from defilev.abi.wallet import decode_wallet, wallet_calls
 from defilev.errors import CallReverted
 from defilev.model.account import LendingAccount
+from defilev.model.mover import mover_of
 from defilev.model.plan import Plan
 from defilev.model.probe import Observed, ProbeCalls
 from defilev.model.request import Address, Call, CallResult, Results
@@ -44,7 +45,7 @@ def probe(account: LendingAccount, plan: Plan) -> ProbeCalls:
         token.address: token for token in planned
     }
     wallet = tuple(token for address, token in known.items() if address in addresses)
-    questions = _Questions(account.owner, plan.actor, state.market.pool, reserves, wallet, plan.grants)
+    questions = _Questions(account.owner, mover_of(plan), state.market.pool, reserves, wallet, plan.grants)
     health = _health_call(questions)
     return ProbeCalls(
         health_calls=(health,),
