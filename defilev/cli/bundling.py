@@ -65,7 +65,7 @@ class Bundling:
         if not out.json:
             out.result(plan_text(bundle.plan, width=out.width, ink=out.ink) + "\n")
         files = write_bundle_files(bundle, path)
-        print_verified("safe-plan", verified, out, files=files)
+        print_verified("defilev/safe-plan@1", verified, out, files=files)
         for file in files:
             out.note(f"wrote {file}; nothing was signed")
         out.next(f"defilev safe sign {files[0]} --account NAME")
@@ -108,12 +108,12 @@ def print_bundle(verified: Verified, out: Output) -> None:
     )
 
 
-def print_verified(command: str, verified: Verified, out: Output, *, files: Sequence[Path]) -> None:
+def print_verified(schema: str, verified: Verified, out: Output, *, files: Sequence[Path]) -> None:
     """Print a bundle that holds, and how the Safe executed it on a fork."""
     if out.json:
         out.document(
             bundle_document(
-                command,
+                schema,
                 verified.bundle,
                 verified.safe,
                 words=verified.words,

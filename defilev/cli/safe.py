@@ -53,7 +53,7 @@ def verify(
             verified = verify_bundle(session, bundle)
     finally:
         session.close()
-    print_verified("safe-verify", verified, run.output, files=[path])
+    print_verified("defilev/safe-verify@1", verified, run.output, files=[path])
     run.output.next(f"defilev safe sign {path} --account NAME")
 
 

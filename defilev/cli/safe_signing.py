@@ -110,7 +110,7 @@ class Signing:
             path, owner = self.key.place(session, verified.safe.owners)
             require_owner(owner, verified.safe)
             if not output.json:
-                print_verified("safe-verify", verified, output, files=())
+                print_verified("defilev/safe-verify@1", verified, output, files=())
             self.key.ask(f"This signs for {owner} as an owner of the Safe {bundle.safe}", session, bundle, owner)
             signed = sign_bundle(verified, self.key.opened(path, owner))
         finally:

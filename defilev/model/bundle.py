@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from defilev.errors import BundleUnreadable, PlanTampered, UsageError
-from defilev.model.codec import from_document
+from defilev.errors import BundleUnreadable, UsageError
+from defilev.model.codec import from_document, to_document
 from defilev.model.flow import FlowValue, without_schema
 from defilev.model.plan import Plan
-from defilev.model.plan_hash import with_hash
 from defilev.model.request import Address
 from defilev.model.safe import SafeTransaction
 
@@ -50,15 +49,19 @@ class Bundle(FlowValue):
     plan: Plan
     parts: tuple[Part, ...]
 
+    def to_document(self) -> dict[str, Any]:
+        """Return the bundle as plain JSON data; its plan is a document of its own."""
+        return {"schema": self.SCHEMA, **to_document(self), "plan": self.plan.to_document()}
+
     @classmethod
     def from_document(cls, document: Any) -> Bundle:
         """Return the bundle once the hash of its plan matches; raises `BundleUnreadable` or `PlanTampered`."""
         try:
-            bundle = from_document(cls, without_schema(document, cls.SCHEMA))
+            own = without_schema(document, cls.SCHEMA)
+            plan = Plan.from_document(own.get("plan"))
+            bundle = from_document(cls, {**own, "plan": to_document(plan)})
         except UsageError as error:
             raise BundleUnreadable(error.fact) from None
-        if with_hash(bundle.plan).hash != bundle.plan.hash:
-            raise PlanTampered("the plan of the bundle was changed after it was made", hash=bundle.plan.hash)
         if not bundle.parts or not bundle.plan.steps:
             raise BundleUnreadable("the file is a bundle without transactions")
         return bundle

@@ -16,7 +16,7 @@ __all__ = ["bundle_document"]
 
 
 def bundle_document(
-    command: str,
+    schema: str,
     bundle: Bundle,
     safe: SafeAccount,
     *,
@@ -28,8 +28,8 @@ def bundle_document(
 ) -> dict[str, Any]:
     """Return a bundle, the Safe as it is, what each call does, and how the Safe itself executed it on a fork."""
     return {
-        "schema": f"defilev/{command}@1",
-        "bundle": {name: value for name, value in bundle.to_document().items() if name != "schema"},
+        "schema": schema,
+        "bundle": bundle.to_document(),
         "safe": to_document(safe),
         "calls": to_document([list(each) for each in words]),
         "approved_by": to_document([list(each) for each in approved_by]),

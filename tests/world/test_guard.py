@@ -19,9 +19,10 @@ from defilev.errors import DataError
 from defilev.journal import open_for_reading, place_of
 from defilev.model.request import Address
 from tests.support import postgres
-from tests.support.cli import Cli, Printed, assert_refused, untouched
+from tests.support.cli import Cli, Printed, assert_refused, credentials, untouched
 from tests.support.guards import rules_file
 from tests.support.killed import in_flight, wait_until
+from tests.support.safes import deploy_safes, open_treasury
 from tests.support.world import World
 
 pytestmark = pytest.mark.world
@@ -396,31 +397,60 @@ def lower_threshold(world: World) -> None:
 
 
 def test_a_safe_is_written_a_bundle_that_does_what_it_says(cli: Cli, path: Path, tmp_path: Path) -> None:
-    """With the authority safe nothing is signed; the bundle's calls, sent as the Safe would, reach the goal."""
+    """With the authority safe nothing is signed; its bundle, once owners sign and execute it, keeps its promise."""
+    treasury = open_treasury(cli.world)
     cli.world.set_price("WETH", FALLEN)
-    safe, folder = cli.world.account(WHO), tmp_path / "bundles"
-    cli.world.rpc("anvil_setCode", safe, "0x00")
-    tiers = '{ normal = { slippage = "2%" }, urgent = { slippage = "2%" } }'
+    folder, file = tmp_path / "bundles", safe_rules(cli, tmp_path, treasury.address)
+    dry = tick(once(cli, file, "--json"))
+    report = tick(once(cli, file, "--broadcast", "--json"))
+
+    assert ["dry-run"] == [acted["outcome"] for acted in dry["acted"]], dry["acted"]
+    assert ["bundled"] == [acted["outcome"] for acted in report["acted"]], report["acted"]
+    (alert,) = [alert for alert in report["alerts"] if alert["kind"] == "action-bundled"]
+    assert ("critical", 0) == (alert["severity"], treasury.call("nonce"))
+    (written,) = folder.iterdir()
+    transaction_hash = json.loads(written.read_text())["defilev"]["parts"][0]["transaction_hash"]
+    assert str(written) in alert["text"]
+    assert transaction_hash in alert["text"]
+    assert 0 == cli("safe", "verify", transaction_hash, "--in", folder).code
+    signed = cli("safe", "sign", written, *credentials(cli.world, "loop"), "-o", tmp_path / "loop.sig")
+    sent = cli(
+        "safe",
+        "execute",
+        written,
+        "--signature",
+        tmp_path / "loop.sig",
+        *credentials(cli.world, "mixed"),
+        "--broadcast",
+    )
+    assert (0, 0) == (signed.code, sent.code), signed.err + sent.err
+    assert 1 == treasury.call("nonce")
+    assert 2 * 10**18 <= (cli.world.read("main", [treasury.address])[0].health_factor or 0)
+
+
+def test_what_is_not_a_safe_is_written_nothing(cli: Cli, path: Path, tmp_path: Path) -> None:
+    """With the authority safe an owner that is no Safe is refused, in a dry run as well, and no file is left."""
+    deploy_safes(cli.world)
+    cli.world.set_price("WETH", FALLEN)
+    file = safe_rules(cli, tmp_path, cli.world.account(WHO))
+    for more in ((), ("--broadcast",)):
+        (acted,) = tick(once(cli, file, "--json", *more))["acted"]
+        assert ("refused", True) == (acted["outcome"], "no contract at" in acted["text"])
+    assert not (tmp_path / "bundles").exists()
+
+
+def safe_rules(cli: Cli, folder: Path, owner: Address) -> Path:
+    """Write the rules of an account for whose owners bundles are written."""
     keyless: dict[str, Any] = {
+        "owner": f'"{owner}"',
         "payer": None,
         "keystore": None,
         "password_file": None,
         "authority": '"safe"',
-        "tiers": tiers,
+        "tiers": '{ normal = { slippage = "2%" }, urgent = { slippage = "2%" } }',
+        "bundles": f'"{folder / "bundles"}"',
     }
-    file = rules(cli, tmp_path, bundles=f'"{folder}"', **keyless)
-    nonce = cli.world.node.nonce(safe)
-    dry = tick(once(cli, file, "--json"))
-    report = tick(once(cli, file, "--broadcast", "--json"))
-
-    assert ["dry-run"] == [acted["outcome"] for acted in dry["acted"]]
-    assert ["bundled"] == [acted["outcome"] for acted in report["acted"]], report["acted"]
-    assert ("critical", "action-bundled") in [(alert["severity"], alert["kind"]) for alert in report["alerts"]]
-    assert nonce == cli.world.node.nonce(safe)
-    (written,) = folder.iterdir()
-    for call in json.loads(written.read_text())["transactions"]:
-        assert cli.world.send(safe, Address(call["to"]), bytes.fromhex(call["data"][2:]))["status"] == "0x1"
-    assert 2.0 <= health(cli) < 2.01
+    return rules(cli, folder, **keyless)
 
 
 @pytest.mark.parametrize("schedule", [("--on-block",), ("--cron", "* * * * *")])
