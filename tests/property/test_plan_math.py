@@ -106,7 +106,7 @@ def walked(plan: Plan, inputs: PlanInputs, delays: list[int]) -> LendingAccount:
     for step, delay in zip(plan.steps, delays, strict=False):
         at = max(at, step.at + inputs.window * delay // 1000)
         before = account
-        account = AAVE.apply(before, step.action, at=at)
+        account = AAVE.apply(before, step.actions[0], at=at)
         match step.action:
             case Approve(asset, spender, _, amount):
                 allowed[asset, spender] = amount
@@ -182,7 +182,7 @@ def test_the_calldata_says_what_the_step_says(inputs: PlanInputs) -> None:
 
     for step in plan.steps:
         words = {int(step.data[at : at + 64], 16) for at in range(10, len(step.data) - 63, 64)}
-        match step.action:
+        match step.actions[0]:
             case Swap(_, amount_in, minimum_out):
                 assert {amount_in, minimum_out} <= words
             case action:
