@@ -18,6 +18,12 @@ __all__ = ["Collateral", "Reach", "Route", "Sale", "Sales", "best_health", "chea
 
 _ITERATIONS = 50
 
+_BRANCHES = 60
+"""The most linear programmes that are solved for one choice of routes; what is best by then is taken."""
+
+_CLOSE = 1e-7
+"""A saving of less than this part of what is owed is not looked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reach:
@@ -73,12 +79,39 @@ def cheapest_sales(
     if missing <= 0:
         return Sales((), (0.0,) * len(debts), 0.0)
     health = (programme.gains(goal), missing / UNIT, missing / UNIT + SLACK)
-    amounts = programme.solved(programme.costs(), [health], is_whole=True)
+    amounts = _cheapest(programme, health)
     if amounts is None:
         raise Infeasible(
             f"no sales along these routes bring health to {goal:g}", fix="ask for less, or add to the collateral"
         )
     return programme.sales(amounts)
+
+
+def _cheapest(programme: Programme, health: tuple[list[float], float, float]) -> list[float] | None:
+    """Return the cheapest amounts with every used route paid for in whole; `None` when nothing satisfies `health`.
+
+    Branch and bound over linear programmes: each of them gives amounts that can be had, and a bound on what better ones
+    cost. Whole numbers are not left to the solver, which prints to the terminal now and then while it looks for them.
+    """
+    best: list[float] | None = None
+    least, costs = float("inf"), programme.costs()
+    waiting: list[tuple[frozenset[int], frozenset[int]]] = [(frozenset(), frozenset())]
+    for _ in range(_BRANCHES):
+        if not waiting:
+            break
+        used, unused = waiting.pop()
+        amounts = programme.solved(costs, [health], used=used, unused=unused)
+        if amounts is None:
+            continue
+        bound = sum(cost * amount for cost, amount in zip(costs, amounts, strict=True))
+        if bound >= least - _CLOSE * sum(programme.debts):
+            continue
+        cost = programme.sales(amounts).cost
+        best, least = (amounts, cost) if cost < least else (best, least)
+        divided = programme.divided(amounts)
+        if divided is not None:
+            waiting += [(used | {divided}, unused), (used, unused | {divided})]
+    return best
 
 
 def best_health(
@@ -96,7 +129,7 @@ def best_health(
     health = capacity_of(collaterals) / sum(debts)
     amounts: list[float] | None = None
     for _ in range(_ITERATIONS):
-        amounts = programme.solved([-gain for gain in programme.gains(health)], [], is_whole=False)
+        amounts = programme.solved([-gain for gain in programme.gains(health)], [])
         if amounts is None:
             raise Infeasible("the sales cannot be made", fix="leave out the collateral that cannot be sold whole")
         left, owed = programme.after(amounts)

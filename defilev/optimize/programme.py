@@ -120,16 +120,25 @@ class Programme:
         return [cost for _, _, cost in self.pieces] + fixed + [0.0] * len(self.debts)
 
     def solved(
-        self, prices: Sequence[float], rows: Sequence[tuple[list[float], float, float]], *, is_whole: bool
+        self,
+        prices: Sequence[float],
+        rows: Sequence[tuple[list[float], float, float]],
+        *,
+        used: frozenset[int] = frozenset(),
+        unused: frozenset[int] = frozenset(),
     ) -> list[float] | None:
-        """Return the cheapest amounts in quote units, `None` when there are none; routes are used whole or in part."""
+        """Return the cheapest amounts in quote units, `None` when there are none.
+
+        Routes are paid for in proportion to how much of them is used, `used` ones in whole; `unused` ones are closed.
+        """
         import numpy as np
         from scipy.optimize import Bounds, LinearConstraint, milp
 
         bound = [*rows, *self._limits()]
-        upper = [size / UNIT for _, size, _ in self.pieces] + [1.0] * len(self.routes)
+        places = range(len(self.routes))
+        lower = [0.0] * len(self.pieces) + [float(place in used) for place in places] + [0.0] * len(self.debts)
+        upper = [size / UNIT for _, size, _ in self.pieces] + [float(place not in unused) for place in places]
         upper += [min(held, owed) / UNIT for held, owed in zip(self.wallet, self.debts, strict=True)]
-        whole = [0] * len(self.pieces) + [int(is_whole)] * len(self.routes) + [0] * len(self.debts)
         found = milp(
             np.array(prices),
             constraints=LinearConstraint(
@@ -137,10 +146,19 @@ class Programme:
                 np.array([low for _, low, _ in bound]),
                 np.array([high for _, _, high in bound]),
             ),
-            bounds=Bounds(np.zeros(len(prices)), np.array(upper)),
-            integrality=np.array(whole),
+            bounds=Bounds(np.array(lower), np.array(upper)),
         )
         return None if found.x is None else [float(value) * UNIT for value in found.x]
+
+    def divided(self, amounts: Sequence[float]) -> int | None:
+        """Return the route whose fixed cost is least paid for by `amounts`, `None` when all are paid or unused."""
+        open_ = [
+            (route.fixed_cost * (1 - amounts[len(self.pieces) + number] / UNIT), number)
+            for number, route in enumerate(self.routes)
+            if sum(amount for amount, _ in self._own(number, amounts)) > SLACK * UNIT
+        ]
+        unpaid, number = max(open_, default=(0.0, None))
+        return number if unpaid > SLACK * UNIT else None
 
     def _limits(self) -> list[tuple[list[float], float, float]]:
         """Return rows with their bounds: collateral held, debt owed, and that a route is paid for when it is used."""
