@@ -41,9 +41,11 @@ MaxSlippage = Annotated[
 Floor = Annotated[
     str | None, typer.Option("--floor", metavar="1.02", help="The health factor that no step may go below.")
 ]
-Debt = Annotated[str | None, typer.Option("--debt", metavar="ASSET", help="The debt to repay; else the largest.")]
+Debt = Annotated[
+    str | None, typer.Option("--debt", metavar="ASSET", help="The one debt to repay; --close begins with it.")
+]
 Collateral = Annotated[
-    str | None, typer.Option("--collateral", metavar="ASSET", help="The supply to sell; else the cheapest to sell.")
+    str | None, typer.Option("--collateral", metavar="ASSET", help="The one supply to sell; --close begins with it.")
 ]
 Expires = Annotated[
     str | None, typer.Option("--expires", metavar="10m", help="How long after its block the plan may be begun.")

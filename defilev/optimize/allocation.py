@@ -1,7 +1,8 @@
 """Which collateral to sell for which debt: the cheapest sales that reach a health factor, as a small linear programme.
 
-Amounts are in quote units. Multiplied out, the health constraint is linear: `Σℓ_i·C_i' − H·ΣD_j' ≥ 0`. A fixed cost per
-route makes the choice of routes whole numbers; HiGHS solves it.
+Amounts are in quote units. Multiplied out, the health constraint is linear: `Σℓ_i·C_i' − H·ΣD_j' = 0`. A fixed cost per
+route makes the choice of routes whole numbers; HiGHS solves it. A leverage L is the health factor 1 at thresholds of
+`1 − 1/L`.
 """
 
 from __future__ import annotations
@@ -9,52 +10,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from defilev.errors import Infeasible, InvalidNumber
-from defilev.optimize.arguments import above, at_least, open_unit
+from defilev.errors import Infeasible
+from defilev.optimize.arguments import at_least, open_unit
+from defilev.optimize.programme import SLACK, UNIT, Collateral, Programme, Route, Sale, Sales, capacity_of
 
-__all__ = ["Collateral", "Route", "Sale", "Sales", "cheapest_sales", "ranking"]
+__all__ = ["Collateral", "Reach", "Route", "Sale", "Sales", "best_health", "cheapest_sales", "ranking"]
 
-_UNIT = 1_000.0
-"""What amounts are divided by before they are solved for, so that tolerances fit."""
+_ITERATIONS = 50
 
+_BRANCHES = 60
+"""The most linear programmes that are solved for one choice of routes; what is best by then is taken."""
 
-@dataclass(frozen=True, slots=True)
-class Collateral:
-    """What is supplied of one asset: its value and its liquidation threshold, a fraction."""
-
-    value: float
-    liquidation_threshold: float
+_CLOSE = 1e-7
+"""A saving of less than this part of what is owed is not looked for."""
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
-    """A way to sell collateral number `collateral` for debt number `debt`.
+class Reach:
+    """The best health that sales reach, `None` when they repay everything, and what is used up then.
 
-    `segments` are (size, cost per unit sold) with costs that rise; `fixed_cost` is paid once the route is used.
+    `collaterals` and `routes` are the numbers of those of which no more can be sold.
     """
 
-    collateral: int
-    debt: int
-    segments: tuple[tuple[float, float], ...]
-    fixed_cost: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Sale:
-    """How much goes along a route, and what arrives as repayment."""
-
-    route: Route
-    sold: float
-    repaid: float
-
-
-@dataclass(frozen=True, slots=True)
-class Sales:
-    """The cheapest sales, what the wallet repays of each debt, and what it all costs."""
-
-    sales: tuple[Sale, ...]
-    from_wallet: tuple[float, ...]
-    cost: float
+    health_factor: float | None
+    collaterals: tuple[int, ...]
+    routes: tuple[int, ...]
 
 
 def ranking(liquidation_threshold: float, health_factor: float, cost: float) -> float:
@@ -80,110 +60,82 @@ def cheapest_sales(
     *,
     wallet: Sequence[float] = (),
 ) -> Sales:
-    """Return the cheapest sales after which health is at least `health_factor`.
+    """Return the cheapest sales after which health is `health_factor`; none when it is at least that already.
 
     Args:
         collaterals: what is supplied.
         debts: what is owed of each asset.
         routes: how collateral can become debt; the only ways that are used.
-        health_factor: the goal, above 1.
+        health_factor: the goal, at least 1.
         wallet: what may be repaid of each debt at no cost; nothing when left out.
 
     Raises:
         Infeasible: no sales along these routes reach it.
         InvalidNumber: an argument out of range, or a cost curve that falls.
     """
-    import numpy as np
-    from scipy.optimize import Bounds, LinearConstraint, milp
-
-    goal = above(health_factor, 1, what="health factor")
-    _check(collaterals, debts, routes)
-    spare = list(wallet) or [0.0] * len(debts)
-    pieces = [(place, size, cost) for place, route in enumerate(routes) for size, cost in route.segments]
-    count, used = len(pieces), len(routes)
-    rows, lows, highs = _constraints(collaterals, debts, routes, pieces, goal)
-    prices = [cost for _, _, cost in pieces] + [route.fixed_cost / _UNIT for route in routes] + [0.0] * len(debts)
-    upper = [size / _UNIT for _, size, _ in pieces] + [1.0] * used
-    upper += [min(owned, owed) / _UNIT for owned, owed in zip(spare, debts, strict=True)]
-    solved = milp(
-        np.array(prices),
-        constraints=LinearConstraint(np.array(rows), np.array(lows), np.array(highs)),
-        bounds=Bounds(np.zeros(len(prices)), np.array(upper)),
-        integrality=np.array([0] * count + [1] * used + [0] * len(debts)),
-    )
-    if solved.x is None:
+    goal = at_least(health_factor, 1, what="health factor")
+    programme = Programme.of(collaterals, debts, routes, wallet)
+    missing = goal * sum(debts) - capacity_of(collaterals)
+    if missing <= 0:
+        return Sales((), (0.0,) * len(debts), 0.0)
+    health = (programme.gains(goal), missing / UNIT, missing / UNIT + SLACK)
+    amounts = _cheapest(programme, health)
+    if amounts is None:
         raise Infeasible(
             f"no sales along these routes bring health to {goal:g}", fix="ask for less, or add to the collateral"
         )
-    amounts = [float(value) * _UNIT for value in solved.x]
-    return _sales(routes, pieces, amounts[:count], tuple(amounts[count + used :]))
+    return programme.sales(amounts)
 
 
-def _constraints(
-    collaterals: Sequence[Collateral],
-    debts: Sequence[float],
-    routes: Sequence[Route],
-    pieces: Sequence[tuple[int, float, float]],
-    goal: float,
-) -> tuple[list[list[float]], list[float], list[float]]:
-    """Return rows with their bounds: health, collateral held, debt owed, and that a route is paid for when used."""
-    used, owed = len(routes), len(debts)
-    of = [routes[place] for place, _, _ in pieces]
-    gains = [
-        goal * (1 - cost) - collaterals[route.collateral].liquidation_threshold
-        for route, (_, _, cost) in zip(of, pieces, strict=True)
-    ]
-    capacity = sum(held.value * held.liquidation_threshold for held in collaterals)
-    rows = [gains + [0.0] * used + [goal] * owed]
-    lows, highs = [(goal * sum(debts) - capacity) / _UNIT], [float("inf")]
-    for number, held in enumerate(collaterals):
-        rows.append([1.0 if route.collateral == number else 0.0 for route in of] + [0.0] * (used + owed))
-        lows.append(0.0)
-        highs.append(held.value / _UNIT)
-    for number, debt in enumerate(debts):
-        sold = [1 - cost if route.debt == number else 0.0 for route, (_, _, cost) in zip(of, pieces, strict=True)]
-        rows.append(sold + [0.0] * used + [float(number == other) for other in range(owed)])
-        lows.append(0.0)
-        highs.append(debt / _UNIT)
-    for number, route in enumerate(routes):
-        most = sum(size for size, _ in route.segments) / _UNIT
-        rows.append(
-            [float(place == number) for place, _, _ in pieces]
-            + [-most if number == other else 0.0 for other in range(used)]
-            + [0.0] * owed
-        )
-        lows.append(-float("inf"))
-        highs.append(0.0)
-    return rows, lows, highs
+def _cheapest(programme: Programme, health: tuple[list[float], float, float]) -> list[float] | None:
+    """Return the cheapest amounts with every used route paid for in whole; `None` when nothing satisfies `health`.
+
+    Branch and bound over linear programmes: each of them gives amounts that can be had, and a bound on what better ones
+    cost. Whole numbers are not left to the solver, which prints to the terminal now and then while it looks for them.
+    """
+    best: list[float] | None = None
+    least, costs = float("inf"), programme.costs()
+    waiting: list[tuple[frozenset[int], frozenset[int]]] = [(frozenset(), frozenset())]
+    for _ in range(_BRANCHES):
+        if not waiting:
+            break
+        used, unused = waiting.pop()
+        amounts = programme.solved(costs, [health], used=used, unused=unused)
+        if amounts is None:
+            continue
+        bound = sum(cost * amount for cost, amount in zip(costs, amounts, strict=True))
+        if bound >= least - _CLOSE * sum(programme.debts):
+            continue
+        cost = programme.sales(amounts).cost
+        best, least = (amounts, cost) if cost < least else (best, least)
+        divided = programme.divided(amounts)
+        if divided is not None:
+            waiting += [(used | {divided}, unused), (used, unused | {divided})]
+    return best
 
 
-def _sales(
-    routes: Sequence[Route],
-    pieces: Sequence[tuple[int, float, float]],
-    amounts: Sequence[float],
-    from_wallet: tuple[float, ...],
-) -> Sales:
-    found = []
-    for number, route in enumerate(routes):
-        own = [(amount, cost) for (place, _, cost), amount in zip(pieces, amounts, strict=True) if place == number]
-        sold = sum(amount for amount, _ in own)
-        if sold > 1e-9 * _UNIT:
-            found.append(Sale(route, sold, sum(amount * (1 - cost) for amount, cost in own)))
-    cost = sum(sale.sold - sale.repaid + sale.route.fixed_cost for sale in found)
-    return Sales(tuple(found), from_wallet, cost)
+def best_health(
+    collaterals: Sequence[Collateral], debts: Sequence[float], routes: Sequence[Route], *, wallet: Sequence[float] = ()
+) -> Reach:
+    """Return the highest health that sales along `routes` reach, whatever they cost (Dinkelbach's iteration).
 
-
-def _check(collaterals: Sequence[Collateral], debts: Sequence[float], routes: Sequence[Route]) -> None:
-    for held in collaterals:
-        at_least(held.value, 0, what="collateral")
-        open_unit(held.liquidation_threshold, what="liquidation threshold")
-    for debt in debts:
-        at_least(debt, 0, what="debt")
-    for route in routes:
-        at_least(route.fixed_cost, 0, what="fixed cost")
-        costs = [cost for _, cost in route.segments]
-        if not costs or costs != sorted(costs):
-            raise InvalidNumber("a route's cost falls with size", fix="give segments whose cost per unit rises")
-        for size, cost in route.segments:
-            above(size, 0, what="segment")
-            at_least(cost, 0, what="cost")
+    Raises:
+        InvalidNumber: an argument out of range, or a cost curve that falls.
+        Infeasible: nothing is owed, or collateral that must be sold whole cannot be.
+    """
+    programme = Programme.of(collaterals, debts, routes, wallet)
+    if sum(debts) <= 0:
+        raise Infeasible("nothing is owed", fix="there is nothing to reach")
+    health = capacity_of(collaterals) / sum(debts)
+    amounts: list[float] | None = None
+    for _ in range(_ITERATIONS):
+        amounts = programme.solved([-gain for gain in programme.gains(health)], [])
+        if amounts is None:
+            raise Infeasible("the sales cannot be made", fix="leave out the collateral that cannot be sold whole")
+        left, owed = programme.after(amounts)
+        if owed <= sum(debts) * SLACK:
+            return Reach(None, *programme.used_up(amounts))
+        if left / owed <= health * (1 + SLACK):
+            break
+        health = left / owed
+    return Reach(health, *programme.used_up(amounts or []))

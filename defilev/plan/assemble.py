@@ -7,15 +7,13 @@ from defilev.model.account import LendingAccount
 from defilev.model.plan import Action, Approve, Plan, Promise, Step, Swap
 from defilev.model.plan_hash import with_hash
 from defilev.plan.conditions import post_conditions
-from defilev.plan.cost import cost_of
+from defilev.plan.cost import cost_of, gas_of
 from defilev.plan.goals import shown_leverage
 from defilev.plan.inputs import PlanInputs
 from defilev.plan.notices import notices
 from defilev.plan.path import Path
 
 __all__ = ["assemble"]
-
-APPROVE_GAS = 90_000
 
 
 def assemble(inputs: PlanInputs, path: Path, label: str) -> Plan:
@@ -72,7 +70,7 @@ def _steps(inputs: PlanInputs, path: Path) -> tuple[Step, ...]:
                 arguments=transaction.described(),
                 health_factor=account.health_factor,
                 at=at,
-                gas_limit=_gas(inputs, action),
+                gas_limit=gas_of(inputs, action),
             )
         )
     return tuple(steps)
@@ -86,14 +84,6 @@ def _transaction(inputs: PlanInputs, account: LendingAccount, action: Action) ->
             return inputs.venue.transaction(action, owner=account.owner)
         case _:
             return inputs.protocol.transaction(account, action)
-
-
-def _gas(inputs: PlanInputs, action: Action) -> int:
-    if isinstance(action, Approve):
-        return APPROVE_GAS
-    if isinstance(action, Swap) and inputs.venue is not None:
-        return inputs.venue.gas(action)
-    return inputs.protocol.gas(action)
 
 
 def _promise(path: Path) -> Promise:

@@ -15,7 +15,7 @@ from defilev.plan.sale import Sale, sale_of
 from defilev.units import BPS
 from defilev.venues.contract import Order, Route
 
-__all__ = ["Ranked", "choose_debt", "debts_of", "estimate", "rank", "read_routes", "sales_of"]
+__all__ = ["Ranked", "debts_of", "estimate", "payable_debts", "rank", "read_routes", "sales_of"]
 
 ROUTES_KEPT = 8
 """Rounds are quoted along the best routes for the whole amount only: there may be a hundred."""
@@ -30,9 +30,10 @@ def debts_of(inputs: PlanInputs, account: LendingAccount) -> list[Leg]:
     return [chosen, *(leg for leg in debts if leg is not chosen)]
 
 
-def choose_debt(inputs: PlanInputs) -> Leg:
-    """Return the debt that the user chose, or the largest by value."""
-    return debts_of(inputs, inputs.account)[0]
+def payable_debts(inputs: PlanInputs) -> list[Leg]:
+    """Return the debts that the plan may repay: the one that the user chose, or all, the largest by value first."""
+    debts = debts_of(inputs, inputs.account)
+    return debts if inputs.debt is None else debts[:1]
 
 
 def sales_of(inputs: PlanInputs, account: LendingAccount, debt: Leg) -> list[Sale]:
@@ -96,7 +97,7 @@ def read_routes(inputs: PlanInputs, sales: Sequence[Sale]) -> Read[dict[Sale, tu
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A sale with its best routes, and what selling `amount` costs against the oracle, in base units of its debt.
+    """A sale with its best routes, and what selling `amount` costs against the oracle, in quote currency.
 
     A venue that gives nothing for it costs all of it; a venue that gives more than the oracle, less than nothing.
     """
@@ -109,7 +110,7 @@ class Ranked:
     @property
     def loss(self) -> Fraction:
         """The cost as a part of what is sold."""
-        return self.cost / (self.amount * self.sale.price)
+        return self.cost / (self.amount * self.sale.unit_value)
 
 
 def rank(inputs: PlanInputs, amounts: Mapping[Sale, int], routes: Mapping[Sale, Sequence[Route]]) -> Read[list[Ranked]]:
@@ -127,4 +128,5 @@ def rank(inputs: PlanInputs, amounts: Mapping[Sale, int], routes: Mapping[Sale, 
 def _ranked(sale: Sale, amount: int, brought: Mapping[Route, int]) -> Ranked:
     best = max(brought.values(), default=0) if sale.swaps else amount
     routes = sorted(brought, key=lambda route: -brought[route])[:ROUTES_KEPT]
-    return Ranked(sale, amount, tuple(routes), amount * sale.price - best)
+    cost = (amount * sale.price - best) * sale.unit_value / sale.price
+    return Ranked(sale, amount, tuple(routes), cost)

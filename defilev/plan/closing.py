@@ -24,6 +24,9 @@ from defilev.plan.words import amount_text, health_text
 
 __all__ = ["plan_closing"]
 
+LEFT_TO_SELL_FOR = 1000
+"""One part in this many of a debt is left for a sale to clear when the wallet holds the debt and not its interest."""
+
 CLOSED = Aim(Goal("close", None))
 
 
@@ -52,11 +55,13 @@ def plan_closing(inputs: PlanInputs) -> Read[tuple[Path, str]]:
 
 
 def _repay_from_wallet(path: Path, inputs: PlanInputs, debt: Token) -> Path:
+    """Return the path after repaying everything from the wallet, or a part that leaves something to clear by a sale."""
     held = inputs.wallet.balance(debt.address)
     needed = payoff(path, debt)
     if held >= needed:
         return repay_all(path, debt, needed)
-    amount = min(held, borrow_of(path.first, debt.address))
+    owed = borrow_of(path.first, debt.address)
+    amount = min(held, owed - owed // LEFT_TO_SELL_FOR - 1)
     return repay_part(path, debt, amount) if amount > 0 and worth_its_gas(inputs, debt, amount) else path
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from defilev.model.plan import PlanCost, Step, Swap
-from defilev.plan.inputs import SECONDS_PER_STEP, PlanInputs
+from defilev.model.plan import Action, Approve, PlanCost, Step, Swap
+from defilev.plan.inputs import APPROVE_GAS, SECONDS_PER_STEP, PlanInputs
 
-__all__ = ["cost_of"]
+__all__ = ["cost_of", "gas_of", "spent"]
 
 
 def cost_of(inputs: PlanInputs, steps: Sequence[Step]) -> PlanCost:
@@ -25,6 +25,22 @@ def cost_of(inputs: PlanInputs, steps: Sequence[Step]) -> PlanCost:
         signatures=len(steps),
         minutes=(Decimal(SECONDS_PER_STEP) * len(steps) / 60).quantize(Decimal("0.1")),
     )
+
+
+def spent(inputs: PlanInputs, actions: Sequence[Action]) -> int:
+    """Return what `actions` cost in quote base units: at their quotes, with their gas where that has a price."""
+    swaps = [action for action in actions if isinstance(action, Swap)]
+    gas = sum(gas_of(inputs, action) for action in actions)
+    return sum(_loss(inputs, swap, swap.quoted_out) for swap in swaps) + (_gas_value(inputs, gas) or 0)
+
+
+def gas_of(inputs: PlanInputs, action: Action) -> int:
+    """Return the gas limit of a step."""
+    if isinstance(action, Approve):
+        return APPROVE_GAS
+    if isinstance(action, Swap) and inputs.venue is not None:
+        return inputs.venue.gas(action)
+    return inputs.protocol.gas(action)
 
 
 def _loss(inputs: PlanInputs, swap: Swap, amount_out: int) -> int:

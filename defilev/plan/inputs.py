@@ -13,13 +13,16 @@ from defilev.protocols.contract import LendingProtocol
 from defilev.units import Wad
 from defilev.venues.contract import Venue
 
-__all__ = ["DEFAULT_FLOOR", "SECONDS_PER_STEP", "PlanInputs"]
+__all__ = ["APPROVE_GAS", "DEFAULT_FLOOR", "SECONDS_PER_STEP", "PlanInputs"]
 
 DEFAULT_FLOOR = Wad(1_020_000_000_000_000_000)
 """The health factor that no step may go below, unless the user says otherwise."""
 
 SECONDS_PER_STEP = 12
 """The time that one transaction after another takes."""
+
+APPROVE_GAS = 90_000
+"""A gas limit that suffices for an approval."""
 
 
 @dataclass(frozen=True, slots=True)

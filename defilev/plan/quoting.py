@@ -66,15 +66,22 @@ def find_fill(venue: Venue, sale: Sale, routes: Sequence[Route], sold: Sold, amo
 
 
 def _offers(venue: Venue, sale: Sale, sold: Sold, tries: Sequence[tuple[Route, int]]) -> Read[list[Fill]]:
-    """Return each of `tries` (route, amount) with what it brings after everything that was sold before."""
+    """Return each of `tries` (route, amount) with what it brings after everything that was sold before.
+
+    What cannot be sold by itself, because it is nothing in the token between two pools, brings nothing.
+    """
     before = [sold.before(route, sale) for route, _ in tries]
-    bases = [Order(route, amount) for (route, _), amount in zip(tries, before, strict=True) if amount > 0]
-    totals = [Order(route, start + amount) for (route, amount), start in zip(tries, before, strict=True)]
-    quotes = yield from venue.quotes([*bases, *totals])
-    spent = dict(zip(bases, quotes, strict=False))
+    sizes = [
+        (route, {start + amount, start, amount} - {0}) for (route, amount), start in zip(tries, before, strict=True)
+    ]
+    asked = list(dict.fromkeys(Order(route, size) for route, of_route in sizes for size in sorted(of_route)))
+    found = dict(zip(asked, (yield from venue.quotes(asked)), strict=True))
     offers = []
-    for (route, amount), start, total in zip(tries, before, quotes[len(bases) :], strict=True):
-        quote = _difference(total, spent[Order(route, start)]) if start > 0 else total
+    for (route, amount), start in zip(tries, before, strict=True):
+        quote = found[Order(route, start + amount)]
+        if start > 0:
+            alone = found[Order(route, amount)]
+            quote = None if alone is None else _difference(quote, found[Order(route, start)])
         offers.append(Fill(amount, sale.minimum_out(amount), route, quote))
     return offers
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
+from math import ceil
 
 from defilev.errors import Infeasible
 from defilev.model.plan import Repay, Withdraw
@@ -46,6 +48,9 @@ FLOOR_MARGIN = WAD // 100_000
 SMALLEST_SALE = 10_000
 """Base units below which a sale is rounded away by the pools it goes through."""
 
+SMALLEST_VALUE = Fraction(1, 1000)
+"""In quote currency: less may be nothing in a token between two pools."""
+
 
 def selling(path: Path, inputs: PlanInputs, sale: Sale, fill: Fill) -> Path:
     """Return the path after one round that repays what the sale brings at least, and never more than is owed."""
@@ -79,8 +84,10 @@ def reached(path: Path, aim: Aim) -> bool:
     return aim.reached(path.first) and aim.reached(path.last)
 
 
-def round_amount(path: Path, inputs: PlanInputs, sale: Sale, aim: Aim) -> int:
+def round_amount(path: Path, inputs: PlanInputs, sale: Sale, aim: Aim, *, most: int | None = None) -> int:
     """Return what the next round withdraws: what reaches the goal, or else the most that stays above the floor.
+
+    With `most` it withdraws no more than that.
 
     Raises:
         Infeasible: nothing can be withdrawn, or the goal cannot be hit closely enough.
@@ -95,12 +102,13 @@ def round_amount(path: Path, inputs: PlanInputs, sale: Sale, aim: Aim) -> int:
     def allowed(amount: int) -> bool:
         return 0 < sale.minimum_out(amount) <= owed and _stays_above(inputs, lambda: after(amount))
 
-    most = largest(allowed, min(_available(path, sale.collateral), sale.amount_for(owed)))
-    if most == 0:
+    available = min(_available(path, sale.collateral), sale.amount_for(owed))
+    high = largest(allowed, available if most is None else min(available, most))
+    if high == 0:
         raise _nothing_to_withdraw(path, inputs, sale)
-    if not reached(after(most), aim):
-        return most
-    return closest(lambda amount: reached(after(amount), aim), lambda amount: overshot(after(amount), aim), most)
+    if not reached(after(high), aim):
+        return high
+    return closest(lambda amount: reached(after(amount), aim), lambda amount: overshot(after(amount), aim), high)
 
 
 def clearing_amount(path: Path, inputs: PlanInputs, sale: Sale) -> int | None:
@@ -116,10 +124,10 @@ def clearing_amount(path: Path, inputs: PlanInputs, sale: Sale) -> int | None:
     if most == 0:
         return None
     needed = payoff(sell(path, inputs, sale, fill(most)), sale.debt)
-    least = SMALLEST_SALE if sale.swaps else 1
+    least = max(SMALLEST_SALE, ceil(SMALLEST_VALUE / sale.unit_value)) if sale.swaps else 1
 
     def enough(amount: int) -> bool:
-        return amount >= least and sale.minimum_out(amount) >= max(needed, least)
+        return amount >= least and sale.minimum_out(amount) >= max(needed, SMALLEST_SALE if sale.swaps else 1)
 
     if not enough(most):
         return None

@@ -5,25 +5,42 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from defilev.errors import Infeasible
+from defilev.model.account import Leg
 from defilev.model.plan import Repay
 from defilev.model.request import Read
 from defilev.model.token import Token
-from defilev.plan.choose import Ranked, choose_debt, estimate, rank, read_routes, sales_of
+from defilev.plan.carry import carry_of
+from defilev.plan.choose import estimate, payable_debts, rank, read_routes, sales_of
+from defilev.plan.cost import spent
+from defilev.plan.course import Course, Part, read_mixture
 from defilev.plan.goals import Aim
 from defilev.plan.in_hand import sell_in_hand
 from defilev.plan.inputs import PlanInputs
 from defilev.plan.path import Path, borrow_of, start, supply_of
 from defilev.plan.quoting import Sold, find_fill
 from defilev.plan.refusals import out_of_reach, past_no_return, require_progress, require_worthwhile, with_outside_help
-from defilev.plan.rounds import reached, round_amount, selling, wallet_amount
-from defilev.plan.sale import Fill, Sale, repay, require_venue
-from defilev.plan.words import health_text, leverage_text
+from defilev.plan.rounds import (
+    clearing,
+    clearing_amount,
+    easing,
+    payoff,
+    reached,
+    repayment_reaches,
+    round_amount,
+    selling,
+    wallet_amount,
+)
+from defilev.plan.sale import Fill, Sale, repay, repay_all, require_venue, sell
+from defilev.plan.words import goal_text, health_text, leverage_text
 from defilev.venues.contract import Route
 
 __all__ = ["MAX_ROUNDS", "fill_round", "plan_path", "repay_from_wallet", "worth_its_gas"]
 
 MAX_ROUNDS = 12
 """The most rounds that one plan has."""
+
+SINGLES = 3
+"""The most single sales that are tried beside the mixture."""
 
 DUST = 100_000
 """Less than one part in this many of what there was is what sizing leaves over, not something to sell or repay."""
@@ -32,32 +49,80 @@ DUST = 100_000
 def plan_path(inputs: PlanInputs) -> Read[tuple[Path, str]]:
     """Return the path to a health factor or leverage, and a label that is empty unless it stops short of the goal.
 
-    The wallet's own debt asset is repaid first; then the cheapest collateral that reaches the goal is sold.
+    The debt assets in the wallet are repaid first; then the cheapest mixture of sales that reaches the goal is made,
+    or the cheapest sale that reaches it alone.
 
     Raises:
         Infeasible: nothing reaches the goal; the facts say what could be reached.
     """
     aim = Aim(inputs.goal)
-    debt = choose_debt(inputs)
-    path = repay_from_wallet(start(inputs), inputs, debt.asset, aim)
-    path = yield from sell_in_hand(path, inputs, debt, aim)
+    path = start(inputs)
+    for debt in payable_debts(inputs):
+        if not reached(path, aim):
+            path = repay_from_wallet(path, inputs, debt.asset, aim)
+    path = yield from sell_in_hand(path, inputs, _open_debts(path, inputs)[0], aim)
     if reached(path, aim) or (inputs.in_hand and aim.nearly_reached(path.first) and aim.nearly_reached(path.last)):
         return path, ""
-    sales = _workable(path, sales_of(inputs, inputs.account, debt), aim)
-    routes = yield from read_routes(inputs, sales)
-    ranked = yield from rank(inputs, {sale: estimate(path, inputs, sale) for sale in sales}, routes)
-    partial: list[Path] = []
-    refusals: list[Infeasible] = []
-    for candidate in sorted(ranked, key=lambda each: each.amount == supply_of(path.last, each.sale.collateral.address)):
+    courses, refusals = yield from _courses(path, inputs, aim)
+    ends: list[Path] = []
+    for course in courses:
         try:
-            end = yield from _descend(path, inputs, candidate, aim)
+            ends.append((yield from _descend(path, inputs, course, aim)))
         except Infeasible as refusal:
             refusals.append(refusal)
-            continue
-        if reached(end, aim):
-            return end, ""
-        partial.append(end)
-    return _best_partial(path, inputs, partial, refusals, aim)
+        if ends and reached(ends[-1], aim) and len(courses[0]) == 1:
+            break
+    whole = [end for end in ends if reached(end, aim)]
+    if whole:
+        return min(whole, key=lambda end: _price(path, inputs, end)), ""
+    return _best_partial(path, inputs, ends, refusals, aim)
+
+
+def _price(path: Path, inputs: PlanInputs, end: Path) -> float:
+    """Return what it costs to get from `path` to its `end`, in quote base units, with what interest says."""
+    carry = carry_of(path.last)
+    left = {(leg.side, leg.asset): leg.value for leg in end.last.legs}
+    cost = float(spent(inputs, end.actions[len(path.actions) :]))
+    for leg in path.last.legs:
+        change = leg.value - left.get((leg.side, leg.asset), 0)
+        rate = carry.of_collateral if leg.side == "supply" else carry.of_debt
+        cost += change * rate(leg.asset) if leg.value else 0.0
+    return cost
+
+
+def _open_debts(path: Path, inputs: PlanInputs) -> list[Leg]:
+    """Return the debts to repay that are still owed; the first of all when none is."""
+    debts = payable_debts(inputs)
+    return [leg for leg in debts if borrow_of(path.first, leg.asset.address) > 0] or debts[:1]
+
+
+def _courses(path: Path, inputs: PlanInputs, aim: Aim) -> Read[tuple[list[Course], list[Infeasible]]]:
+    """Return the courses to try, the cheapest mixture first, then single sales; and why there is no mixture.
+
+    A mixture of several sales is no more than a guess where they share pools, so single sales are priced beside it.
+    """
+    sales = [sale for debt in _open_debts(path, inputs) for sale in sales_of(inputs, inputs.account, debt)]
+    sales = _workable(path, sales, aim)
+    routes = yield from read_routes(inputs, sales)
+    amounts = {sale: min(estimate(path, inputs, sale), _most(path, sale)) for sale in sales}
+    ranked = yield from rank(inputs, {sale: amount for sale, amount in amounts.items() if amount > 0}, routes)
+    singles: list[Course] = [
+        (Part(source),) for source in sorted(ranked, key=lambda each: each.amount == _most(path, each.sale))
+    ]
+    if len(ranked) < 2:
+        return singles, []
+    try:
+        mixture = yield from read_mixture(path, inputs, ranked)
+    except Infeasible as refusal:
+        return singles[:SINGLES], [refusal]
+    first = [] if mixture is None else [mixture]
+    return [*first, *(course for course in singles[:SINGLES] if course != mixture)], []
+
+
+def _most(path: Path, sale: Sale) -> int:
+    """Return how much can be sold at all: what is supplied, or what repays the whole debt at the worst price."""
+    supplied = supply_of(path.last, sale.collateral.address)
+    return min(supplied, sale.amount_for(borrow_of(path.last, sale.debt.address)))
 
 
 def repay_from_wallet(path: Path, inputs: PlanInputs, debt: Token, aim: Aim) -> Path:
@@ -66,6 +131,9 @@ def repay_from_wallet(path: Path, inputs: PlanInputs, debt: Token, aim: Aim) -> 
     amount = wallet_amount(path, debt, held, aim)
     if amount == 0 or not worth_its_gas(inputs, debt, amount):
         return path
+    everything = payoff(path, debt)
+    if inputs.payer is None and held >= everything and not repayment_reaches(path, debt, amount, aim):
+        return repay_all(path, debt, everything)
     return repay(path, debt, amount)
 
 
@@ -95,22 +163,47 @@ def _workable(path: Path, sales: Sequence[Sale], aim: Aim) -> list[Sale]:
     return workable
 
 
-def _descend(path: Path, inputs: PlanInputs, candidate: Ranked, aim: Aim) -> Read[Path]:
-    """Return the path after as many rounds of a sale as the goal takes, or the most that a plan has."""
-    sale = candidate.sale
+def _descend(path: Path, inputs: PlanInputs, course: Course, aim: Aim) -> Read[Path]:
+    """Return the path after as many rounds of a course as the goal takes, or the most that a plan has."""
     sold = Sold()
-    for _ in range(MAX_ROUNDS):
-        if _exhausted(path, inputs, sale):
-            raise out_of_reach(path, sale, _goal_text(inputs))
-        amount = round_amount(path, inputs, sale, aim)
-        fill = yield from fill_round(inputs, sale, candidate.routes, sold, amount)
-        after = selling(path, inputs, sale, fill)
-        require_progress(path, after, sale)
-        sold = sold.with_fill(sale, fill)
-        path = after
-        if reached(path, aim):
-            return path
+    rounds = 0
+    for part in course:
+        left = part.amount
+        while rounds < MAX_ROUNDS and not reached(path, aim) and not _is_done(path, inputs, part, left):
+            fill, after = yield from _round(path, inputs, part, sold, aim, left)
+            require_progress(path, after, part.source.sale)
+            sold = sold.with_fill(part.source.sale, fill)
+            left = None if left is None else left - fill.amount
+            path, rounds = after, rounds + 1
     return path
+
+
+def _is_done(path: Path, inputs: PlanInputs, part: Part, left: int | None) -> bool:
+    """Return whether a part is over; raises `Infeasible` when one that should reach the goal is exhausted."""
+    sale = part.source.sale
+    if part.amount is None or left is None:
+        if _exhausted(path, inputs, sale):
+            raise out_of_reach(path, sale, goal_text(inputs.goal))
+        return False
+    is_repaid = borrow_of(path.first, sale.debt.address) == 0
+    return is_repaid or (left * DUST <= part.amount and not part.clears)
+
+
+def _round(
+    path: Path, inputs: PlanInputs, part: Part, sold: Sold, aim: Aim, left: int | None
+) -> Read[tuple[Fill, Path]]:
+    """Return what one more round sells, and the path after it; a debt that is to be cleared is, once that is possible.
+
+    What clears it is not bounded by the part's amount, which does not know of the interest until then.
+    """
+    sale = part.source.sale
+    amount = clearing_amount(path, inputs, sale) if part.clears else None
+    if amount is None:
+        amount = round_amount(path, inputs, sale, aim, most=None if left is None or left <= 0 else left)
+    fill = yield from fill_round(inputs, sale, part.source.routes, sold, amount)
+    if part.clears and fill.minimum_out >= payoff(sell(path, inputs, sale, fill), sale.debt):
+        return fill, clearing(path, inputs, sale, fill)
+    return fill, (easing if part.clears else selling)(path, inputs, sale, fill)
 
 
 def _exhausted(path: Path, inputs: PlanInputs, sale: Sale) -> bool:
@@ -123,16 +216,11 @@ def _exhausted(path: Path, inputs: PlanInputs, sale: Sale) -> bool:
     )
 
 
-def _goal_text(inputs: PlanInputs) -> str:
-    name = "a health factor" if inputs.goal.kind == "health-factor" else "a leverage"
-    return f"{name} of {inputs.goal.value}"
-
-
 def _best_partial(
     path: Path, inputs: PlanInputs, partial: Sequence[Path], refusals: Sequence[Infeasible], aim: Aim
 ) -> tuple[Path, str]:
     best = max(partial, key=lambda end: end.health_factor() or 0, default=None)
-    debt = choose_debt(inputs).asset
+    debt = _open_debts(path, inputs)[0].asset
     if best is None:
         raise with_outside_help(refusals[0], path, debt, aim)
     try:
@@ -140,4 +228,4 @@ def _best_partial(
     except Infeasible as slow:
         raise with_outside_help(slow, path, debt, aim) from None
     reach = f"a health factor of {health_text(best.health_factor())} and a leverage of {leverage_text(best.last)}"
-    return best, f"PARTIAL: {MAX_ROUNDS} rounds reach {reach}, not {_goal_text(inputs)}; plan again afterwards"
+    return best, f"PARTIAL: {MAX_ROUNDS} rounds reach {reach}, not {goal_text(inputs.goal)}; plan again afterwards"

@@ -6,11 +6,12 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from fractions import Fraction
 
 from defilev.model.account import LendingAccount
+from defilev.model.plan import Goal
 from defilev.model.token import Token
 from defilev.plan.goals import leverage_of
 from defilev.units import WAD, to_decimal
 
-__all__ = ["amount_text", "health_text", "leverage_text", "percent_text", "ratio_text"]
+__all__ = ["amount_text", "goal_text", "health_text", "leverage_text", "percent_text", "ratio_text"]
 
 PLACES = 6
 
@@ -21,6 +22,13 @@ def amount_text(amount: int, token: Token) -> str:
     if -value.as_tuple().exponent > PLACES:  # type: ignore[operator]
         value = value.quantize(Decimal(1).scaleb(-PLACES), ROUND_CEILING)
     return f"{_trimmed(value)} {token.symbol}"
+
+
+def goal_text(goal: Goal) -> str:
+    """Return a goal as "a health factor of 1.6", "a leverage of 2" or "owing nothing"."""
+    if goal.value is None:
+        return "owing nothing"
+    return f"{'a health factor' if goal.kind == 'health-factor' else 'a leverage'} of {goal.value}"
 
 
 def health_text(health_factor: int | None) -> str:

@@ -141,7 +141,7 @@ def test_a_simulation_that_fails_satisfies_its_schema(printed: Json, world: Worl
     """Steps that revert and steps that are not run have their own figures, or none."""
     file = tmp_path / "plan.json"
     printed("plan", "mixed", "-p", "aave-v3", "--market", "main", "--to-health-factor", "2", "-o", file)
-    world.set_price("WETH", 800 * 10**8)
+    world.set_price("WETH", 500 * 10**8)
 
     report = printed("simulate", file, "--block", "latest", code=6)
 

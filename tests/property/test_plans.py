@@ -19,6 +19,7 @@ from defilev.pipeline.trying import try_plan
 from defilev.simulate import EngineChoice
 from defilev.units import WAD
 from tests.support.positions import Recipe, amount_of, give, open_position, recipes
+from tests.support.wallets import spend
 from tests.support.world import EVERY_MARKET, World
 
 pytestmark = pytest.mark.world
@@ -72,6 +73,8 @@ def test_every_plan_that_is_offered_keeps_its_promise(market: str, world_session
 def tried(world: World, market: str, recipe: Recipe, wish: Wish) -> None:
     """Make the position, plan, simulate, and hold the outcome against the plan."""
     open_position(world, market, recipe)
+    for symbol in recipe.borrows:
+        spend(world, symbol, recipe.owner)
     if recipe.borrows and wish.wallet_cents:
         symbol = next(iter(recipe.borrows))
         give(world, symbol, recipe.owner, amount_of(world, symbol, wish.wallet_cents))

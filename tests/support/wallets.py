@@ -8,7 +8,7 @@ from defilev.units import UINT256_MAX
 from tests.support.recipes import Opened
 from tests.support.world import World
 
-__all__ = ["accepted", "amount_of", "approve", "call", "give"]
+__all__ = ["accepted", "amount_of", "approve", "call", "give", "spend"]
 
 
 def amount_of(world: World, symbol: str, cents: int) -> int:
@@ -27,6 +27,14 @@ def give(world: World, symbol: str, owner: Address, amount: int) -> None:
         data = keccak(b"mint(address,uint256)")[:4] + encode(["address", "uint256"], [owner, amount])
         receipt = world.send(minter, token, data)
     assert receipt["status"] == "0x1"
+
+
+def spend(world: World, symbol: str, owner: Address) -> None:
+    """Send everything of a token in a wallet to somebody else, as who borrowed it to buy something."""
+    somebody = Address(world.description["operators"][0]["address"])
+    held = world.balance(symbol, owner)
+    data = interface("erc20")["transfer"].encode(somebody, held)
+    assert world.send(owner, world.token(symbol), data)["status"] == "0x1"
 
 
 def approve(world: World, symbol: str, owner: Address, spender: Address) -> None:

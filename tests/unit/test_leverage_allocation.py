@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from defilev.errors import Infeasible, InvalidNumber
-from defilev.optimize.allocation import Collateral, Route, Sales, cheapest_sales, ranking
+from defilev.optimize.allocation import Collateral, Route, Sales, best_health, cheapest_sales, ranking
 from defilev.optimize.impact import sale_for_health_factor
 
 
@@ -103,3 +103,61 @@ def test_what_cannot_be_reached_is_said() -> None:
         ranking(0.8, 1.05, 0.3)
     with pytest.raises(InvalidNumber, match="falls"):
         cheapest_sales(held, [120], [Route(0, 0, ((5, 0.01), (5, 0.002)))], 1.6)
+
+
+def test_what_surely_arrives_counts_and_what_is_quoted_costs() -> None:
+    """With 0.5 % allowed and 0.1 % quoted, health lands for the former, and the cost is of the latter."""
+    held, routes = [Collateral(200, 0.8)], [Route(0, 0, ((200, 0.001),), kept=0.995)]
+    done = cheapest_sales(held, [120], routes, 1.6)
+    assert done.sales[0].sold == pytest.approx((1.6 * 120 - 160) / (1.6 * 0.995 - 0.8))
+    assert done.sales[0].repaid == pytest.approx(done.sales[0].sold * 0.995)
+    assert done.cost == pytest.approx(done.sales[0].sold * 0.001)
+
+
+def test_a_gain_is_taken_no_further_than_the_goal() -> None:
+    """A route that pays more than the oracle is used until health is there, not for its gain; there already is none."""
+    held, routes = [Collateral(200, 0.8)], [Route(0, 0, ((200, -0.01),))]
+    assert health_after(held, [120], cheapest_sales(held, [120], routes, 1.6)) == pytest.approx(1.6)
+    assert () == cheapest_sales(held, [120], routes, 1.2).sales
+
+
+def test_a_leverage_is_health_at_thresholds_of_its_own() -> None:
+    """C=200, D=120 (leverage 2.5) to 2 at 20 bp: with thresholds of 1 − 1/2 health 1 is a leverage of 2."""
+    held, routes = [Collateral(200, 1 - 1 / 2)], [Route(0, 0, ((200, 0.002),))]
+    (sale,) = cheapest_sales(held, [120], routes, 1.0).sales
+    left = 200 - sale.sold
+    assert left / (left - (120 - sale.repaid)) == pytest.approx(2)
+
+
+def test_what_must_go_whole_goes_whole() -> None:
+    """A collateral that bars the others is sold to its end although another is cheaper."""
+    held = [Collateral(30, 0.8, whole=True), Collateral(200, 0.8)]
+    routes = [Route(0, 0, ((30, 0.004),)), Route(1, 0, ((200, 0.001),))]
+    done = cheapest_sales(held, [120], routes, 2.0)
+    assert [30.0] == [pytest.approx(sale.sold) for sale in done.sales if sale.route.collateral == 0]
+    assert health_after(held, [120], done) == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_best_health_is_reached_and_nothing_above_it(seed: int) -> None:
+    """On random books sales reach the best health, and a thousandth more is refused; what is used up is named."""
+    rng = np.random.default_rng(seed)
+    held = [Collateral(float(rng.uniform(4e4, 9e4)), float(rng.uniform(0.6, 0.85))) for _ in range(2)]
+    debts = [float(rng.uniform(2e4, 4e4)) for _ in range(2)]
+    routes = [
+        Route(place, debt, ((float(rng.uniform(2e3, 9e3)), 0.002),)) for place, debt in product(range(2), range(2))
+    ]
+    best = best_health(held, debts, routes)
+    assert best.health_factor is not None
+    done = cheapest_sales(held, debts, routes, best.health_factor * (1 - 1e-7))
+    assert health_after(held, debts, done) == pytest.approx(best.health_factor, rel=1e-6)
+    assert (0, 1, 2, 3) == best.routes
+    with pytest.raises(Infeasible, match="no sales"):
+        cheapest_sales(held, debts, routes, best.health_factor * 1.001)
+
+
+def test_the_best_health_of_what_can_repay_everything_is_none() -> None:
+    """Collateral that pays all debts reaches a health factor without a number; nothing owed has none to reach."""
+    assert best_health([Collateral(200, 0.8)], [50], [Route(0, 0, ((200, 0.002),))]).health_factor is None
+    with pytest.raises(Infeasible, match="nothing is owed"):
+        best_health([Collateral(200, 0.8)], [0], [])

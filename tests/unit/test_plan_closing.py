@@ -8,7 +8,7 @@ from defilev.errors import Infeasible
 from defilev.model.plan import Approve, Goal, Plan, Repay, Swap, Withdraw
 from defilev.units import UINT256_MAX
 from tests.factories import DAI, USDC, WBTC, WETH
-from tests.support.markets import POOL, Terms, an_aave_account, inputs_for, plan_for, wallet_of
+from tests.support.markets import POOL, Terms, an_aave_account, deep_pools, inputs_for, plan_for, wallet_of
 
 CLOSE = Goal("close", None)
 LENT = an_aave_account({WETH: 50 * 10**18}, {USDC: 60_000 * 10**6})
@@ -133,3 +133,15 @@ def test_an_account_that_cannot_pay_is_refused() -> None:
         plan_for(inputs_for(account, CLOSE, floor="1.0001"))
 
     assert "USDC more to the wallet" in refused.value.fix
+
+
+def test_nothing_is_sold_that_is_nothing_between_two_pools() -> None:
+    """A debt of a millionth of a dollar is not bought through a pool in whose token the sale rounds to zero."""
+    account = an_aave_account({WETH: 50 * 10**18}, {USDC: 60_000 * 10**6, DAI: 10**12})
+    pools = deep_pools()
+
+    plan = plan_for(inputs_for(account, CLOSE), pools)
+
+    for swap in (step.action for step in plan.steps if isinstance(step.action, Swap)):
+        route = [(hop.token_in.address, hop.token_out.address, hop.fee) for hop in swap.route]
+        assert pools.sell(route, swap.amount_in) >= swap.minimum_out > 0

@@ -1,0 +1,213 @@
+"""One trial of the fuzzer: a random account on the real contracts, a plan for it, and what the chain made of that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from random import Random
+
+from defilev.abi import checksum
+from defilev.config.settings import Settings
+from defilev.errors import Infeasible
+from defilev.model.account import LendingAccount
+from defilev.model.plan import Goal, Plan, Repay, Swap
+from defilev.model.simulation import SimulationReport
+from defilev.pipeline.look import read_account
+from defilev.pipeline.planning import PlanQuestion, make_plan
+from defilev.pipeline.session import Session, connect
+from defilev.pipeline.trying import try_plan
+from defilev.units import WAD
+from tests.support.positions import Recipe, amount_of, give, open_position
+from tests.support.recipes import E_MODE_ASSETS, SYMBOLS
+from tests.support.wallets import spend
+from tests.support.world import World
+
+__all__ = ["Finding", "Outcome", "Trial", "draw", "try_one"]
+
+A_MILLIONTH = WAD // 1_000_000
+RESULT_BAND = WAD // 100
+DUST_CENTS = 100
+"""What is left of a debt that a plan clears to less than this much is dust."""
+
+REASONS = (
+    ("cannot raise the health factor any more", "past the point of no return"),
+    ("reaches", "out of reach"),
+    ("without going below the floor", "nothing can be withdrawn above the floor"),
+    ("is below 1", "health below one"),
+    ("gives too little", "the venue gives too little"),
+    ("has no pools", "the venue has no pool"),
+    ("rounds above the floor", "twelve rounds change too little"),
+    ("cannot be hit", "too little is owed to hit the goal"),
+    ("owes nothing", "nothing is owed"),
+    ("already", "there already"),
+    ("the market would refuse", "the market would refuse"),
+    ("below the floor", "the goal is below the floor"),
+    ("would lower the health factor", "a round would lower health"),
+    ("leaves", "the collateral does not pay the debt"),
+)
+"""Parts of a refusal's words, and what it is counted as."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What is drawn: an account, a goal, limits. `raised` is in basis points of the present health; 0 closes."""
+
+    market: str
+    recipe: Recipe
+    goal: str
+    raised: int
+    slippage: Decimal
+    floor: Decimal
+    wallet: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that must not happen to a plan that was offered."""
+
+    kind: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Why nothing was offered, or what came of the plan; `whole` says that it was not a labelled part."""
+
+    refused: str | None = None
+    whole: bool = False
+    shape: str = ""
+    findings: tuple[Finding, ...] = ()
+
+
+def draw(random: Random) -> Trial:
+    """Return a trial: one to four collaterals, one to three debts, one in four in e-mode, any goal."""
+    market = random.choice(("main", "main", "spark"))
+    symbols = SYMBOLS[market]
+    e_mode = random.random() < 0.25
+    collaterals = random.sample(symbols, random.randint(1, 4))
+    debts = random.sample(E_MODE_ASSETS if e_mode else symbols[:5], random.randint(1, 2 if e_mode else 3))
+    recipe = Recipe(
+        owner=checksum("0x" + random.randbytes(20).hex()),
+        supplies={symbol: random.randint(10_000, 20_000_000) for symbol in collaterals},
+        disabled=frozenset(symbol for symbol in collaterals[1:] if random.random() < 0.15),
+        borrows={symbol: random.randint(500, 9_800) for symbol in debts},
+        e_mode=e_mode,
+        elapsed=random.choice((12, 3_600, 86_400)),
+    )
+    return Trial(
+        market=market,
+        recipe=recipe,
+        goal=random.choice(("health-factor", "health-factor", "leverage", "close")),
+        raised=random.randint(50, 12_000),
+        slippage=random.choice((Decimal("0.003"), Decimal("0.005"), Decimal("0.02"))),
+        floor=random.choice((Decimal("1.02"), Decimal("1.005"), Decimal("1.1"))),
+        wallet={symbol: random.randint(1, 500_000) for symbol in debts if random.random() < 0.3},
+    )
+
+
+def try_one(world: World, trial: Trial) -> Outcome:
+    """Make the account, plan, try the plan, and put the chain back as it was."""
+    snapshot = world.rpc("evm_snapshot")
+    try:
+        return _tried(world, trial)
+    finally:
+        world.rpc("evm_revert", snapshot)
+
+
+def _tried(world: World, trial: Trial) -> Outcome:
+    open_position(world, trial.market, trial.recipe)
+    for symbol in trial.recipe.borrows:
+        spend(world, symbol, trial.recipe.owner)
+    for symbol, cents in trial.wallet.items():
+        give(world, symbol, trial.recipe.owner, amount_of(world, symbol, cents))
+    world.rpc("anvil_setBalance", trial.recipe.owner, hex(10**20))
+    session = connect(Settings(rpc_url=(world.rpc_url,), address_book=(world.address_book,)))
+    try:
+        entry = world.market(trial.market)
+        account = read_account(session, trial.recipe.owner, protocol=entry.protocol, market=entry.market)
+        try:
+            plan = make_plan(session, account, _question(account, trial))
+        except Infeasible as refusal:
+            return Outcome(refused=_reason(refusal))
+        report = try_plan(session, plan, engine="simulate-v1")
+        findings = tuple(_findings(session, account, plan, report))
+        return Outcome(whole=not plan.label, shape=_shape(plan), findings=findings)
+    finally:
+        session.close()
+
+
+def _question(account: LendingAccount, trial: Trial) -> PlanQuestion:
+    return PlanQuestion(_goal(account, trial), trial.slippage, trial.floor, 600)
+
+
+def _goal(account: LendingAccount, trial: Trial) -> Goal:
+    if account.health_factor is None or trial.goal == "close":
+        return Goal("close", None)
+    if trial.goal == "leverage" and account.equity_value > 0:
+        above_one = Decimal(account.debt_value) / account.equity_value
+        wanted = 1 + above_one * 10_000 / (10_000 + trial.raised)
+        return Goal("leverage", wanted.quantize(Decimal("1e-6")))
+    target = Decimal(account.health_factor * (10_000 + trial.raised)) / 10_000 / WAD
+    return Goal("health-factor", target.quantize(Decimal("1e-6")))
+
+
+def _reason(refusal: Infeasible) -> str:
+    return next((reason for part, reason in REASONS if part in refusal.fact), refusal.fact)
+
+
+def _shape(plan: Plan) -> str:
+    swaps = [step.action for step in plan.steps if isinstance(step.action, Swap)]
+    sold = {swap.route[0].token_in for swap in swaps}
+    repaid = {step.action.asset for step in plan.steps if isinstance(step.action, Repay)}
+    return f"{plan.goal.kind}: {len(sold)} sold, {len(repaid)} repaid"
+
+
+def _findings(session: Session, account: LendingAccount, plan: Plan, report: SimulationReport) -> Iterator[Finding]:
+    """Yield whatever is wrong with what the chain made of the plan."""
+    bad = [step for step in report.steps if step.status != "ok"]
+    if bad:
+        yield Finding("reverted", f"step {bad[0].index}: {bad[0].revert_reason}")
+        return
+    floor = min(plan.floor, (account.health_factor or plan.floor) - A_MILLIONTH)
+    for step in report.steps:
+        if step.health_factor is not None and step.health_factor < floor:
+            yield Finding("below_floor", f"step {step.index}: {step.health_factor} under {floor}")
+    for check in report.conditions:
+        if not check.holds:
+            kind = "allowances_left" if check.condition.kind == "allowance-zero" else "broken_promise"
+            yield Finding(kind, f"{check.condition} found {check.found}")
+    yield from _off_target(plan, report)
+    yield from _dust(account, plan)
+
+
+def _off_target(plan: Plan, report: SimulationReport) -> Iterator[Finding]:
+    """Yield what lies outside the goal and a hundredth above it; a leverage is held against its promise's values."""
+    if plan.label or plan.goal.value is None:
+        if not plan.label and (report.health_factor, report.debt_value, report.collateral_value) != (None, 0, 0):
+            yield Finding("off_target", f"closing left {report.debt_value} owed, {report.collateral_value} supplied")
+        return
+    if report.health_factor is None or report.collateral_value is None or report.debt_value is None:
+        return
+    if plan.goal.kind == "health-factor":
+        over = report.health_factor - int(plan.goal.value * WAD)
+        if not 0 <= over <= RESULT_BAND:
+            yield Finding("off_target", f"{report.health_factor} for {plan.goal.value}")
+        return
+    leverage = Decimal(report.collateral_value) / (report.collateral_value - report.debt_value)
+    if not plan.goal.value - Decimal("0.01") <= leverage <= plan.goal.value:
+        yield Finding("off_target", f"leverage {leverage} for {plan.goal.value}")
+
+
+def _dust(account: LendingAccount, plan: Plan) -> Iterator[Finding]:
+    """Yield debts that the plan repays almost, and does not clear."""
+    if plan.label:
+        return
+    limits = {each.token: each.limit for each in plan.post_conditions if each.kind == "debt-at-most"}
+    for leg in account.legs:
+        left = limits.get(leg.asset)
+        if leg.side != "borrow" or not left or left >= leg.amount:
+            continue
+        cents = Decimal(leg.value) * left / leg.amount / 10 ** (account.quote_decimals - 2)
+        if cents < DUST_CENTS and Decimal(leg.value) / 10 ** (account.quote_decimals - 2) >= DUST_CENTS:
+            yield Finding("dust", f"{left} of {leg.amount} {leg.asset.symbol} left")
