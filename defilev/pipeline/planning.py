@@ -14,6 +14,7 @@ from defilev.model.request import Address, Read
 from defilev.model.token import Allowance, Token, TokenBalance, Wallet
 from defilev.observe.drive import drive
 from defilev.pipeline.chains import block_seconds
+from defilev.pipeline.exiting import exit_notices
 from defilev.pipeline.hubs import native_of, read_hubs
 from defilev.pipeline.session import Session
 from defilev.plan import PlanInputs, plan_deleverage, plan_repayment
@@ -96,9 +97,10 @@ def _inputs(
     spenders = [protocol.spender(account), *([venue.spender] if venue else [])]
     limits = PriceLimits(session.settings.prices.stale_after, session.settings.prices.by_asset)
     wallet = read_wallet(session, payer or account.owner, tokens=tokens, spenders=spenders)
+    exits = exit_notices(session.settings, account, wallet.balances, slippage=question.max_slippage)
     return PlanInputs(
         protocol=protocol,
-        account=replace(account, warnings=(*account.warnings, *price_notices(account, limits=limits))),
+        account=replace(account, warnings=(*account.warnings, *price_notices(account, limits=limits), *exits)),
         wallet=wallet,
         venue=venue,
         goal=question.goal,
