@@ -25,6 +25,7 @@ from defilev.cli.output import Color
 from defilev.cli.plan import plan
 from defilev.cli.protocols import app as protocols
 from defilev.cli.rebalance import rebalance
+from defilev.cli.rehearse import rehearse
 from defilev.cli.simulate import simulate
 from defilev.cli.target import target
 from defilev.cli.wallet import app as wallet
@@ -47,6 +48,7 @@ _COMMANDS: tuple[tuple[str, str, Callable[..., None] | typer.Typer], ...] = (
     ("Look", "target", target),
     ("Act", "plan", plan),
     ("Act", "simulate", simulate),
+    ("Act", "rehearse", rehearse),
     ("Act", "rebalance", rebalance),
     ("Act", "guard", guard),
     ("Study", "journal", journal),

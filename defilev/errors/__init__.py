@@ -16,12 +16,13 @@ DefilevError                        1   a defect of ours
 │   ├── NotDeployed
 │   │   └── NoSuchMarket
 │   ├── HistoryUnusable
+│   ├── FeedUnmovable, PoolUnmovable
 │   ├── JournalUnusable, JournalDamaged
 │   └── AnvilMissing, AnvilFailed
 ├── ConditionBreached               5   a condition that was asked for does not hold
 ├── SimulationFailed                6   do not send: the plan does not do what it promised
 ├── Refused                         7   a rule of this machine, of the protocol, or of arithmetic forbids it
-│   ├── Infeasible, PolicyViolation, PlanTampered, PlanExpired, PlanForAnotherChain, StalePrice
+│   ├── Infeasible, PolicyViolation, PlanTampered, PlanExpired, PlanForAnotherChain, StalePrice, TooLate
 │   ├── AttemptOpen, ForeignTransaction, LeaseLost, OneEndpoint, TooMuchEquity
 ├── KeyFailure                      8   the key cannot be used
 │   ├── WrongPassword, KeystoreInsecure, KeystoreInvalid, KeystoreForAnotherAccount, SignerUnreachable
@@ -43,6 +44,7 @@ from defilev.errors.base import (
     SimulationFailed,
     UsageError,
 )
+from defilev.errors.rehearsal import FeedUnmovable, PoolUnmovable, TooLate
 from defilev.errors.rpc import (
     BlockUnavailable,
     EndpointsDisagree,
@@ -64,8 +66,10 @@ __all__ = [
     "Declined",
     "DefilevError",
     "EndpointsDisagree",
+    "FeedUnmovable",
     "KeyFailure",
     "NotConfirmed",
+    "PoolUnmovable",
     "QuorumMissing",
     "Refused",
     "RpcBusy",
@@ -76,6 +80,7 @@ __all__ = [
     "RpcTimeout",
     "RpcUnreachable",
     "SimulationFailed",
+    "TooLate",
     "UsageError",
     "WrongChain",
 ]

@@ -10,9 +10,8 @@ from defilev.errors import Infeasible
 from defilev.model.account import LendingAccount
 from defilev.model.guard_rules import AccountRule, TierRule
 from defilev.model.plan import Goal, Plan, Swap
-from defilev.pipeline.planning import PlanQuestion, make_plan, make_repayment
+from defilev.pipeline.planning import PlanQuestion, emergency_floor, make_plan, make_repayment
 from defilev.pipeline.session import Session
-from defilev.plan.inputs import DEFAULT_FLOOR
 from defilev.units import WAD
 
 __all__ = ["Wanted", "find_plan"]
@@ -20,7 +19,6 @@ __all__ = ["Wanted", "find_plan"]
 WINDOW = 120
 """Seconds until the first signature at the latest: a plan of the guard is begun at once or made anew."""
 
-_LOWEST_FLOOR = Decimal("1.0001")
 _NEAREST = Decimal("0.0001")
 _SMALLER = 4
 
@@ -125,13 +123,7 @@ def _question(wanted: Wanted, slippage: Decimal) -> PlanQuestion:
     if wanted.question is not None:
         return replace(wanted.question, max_slippage=slippage, window=WINDOW)
     window = wanted.session.settings.expires if wanted.rule.authority == "safe" else WINDOW
-    return PlanQuestion(goal=wanted.goal, max_slippage=slippage, floor=_floor(wanted.account), window=window)
-
-
-def _floor(account: LendingAccount) -> Decimal:
-    """Return the usual floor, or halfway from the account to liquidation when that is lower."""
-    usual, health = Decimal(DEFAULT_FLOOR) / WAD, Decimal(account.health_factor or 0) / WAD
-    return min(usual, max(1 + (health - 1) / 2, _LOWEST_FLOOR))
+    return PlanQuestion(goal=wanted.goal, max_slippage=slippage, floor=emergency_floor(wanted.account), window=window)
 
 
 def _words(goal: Goal) -> str:

@@ -18,12 +18,16 @@ from defilev.pipeline.exiting import exit_notices
 from defilev.pipeline.hubs import native_of, read_hubs
 from defilev.pipeline.session import Session
 from defilev.plan import PlanInputs, plan_deleverage, plan_repayment
+from defilev.plan.inputs import DEFAULT_FLOOR
 from defilev.protocols import PROTOCOLS
 from defilev.risk.prices import PriceLimits, price_notices
 from defilev.units import WAD, Wad
 from defilev.venues import venue_of
 
-__all__ = ["PlanQuestion", "make_plan", "make_repayment", "read_wallet"]
+__all__ = ["PlanQuestion", "emergency_floor", "make_plan", "make_repayment", "read_wallet"]
+
+
+_LOWEST_FLOOR = Decimal("1.0001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,12 @@ def make_repayment(
     plan = plan_repayment(_inputs(session, account, question, payer=payer), most=most)
     session.reader.verify()
     return plan
+
+
+def emergency_floor(account: LendingAccount) -> Decimal:
+    """Return the usual floor, or halfway from the account to liquidation when that is lower."""
+    usual, health = Decimal(DEFAULT_FLOOR) / WAD, Decimal(account.health_factor or 0) / WAD
+    return min(usual, max(1 + (health - 1) / 2, _LOWEST_FLOOR))
 
 
 def _inputs(
