@@ -20,7 +20,7 @@ def feeds_of(
 ) -> list[tuple[Address, str, Decimal]]:
     """Return the feed that each name stands for, the name, and its change; each feed once.
 
-    A name is an asset's symbol, with or without its wrapping (ETH of WETH), or a driver's.
+    A name is an asset's symbol, or a driver's, each with or without its wrapping: ETH, WETH.
 
     Raises:
         UnknownName: the position has nothing of that name.
@@ -73,8 +73,9 @@ def _rests_on(leg: Leg, source: Address) -> bool:
 
 
 def _feed(account: LendingAccount, exposure: Exposure, name: str) -> Address:
-    if (driver := driver_named(exposure, name)) is not None:
-        return driver.feed
+    for called in (name, plain_symbol(name)):
+        if (driver := driver_named(exposure, called)) is not None:
+            return driver.feed
     for leg in account.legs:
         if name.upper() in {leg.asset.symbol.upper(), plain_symbol(leg.asset.symbol)}:
             return leg.price.driver

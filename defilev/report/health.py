@@ -46,8 +46,7 @@ class HealthView:
     `health_factor` is `None` when nothing is owed; `days_by_interest` also when interest alone never liquidates.
     `volatile` are the symbols that move with everything but stablecoins; `common_move` is such a move that liquidates,
     `None` when none does; `nearest` is the nearest liquidation by a price or ratio. `shock` and `exits` are `None` when
-    none were asked for, `exits` also when no move liquidates. `bounds`
-    are the moves in which it lives.
+    none were asked for, `exits` also when no move liquidates. `bounds` are the moves in which it lives.
     """
 
     account: LendingAccount

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from math import floor
+from typing import Any
 
 from defilev.abi import Transaction, interface, keccak
 from defilev.abi.address import address_from_word
@@ -61,10 +62,10 @@ def move_pool(anvil: Anvil, router: Address, hop: Hop, factor: Fraction) -> None
     """
     sorted_tokens = sorted((hop.token_in, hop.token_out), key=lambda token: int(token.address, 16))
     is_straight = hop.token_in == sorted_tokens[0]
-    start = _ask(anvil, hop.pool, SLOT0)
+    start = _ask(anvil, hop, hop.pool, SLOT0)
     wanted = sqrt_price_after(start, factor if is_straight else 1 / factor)
     sold, bought = sorted_tokens if wanted < start else reversed(sorted_tokens)
-    amount = _ask(anvil, sold.address, interface("erc20")["totalSupply"])
+    amount = _ask(anvil, hop, sold.address, interface("erc20")["totalSupply"])
     pair = (sold.address, bought.address)
     swap = swap_to_price(router, pair, hop.fee, trader=_TRADER, amount=amount, sqrt_price=wanted)
     approve = Transaction(sold.address, sold.symbol, interface("erc20")["approve"], (router, amount))
@@ -75,7 +76,7 @@ def move_pool(anvil: Anvil, router: Address, hop: Hop, factor: Fraction) -> None
         is_done = _send(anvil, approve) and _send(anvil, swap)
     except RpcRejected as rejected:
         raise _unmovable(hop, str(rejected.facts.get("message", rejected.fact))) from rejected
-    reached = _ask(anvil, hop.pool, SLOT0)
+    reached = _ask(anvil, hop, hop.pool, SLOT0)
     if not is_done or abs(reached - wanted) * _CLOSE > wanted:
         raise _unmovable(hop, f"a swap of all {sold.symbol} does not reach the price")
 
@@ -89,16 +90,16 @@ def thin_pool(anvil: Anvil, hop: Hop, share: Fraction) -> None:
     Raises:
         PoolUnmovable: the pool keeps its liquidity elsewhere.
     """
-    _, tick, *_ = SLOT0.decode(_called(anvil, SLOT0.call(hop.pool)).data)
-    spacing, before = _ask(anvil, hop.pool, TICK_SPACING), _ask(anvil, hop.pool, LIQUIDITY)
-    words = {position: _ask(anvil, hop.pool, TICK_BITMAP, position) for position in words_around(tick, spacing)}
+    tick = _answers(anvil, hop, hop.pool, SLOT0)[1]
+    spacing, before = _ask(anvil, hop, hop.pool, TICK_SPACING), _ask(anvil, hop, hop.pool, LIQUIDITY)
+    words = {position: _ask(anvil, hop, hop.pool, TICK_BITMAP, position) for position in words_around(tick, spacing)}
     ticks = [found for position, word in words.items() for found in initialized_ticks(position, word, spacing)]
-    for found in ticks:
-        slot = tick_slot(found)
-        anvil.set_storage(hop.pool, slot, scaled_tick_word(anvil.storage(hop.pool, slot), share))
+    kept = {tick_slot(found): anvil.storage(hop.pool, tick_slot(found)) for found in ticks}
+    for slot, word in kept.items():
+        anvil.set_storage(hop.pool, slot, scaled_tick_word(word, share))
     wanted = floor(before * share) + len(ticks)
     anvil.set_storage(hop.pool, LIQUIDITY_SLOT, wanted)
-    if _ask(anvil, hop.pool, LIQUIDITY) != wanted:
+    if _ask(anvil, hop, hop.pool, LIQUIDITY) != wanted or not all(kept.values()):
         raise _unmovable(hop, "its liquidity is not where Uniswap v3 keeps it")
 
 
@@ -108,8 +109,19 @@ def _send(anvil: Anvil, transaction: Transaction) -> bool:
     return anvil.transact(sent).succeeded
 
 
-def _ask(anvil: Anvil, contract: Address, function: Function, *arguments: int) -> int:
-    return int(function.decode_one(_called(anvil, function.call(contract, *arguments)).data))
+def _ask(anvil: Anvil, hop: Hop, contract: Address, function: Function, *arguments: int) -> int:
+    return int(_answers(anvil, hop, contract, function, *arguments)[0])
+
+
+def _answers(anvil: Anvil, hop: Hop, contract: Address, function: Function, *arguments: int) -> tuple[Any, ...]:
+    """Return what a contract of the hop answers; raises `PoolUnmovable` when it does not."""
+    result = _called(anvil, function.call(contract, *arguments))
+    try:
+        if result.success:
+            return function.decode(result.data)
+    except ValueError:
+        pass
+    raise _unmovable(hop, f"{contract} does not answer {function.name}()")
 
 
 def _called(anvil: Anvil, call: Call) -> CallResult:
