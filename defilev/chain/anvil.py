@@ -18,7 +18,7 @@ from typing import Self
 
 from defilev.chain.fork_transaction import ForkTransaction
 from defilev.chain.node import Node
-from defilev.chain.quantity import parse_data, parse_hash, parse_object
+from defilev.chain.quantity import parse_data, parse_hash, parse_object, to_hex
 from defilev.chain.redaction import redact_url, redact_urls
 from defilev.chain.rpc import Rpc
 from defilev.chain.transport import HttpTransport
@@ -65,7 +65,7 @@ class Anvil:
     """An anvil on a free loopback port, without accounts of its own, that mines only when told to.
 
     Use it as a context manager: its process and its temporary HOME (with the fork cache and the log) are gone
-    afterwards, on an exception or an interrupt too. `rpc` and `node` speak to it.
+    afterwards, on an exception or an interrupt too. `rpc` and `node` speak to it at its `url`, which is on loopback.
 
     Args:
         seconds_per_block: how much later than its parent each block is.
@@ -73,6 +73,7 @@ class Anvil:
 
     rpc: Rpc
     node: Node
+    url: str
 
     def __init__(self, binary: Path, *, seconds_per_block: int = 12) -> None:
         self._binary = binary
@@ -87,8 +88,8 @@ class Anvil:
             process = _start(self._binary, home)
             stack.callback(_stop, process)
             self.pid = process.pid
-            port = _wait_for_port(process, home / "anvil.log")
-            self.rpc = Rpc(HttpTransport(f"http://127.0.0.1:{port}", timeout=_REQUEST_SECONDS))
+            self.url = f"http://127.0.0.1:{_wait_for_port(process, home / 'anvil.log')}"
+            self.rpc = Rpc(HttpTransport(self.url, timeout=_REQUEST_SECONDS))
             stack.callback(self.rpc.close)
             self.node = Node(self.rpc)
             self.rpc.request("anvil_setBlockTimestampInterval", [self._seconds_per_block])
@@ -148,6 +149,33 @@ class Anvil:
     def mine(self) -> None:
         """Add a block with whatever is pending."""
         self.rpc.request("evm_mine")
+
+    def set_code(self, address: Address, code: bytes) -> None:
+        """Put `code` in the place of the contract at `address`, whose storage stays."""
+        self.rpc.request("anvil_setCode", [address, to_hex(code)])
+
+    def set_storage(self, address: Address, slot: int, value: int) -> None:
+        """Write one 256-bit word of a contract's storage."""
+        words = [f"0x{word:064x}" for word in (slot, value)]
+        self.rpc.request("anvil_setStorageAt", [address, *words])
+
+    def storage(self, address: Address, slot: int) -> int:
+        """Return one 256-bit word of a contract's storage."""
+        found = self.rpc.request("eth_getStorageAt", [address, f"0x{slot:064x}", "latest"])
+        return int.from_bytes(parse_data(found, what="storage"), "big")
+
+    def set_balance(self, address: Address, wei: int) -> None:
+        """Give `address` so much of the native currency."""
+        self.rpc.request("anvil_setBalance", [address, to_hex(wei)])
+
+    def deal(self, token: Address, owner: Address, amount: int) -> None:
+        """Give `owner` base units of a token; raises `RpcRejected` for one whose balances anvil does not find."""
+        self.rpc.request("anvil_dealERC20", [owner, token, to_hex(amount)])
+
+    def mine_at(self, base_fee: int) -> None:
+        """Add a block with this base fee, in wei per gas."""
+        self.rpc.request("anvil_setNextBlockBaseFeePerGas", [to_hex(base_fee)])
+        self.mine()
 
     def output(self, transaction_hash: str) -> bytes:
         """Return what an included transaction returned, or its revert data."""

@@ -26,6 +26,7 @@ from defilev.cli.plan import plan
 from defilev.cli.protocols import app as protocols
 from defilev.cli.rebalance import rebalance
 from defilev.cli.safe import app as safe
+from defilev.cli.rehearse import rehearse
 from defilev.cli.simulate import simulate
 from defilev.cli.target import target
 from defilev.cli.wallet import app as wallet
@@ -48,6 +49,7 @@ _COMMANDS: tuple[tuple[str, str, Callable[..., None] | typer.Typer], ...] = (
     ("Look", "target", target),
     ("Act", "plan", plan),
     ("Act", "simulate", simulate),
+    ("Act", "rehearse", rehearse),
     ("Act", "rebalance", rebalance),
     ("Act", "safe", safe),
     ("Act", "guard", guard),

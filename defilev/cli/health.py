@@ -47,6 +47,9 @@ Shock = Annotated[
         help="Health after this change of an asset's feed and all that is priced from it; several happen together.",
     ),
 ]
+Exits = Annotated[
+    bool, typer.Option("--exits", help="Until which move each way out works, and from where on none does.")
+]
 TickerSource = Annotated[
     str | None,
     typer.Option("--tickers", metavar="FILE|URL", help="GMX's ticker: its prices, with how far the feeds are."),
@@ -76,6 +79,7 @@ def health(
     fail_below: FailBelow = None,
     stress: Stress = None,
     shock: Shock = None,
+    exits: Exits = False,
     tickers: TickerSource = None,
     beta_to: BetaTo = None,
     beta: Beta = None,
@@ -92,7 +96,7 @@ def health(
     run = run_of(ctx)
     shape = _shape(format, run.output)
     limit = None if fail_below is None else parse_health_limit(fail_below)
-    scenarios = Scenarios(() if stress is None else parse_changes(stress), parse_shocks(shock or ()))
+    scenarios = Scenarios(() if stress is None else parse_changes(stress), parse_shocks(shock or ()), exits)
     settings = settings_with(run, tickers)
     report = _report(run, settings, who, choices_of(protocol or (), market), scenarios)
     report = _weighted(report, beta_to, parse_betas(beta or ()), prices)
@@ -150,6 +154,7 @@ def _report(
 ) -> HealthReport:
     from defilev.cli.health_outcome import require_something
     from defilev.pipeline.everywhere import connected, read_chains, resolved
+    from defilev.pipeline.exiting import ladders_of
     from defilev.pipeline.nodes import nodes_of_all
     from defilev.pipeline.overlays import overlays_of
     from defilev.pipeline.people import names_of_book, people
@@ -162,6 +167,7 @@ def _report(
     with run.output.stage("observe"), connected(nodes) as chains:
         whose = resolved(chains, asked)
         readings, unread = read_chains(chains, whose, choices or (by_book.markets if by_book else ()))
+        exits = ladders_of(readings) if scenarios.exits else None
     require_something(readings, unread)
     return health_report(
         readings,
@@ -171,6 +177,7 @@ def _report(
         overlays=overlays_of(by_book, asked) if by_book and not choices else (),
         now=int(time.time()),
         is_book=by_book is not None,
+        exits=exits,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from defilev.config.alert_tables import AlertsTable
-from defilev.config.values import parse_duration, written
+from defilev.config.values import parse_duration, parse_gas_price, written
 from defilev.model.guard import Authority, Tier, TriggerKind
 from defilev.units import parse_decimal, parse_percentage
 
@@ -24,13 +24,6 @@ def _share(text: str) -> Decimal:
     return parse_percentage(text, what="percentage")
 
 
-def _wei_from_gwei(text: str) -> int:
-    said = text.strip().lower()
-    if not said.endswith("gwei"):
-        raise ValueError("write it with its unit, such as 100gwei")
-    return int(parse_decimal(said.removesuffix("gwei").strip(), what="gas price") * GWEI)
-
-
 def _wei_from_eth(text: str) -> int:
     said = text.strip().lower()
     if not said.endswith("eth"):
@@ -42,7 +35,7 @@ Seconds = Annotated[int, written(lambda text: parse_duration(text, what="duratio
 Number = Annotated[Decimal, written(lambda text: parse_decimal(text, what="number"))]
 Value = Annotated[Decimal, written(lambda text: parse_decimal(text, what="value")), Field(gt=0)]
 Share = Annotated[Decimal, written(_share), Field(gt=0)]
-GasPrice = Annotated[int, written(_wei_from_gwei), Field(gt=0)]
+GasPrice = Annotated[int, written(lambda text: parse_gas_price(text, what="gas price")), Field(gt=0)]
 GasCost = Annotated[int, written(_wei_from_eth), Field(gt=0)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]+(?:[-_][a-z0-9]+)*$", max_length=40)]
 

@@ -19,6 +19,7 @@ __all__ = [
     "parse_block",
     "parse_duration",
     "parse_floor",
+    "parse_gas_price",
     "parse_slippage",
     "written",
 ]
@@ -28,6 +29,10 @@ At: TypeAlias = int | Literal["latest", "finalized", "safe"]
 
 LARGEST_SLIPPAGE = Decimal("0.5")
 """Beyond one half, a swap is no longer a trade at a price."""
+
+GWEI = 10**9
+LARGEST_GAS_PRICE = 10**6 * GWEI
+"""A thousand times the highest that Ethereum has seen for an hour: beyond it, a typing error."""
 
 LONGEST_DURATION = 10 * 366 * 86_400
 """Ten years, in seconds."""
@@ -78,6 +83,21 @@ def parse_floor(text: str, *, what: str = "--floor") -> Decimal:
     if not 1 < floor < 2:
         raise InvalidNumber(f"{what} {text} is not between 1 and 2", fix="1.02 is the usual floor")
     return floor
+
+
+def parse_gas_price(text: str, *, what: str) -> int:
+    """Return wei per gas that `text` says: `"300gwei"`.
+
+    Raises:
+        InvalidNumber: the unit is missing, or what stands before it is not a number above zero.
+    """
+    said = text.strip().lower()
+    if not said.endswith("gwei"):
+        raise InvalidNumber(f"{what} {text!r} has no unit", fix="write it with its unit, such as 100gwei")
+    wei = int(parse_decimal(said.removesuffix("gwei").strip(), what=what) * GWEI)
+    if not 0 < wei <= LARGEST_GAS_PRICE:
+        raise InvalidNumber(f"{what} {text!r} is no price of gas", fix="write one such as 100gwei")
+    return wei
 
 
 def parse_block(value: str | int) -> At:

@@ -16,12 +16,13 @@ DefilevError                        1   a defect of ours
 │   ├── NotDeployed
 │   │   └── NoSuchMarket
 │   ├── HistoryUnusable
+│   ├── FeedUnmovable, PoolUnmovable
 │   ├── JournalUnusable, JournalDamaged
 │   └── AnvilMissing, AnvilFailed
 ├── ConditionBreached               5   a condition that was asked for does not hold
 ├── SimulationFailed                6   do not send: the plan does not do what it promised
 ├── Refused                         7   a rule of this machine, of the protocol, or of arithmetic forbids it
-│   ├── Infeasible, PolicyViolation, PlanTampered, PlanExpired, PlanForAnotherChain, StalePrice
+│   ├── Infeasible, PolicyViolation, PlanTampered, PlanExpired, PlanForAnotherChain, StalePrice, TooLate
 │   ├── AttemptOpen, ForeignTransaction, LeaseLost, OneEndpoint, TooMuchEquity
 │   ├── SafeUnknown, BundleTampered, SafeNonceUsed, SignatureInvalid, SignatureRepeated, SignatureUnsupported
 │   ├── SignerNotOwner, ThresholdNotMet
@@ -52,6 +53,7 @@ from defilev.errors.keys import (
     SignerUnreachable,
     WrongPassword,
 )
+from defilev.errors.rehearsal import FeedUnmovable, PoolUnmovable, TooLate
 from defilev.errors.rpc import (
     BlockUnavailable,
     EndpointsDisagree,
@@ -86,11 +88,13 @@ __all__ = [
     "Declined",
     "DefilevError",
     "EndpointsDisagree",
+    "FeedUnmovable",
     "KeyFailure",
     "KeystoreForAnotherAccount",
     "KeystoreInsecure",
     "KeystoreInvalid",
     "NotConfirmed",
+    "PoolUnmovable",
     "QuorumMissing",
     "Refused",
     "RpcBusy",
@@ -109,6 +113,7 @@ __all__ = [
     "SignerUnreachable",
     "SimulationFailed",
     "ThresholdNotMet",
+    "TooLate",
     "UsageError",
     "WrongChain",
     "WrongPassword",

@@ -11,10 +11,9 @@ from defilev.model.account import LendingAccount
 from defilev.model.guard_rules import AccountRule, TierRule
 from defilev.model.plan import Goal, Plan, Swap
 from defilev.pipeline.bundling import make_safe_plan
-from defilev.pipeline.planning import PlanQuestion, make_plan, make_repayment
+from defilev.pipeline.planning import PlanQuestion, emergency_floor, make_plan, make_repayment
 from defilev.pipeline.session import Session
 from defilev.plan.drifting import drift_of, with_drift
-from defilev.plan.inputs import DEFAULT_FLOOR
 from defilev.units import WAD
 
 __all__ = ["Wanted", "find_plan"]
@@ -25,7 +24,6 @@ WINDOW = 120
 SAFE_WINDOW = 4 * 3600
 """Seconds that the owners of a Safe have to sign, unless `expires` in the settings is more."""
 
-_LOWEST_FLOOR = Decimal("1.0001")
 _NEAREST = Decimal("0.0001")
 _SMALLER = 4
 
@@ -136,13 +134,7 @@ def _question(wanted: Wanted, slippage: Decimal) -> PlanQuestion:
         return replace(wanted.question, max_slippage=slippage, window=WINDOW)
     waiting = max(wanted.session.settings.expires, SAFE_WINDOW)
     window = waiting if wanted.rule.authority == "safe" else WINDOW
-    return PlanQuestion(goal=wanted.goal, max_slippage=slippage, floor=_floor(wanted.account), window=window)
-
-
-def _floor(account: LendingAccount) -> Decimal:
-    """Return the usual floor, or halfway from the account to liquidation when that is lower."""
-    usual, health = Decimal(DEFAULT_FLOOR) / WAD, Decimal(account.health_factor or 0) / WAD
-    return min(usual, max(1 + (health - 1) / 2, _LOWEST_FLOOR))
+    return PlanQuestion(goal=wanted.goal, max_slippage=slippage, floor=emergency_floor(wanted.account), window=window)
 
 
 def _words(goal: Goal) -> str:

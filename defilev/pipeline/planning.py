@@ -14,15 +14,20 @@ from defilev.model.request import Address, Read
 from defilev.model.token import Allowance, Token, TokenBalance, Wallet
 from defilev.observe.drive import drive
 from defilev.pipeline.chains import block_seconds
+from defilev.pipeline.exiting import exit_notices
 from defilev.pipeline.hubs import native_of, read_hubs
 from defilev.pipeline.session import Session
 from defilev.plan import PlanInputs, plan_deleverage, plan_repayment
+from defilev.plan.inputs import DEFAULT_FLOOR
 from defilev.protocols import PROTOCOLS
 from defilev.risk.prices import PriceLimits, price_notices
 from defilev.units import WAD, Wad
 from defilev.venues import venue_of
 
-__all__ = ["PlanQuestion", "make_plan", "make_repayment", "read_wallet"]
+__all__ = ["PlanQuestion", "emergency_floor", "make_plan", "make_repayment", "read_wallet"]
+
+
+_LOWEST_FLOOR = Decimal("1.0001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,12 @@ def make_repayment(
     return plan
 
 
+def emergency_floor(account: LendingAccount) -> Decimal:
+    """Return the usual floor, or halfway from the account to liquidation when that is lower."""
+    usual, health = Decimal(DEFAULT_FLOOR) / WAD, Decimal(account.health_factor or 0) / WAD
+    return min(usual, max(1 + (health - 1) / 2, _LOWEST_FLOOR))
+
+
 def _inputs(
     session: Session, account: LendingAccount, question: PlanQuestion, *, payer: Address | None = None
 ) -> PlanInputs:
@@ -96,9 +107,10 @@ def _inputs(
     spenders = [protocol.spender(account), *([venue.spender] if venue else [])]
     limits = PriceLimits(session.settings.prices.stale_after, session.settings.prices.by_asset)
     wallet = read_wallet(session, payer or account.owner, tokens=tokens, spenders=spenders)
+    exits = exit_notices(session.settings, account, wallet.balances, slippage=question.max_slippage)
     return PlanInputs(
         protocol=protocol,
-        account=replace(account, warnings=(*account.warnings, *price_notices(account, limits=limits))),
+        account=replace(account, warnings=(*account.warnings, *price_notices(account, limits=limits), *exits)),
         wallet=wallet,
         venue=venue,
         goal=question.goal,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from defilev.model.account import LendingAccount, Notice
+from defilev.model.exits import ExitLadder
 from defilev.model.exposure import Exposure
 from defilev.report.balance import Balance, balance_of
 from defilev.report.bounds import Bounds, bounds_of
@@ -44,8 +45,8 @@ class HealthView:
 
     `health_factor` is `None` when nothing is owed; `days_by_interest` also when interest alone never liquidates.
     `volatile` are the symbols that move with everything but stablecoins; `common_move` is such a move that liquidates,
-    `None` when none does; `nearest` is the nearest liquidation by a price or ratio. `shock` is `None` when none was
-    asked for. `bounds` are the moves in which it lives.
+    `None` when none does; `nearest` is the nearest liquidation by a price or ratio. `shock` and `exits` are `None` when
+    none were asked for, `exits` also when no move liquidates. `bounds` are the moves in which it lives.
     """
 
     account: LendingAccount
@@ -65,6 +66,7 @@ class HealthView:
     stress: tuple[StressView, ...]
     shock: ShockView | None
     warnings: tuple[Notice, ...]
+    exits: ExitLadder | None = None
 
 
 def health_view(

@@ -8,6 +8,7 @@ from typing import Any
 from defilev.model.account import Leg
 from defilev.model.token import Token
 from defilev.report.decimals import at_least, bps, computed_price, fraction, rounded
+from defilev.report.exits_json import exits_part
 from defilev.report.health import HealthView
 from defilev.report.health_report import HealthReport
 from defilev.report.liquidation import LiquidationView, MovedAsset, RatioView
@@ -71,6 +72,7 @@ def _loan_part(view: HealthView) -> dict[str, Any]:
         "quote": account.quote,
         **_totals(view),
         "legs": [_leg(leg, at=account.block.timestamp, quote_decimals=account.quote_decimals) for leg in account.legs],
+        "exits": None if view.exits is None else exits_part(view.exits),
     }
 
 

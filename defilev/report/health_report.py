@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from defilev.config.settings import Settings
 from defilev.errors import DefilevError, UnknownName
-from defilev.model.account import LendingAccount
 from defilev.model.book import MarketEntry
+from defilev.model.exits import ExitLadder
 from defilev.model.request import Address, Block
 from defilev.pipeline.drivers import drivers_in
 from defilev.pipeline.everywhere import ChainUnread, Reading
+from defilev.pipeline.exiting import Place, place_of
 from defilev.pipeline.overlays import Overlay, priced
 from defilev.pipeline.people import Person
 from defilev.report.beta import BetaView
@@ -31,10 +32,11 @@ __all__ = ["ChainView", "Failure", "HealthReport", "LeftOut", "Scenarios", "heal
 
 @dataclass(frozen=True, slots=True)
 class Scenarios:
-    """What to try: common changes one at a time, and named shocks together."""
+    """What to try: common changes one at a time, named shocks together, and whether until when each exit works."""
 
     changes: tuple[Decimal, ...] = ()
     shocks: tuple[tuple[str, Decimal], ...] = ()
+    exits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,7 @@ def health_report(
     scenarios: Scenarios | None = None,
     overlays: Sequence[Overlay] = (),
     is_book: bool = False,
+    exits: Mapping[Place, ExitLadder] | None = None,
 ) -> HealthReport:
     """Return the report on the accounts of `readings`.
 
@@ -127,6 +130,7 @@ def health_report(
         scenarios: what to try.
         overlays: what no chain shows.
         is_book: whether a name of a book was asked for.
+        exits: those of the accounts, where they were asked for.
 
     Raises:
         UnknownName: a shock or an overlay of an asset that no market has, although all of them could be read.
@@ -135,6 +139,7 @@ def health_report(
     failures = tuple(_failures(readings, unread))
     valued, unpriced = _valued(overlays, readings, is_whole=not failures)
     views, perps = _views(readings, asked, scenarios or Scenarios(), is_whole=not failures)
+    views = tuple(replace(view, exits=(exits or {}).get(place_of(view.account))) for view in views)
     holdings = [holding for reading in readings for holding in _holdings(reading)]
     absent = [(reading.session.book.chain_name, market) for reading in readings for market in reading.absent]
     present = {view.account.owner for view in views} | {view.account.owner for view in perps}
@@ -186,15 +191,11 @@ def _views(
 def _in_dollars(readings: Sequence[Reading], views: Sequence[HealthView]) -> list[tuple[HealthView, Decimal | None]]:
     """Return the views, each with what one unit of its quote currency is worth."""
     worth = {
-        _key(account): dollars
+        place_of(account): dollars
         for reading in readings
         for account, dollars in zip(reading.accounts, reading.dollars, strict=True)
     }
-    return [(view, worth[_key(view.account)]) for view in views]
-
-
-def _key(account: LendingAccount) -> tuple[int, str, str, Address]:
-    return account.chain_id, account.protocol, account.market, account.owner
+    return [(view, worth[place_of(view.account)]) for view in views]
 
 
 def question_for(

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from defilev.model.account import Leg
 from defilev.report import figures
+from defilev.report.exits_text import exit_lines
 from defilev.report.failure import text_of
 from defilev.report.health import HealthView
 from defilev.report.health_report import ChainView, Failure, HealthReport
@@ -170,6 +171,8 @@ def _after(view: View, *, width: int, ink: Ink) -> list[str]:
     room = width - LABEL_WIDTH - 2
     lines = labelled("stress", _stress(view, width=room, ink=ink))
     lines += labelled("shock", _shock(view, width=room, ink=ink))
+    if isinstance(view, HealthView) and view.exits is not None:
+        lines += exit_lines(view.exits, quote=view.account.quote, width=width, ink=ink)
     for notice in view.warnings:
         words = [Cell(word) for word in figures.clean(f"{notice.name}: {notice.text}").split(" ")]
         lines += labelled(

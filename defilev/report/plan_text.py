@@ -42,11 +42,7 @@ def plan_text(plan: Plan, *, width: int, ink: Ink) -> str:
     facts = [line for label, text in _facts(plan) for line in labelled(label, _wrapped(text, width=room, ink=ink))]
     steps = _rounds(plan, width=width, ink=ink) if len(plan.steps) > LISTED else _steps(plan, width=width, ink=ink)
     closing = [line for label, text in _after(plan) for line in labelled(label, _wrapped(text, width=room, ink=ink))]
-    warnings = [
-        line
-        for notice in plan.warnings
-        for line in labelled("warning", _wrapped(_notice(notice), width=room, ink=ink, style="warning"))
-    ]
+    warnings = [line for notice in plan.warnings for line in _notice(notice, width=room, ink=ink)]
     return "\n".join([heading, *_label(plan, width=width, ink=ink), *facts, "", *steps, "", *closing, *warnings])
 
 
@@ -63,8 +59,11 @@ def _label(plan: Plan, *, width: int, ink: Ink) -> list[str]:
     return [f"  {line}" for line in lines]
 
 
-def _notice(notice: Notice) -> str:
-    return figures.clean(f"{notice.name}: {notice.text}")
+def _notice(notice: Notice, *, width: int, ink: Ink) -> list[str]:
+    if notice.name == "exits":
+        return labelled("exits now", _wrapped(figures.clean(notice.text), width=width, ink=ink))
+    text = figures.clean(f"{notice.name}: {notice.text}")
+    return labelled("warning", _wrapped(text, width=width, ink=ink, style="warning"))
 
 
 def _facts(plan: Plan) -> Iterator[tuple[str, str]]:

@@ -104,8 +104,8 @@ def printed(world: World, capsys: pytest.CaptureFixture[str]) -> Json:
     "account", ["comfortable", "mixed", "loop", "not-enabled", "debt-free", "empty", "dust", "short"]
 )
 def test_health_satisfies_its_schema(printed: Json, account: str) -> None:
-    """Positions of every kind, with stress and shocks."""
-    document = printed("health", account, "--stress", "-10%,-50%", "--shock", "WETH=-5%")
+    """Positions of every kind, with stress, shocks and exits."""
+    document = printed("health", account, "--stress", "-10%,-50%", "--shock", "WETH=-5%", "--exits")
 
     assert "defilev/health@1" == document["schema"]
 
