@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from defilev.errors import Infeasible
 from defilev.model.plan import Repay
@@ -29,6 +30,13 @@ DUST = 100_000
 """Less than one part in this many of what there was is what sizing leaves over, not something to sell or repay."""
 
 
+class _Short(NamedTuple):
+    """A path that ends before the goal; `why` is what refused the next round, `None` when a plan has no more rounds."""
+
+    end: Path
+    why: Infeasible | None
+
+
 def plan_path(inputs: PlanInputs) -> Read[tuple[Path, str]]:
     """Return the path to a health factor or leverage, and a label that is empty unless it stops short of the goal.
 
@@ -40,23 +48,25 @@ def plan_path(inputs: PlanInputs) -> Read[tuple[Path, str]]:
     aim = Aim(inputs.goal)
     debt = choose_debt(inputs)
     path = repay_from_wallet(start(inputs), inputs, debt.asset, aim)
-    path = yield from sell_in_hand(path, inputs, debt, aim)
+    path, sold = yield from sell_in_hand(path, inputs, debt, aim, Sold())
     if reached(path, aim) or (inputs.in_hand and aim.nearly_reached(path.first) and aim.nearly_reached(path.last)):
         return path, ""
     sales = _workable(path, sales_of(inputs, inputs.account, debt), aim)
     routes = yield from read_routes(inputs, sales)
     ranked = yield from rank(inputs, {sale: estimate(path, inputs, sale) for sale in sales}, routes)
-    partial: list[Path] = []
+    partial: list[_Short] = []
     refusals: list[Infeasible] = []
     for candidate in sorted(ranked, key=lambda each: each.amount == supply_of(path.last, each.sale.collateral.address)):
         try:
-            end = yield from _descend(path, inputs, candidate, aim)
+            end, why = yield from _descend(path, inputs, candidate, aim, sold)
         except Infeasible as refusal:
             refusals.append(refusal)
             continue
         if reached(end, aim):
             return end, ""
-        partial.append(end)
+        partial.append(_Short(end, why))
+    if not partial and sold.values:
+        partial.append(_Short(path, refusals[0]))
     return _best_partial(path, inputs, partial, refusals, aim)
 
 
@@ -95,22 +105,35 @@ def _workable(path: Path, sales: Sequence[Sale], aim: Aim) -> list[Sale]:
     return workable
 
 
-def _descend(path: Path, inputs: PlanInputs, candidate: Ranked, aim: Aim) -> Read[Path]:
-    """Return the path after as many rounds of a sale as the goal takes, or the most that a plan has."""
+def _descend(
+    path: Path, inputs: PlanInputs, candidate: Ranked, aim: Aim, sold: Sold
+) -> Read[tuple[Path, Infeasible | None]]:
+    """Return the path after as many rounds of a sale as the goal takes, as a plan has, or as there can be.
+
+    With it comes what refused the next round, where one was refused; the first raises.
+    """
     sale = candidate.sale
-    sold = Sold()
-    for _ in range(MAX_ROUNDS):
+    for number in range(MAX_ROUNDS):
         if _exhausted(path, inputs, sale):
             raise out_of_reach(path, sale, _goal_text(inputs))
-        amount = round_amount(path, inputs, sale, aim)
-        fill = yield from fill_round(inputs, sale, candidate.routes, sold, amount)
-        after = selling(path, inputs, sale, fill)
-        require_progress(path, after, sale)
-        sold = sold.with_fill(sale, fill)
-        path = after
+        try:
+            path, sold = yield from _round(path, inputs, candidate, aim, sold)
+        except Infeasible as refusal:
+            if number == 0:
+                raise
+            return path, refusal
         if reached(path, aim):
-            return path
-    return path
+            break
+    return path, None
+
+
+def _round(path: Path, inputs: PlanInputs, candidate: Ranked, aim: Aim, sold: Sold) -> Read[tuple[Path, Sold]]:
+    sale = candidate.sale
+    amount = round_amount(path, inputs, sale, aim)
+    fill = yield from fill_round(inputs, sale, candidate.routes, sold, amount)
+    after = selling(path, inputs, sale, fill)
+    require_progress(path, after, sale)
+    return after, sold.with_fill(sale, fill)
 
 
 def _exhausted(path: Path, inputs: PlanInputs, sale: Sale) -> bool:
@@ -129,15 +152,22 @@ def _goal_text(inputs: PlanInputs) -> str:
 
 
 def _best_partial(
-    path: Path, inputs: PlanInputs, partial: Sequence[Path], refusals: Sequence[Infeasible], aim: Aim
+    path: Path, inputs: PlanInputs, partial: Sequence[_Short], refusals: Sequence[Infeasible], aim: Aim
 ) -> tuple[Path, str]:
-    best = max(partial, key=lambda end: end.health_factor() or 0, default=None)
+    best = max(partial, key=lambda short: short.end.health_factor() or 0, default=None)
     debt = choose_debt(inputs).asset
     if best is None:
         raise with_outside_help(refusals[0], path, debt, aim)
     try:
-        require_worthwhile(path, best, MAX_ROUNDS, inputs.floor)
+        require_worthwhile(start(inputs), best.end, MAX_ROUNDS, inputs.floor)
     except Infeasible as slow:
-        raise with_outside_help(slow, path, debt, aim) from None
-    reach = f"a health factor of {health_text(best.health_factor())} and a leverage of {leverage_text(best.last)}"
-    return best, f"PARTIAL: {MAX_ROUNDS} rounds reach {reach}, not {_goal_text(inputs)}; plan again afterwards"
+        raise with_outside_help(best.why or slow, path, debt, aim) from None
+    return best.end, _label(best, inputs)
+
+
+def _label(short: _Short, inputs: PlanInputs) -> str:
+    end, goal = short.end, _goal_text(inputs)
+    reach = f"a health factor of {health_text(end.health_factor())} and a leverage of {leverage_text(end.last)}"
+    if short.why is None:
+        return f"PARTIAL: {MAX_ROUNDS} rounds reach {reach}, not {goal}; plan again afterwards"
+    return f"PARTIAL: it reaches {reach}, not {goal}, since {short.why.fact}; plan again afterwards"
