@@ -20,6 +20,7 @@ DefilevError                        1   a defect of ours
 │   └── AnvilMissing, AnvilFailed
 ├── ConditionBreached               5   a condition that was asked for does not hold
 ├── SimulationFailed                6   do not send: the plan does not do what it promised
+│   └── TokenMisbehaves
 ├── Refused                         7   a rule of this machine, of the protocol, or of arithmetic forbids it
 │   ├── Infeasible, PolicyViolation, PlanTampered, PlanExpired, PlanForAnotherChain, StalePrice
 │   ├── AttemptOpen, ForeignTransaction, LeaseLost, OneEndpoint, TooMuchEquity
@@ -200,6 +201,12 @@ class AnvilMissing(DataError):
 
 class AnvilFailed(DataError):
     """Anvil did not start, or died."""
+
+
+class TokenMisbehaves(SimulationFailed):
+    """A token moves another amount than it is asked to: it takes a fee, is scaled, or is not what it seems."""
+
+    default_fix = "nothing was signed; do not trade this token, and take its position apart by hand"
 
 
 class Infeasible(Refused):

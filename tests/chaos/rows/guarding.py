@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from defilev.abi import encode, keccak
@@ -64,17 +65,23 @@ class Guard:
         """Look once while blocks come, and return what the guard said."""
         self.looks += 1
         out = self.folder / f"look-{self.looks}"
-        node = ("--rpc-url", self.arena.first.url, "--address-book", str(self.arena.world.address_book))
-        words = (*node, "guard", "run", "--once", "--rules", str(self.file), "--broadcast", "--json")
         with self.arena.mining():
-            process = self.arena.zygote.start(self.arena.job(role="command", words=words, log=str(out), budget=60))
-            code = process.wait(60)
+            code = self._run("guard", "run", "--once", "--rules", str(self.file), "--broadcast", "--json", out=out)
         lines = [line for line in out.read_text().splitlines() if line.startswith('{"schema": "defilev/guard-tick')]
         if code == UNREADABLE and not lines:
             return {"decisions": [], "acted": [], "alerts": []}
         assert lines, f"the guard ended with {code}: {out.read_text()[-600:]}"
         document: dict[str, Any] = json.loads(lines[-1])
         return document
+
+    def command(self, *words: str) -> int | None:
+        """Run a command of the product on the same chain, and return its exit code."""
+        return self._run(*words, out=self.folder / f"command-{words[0]}")
+
+    def _run(self, *words: str, out: Path) -> int | None:
+        node = ("--rpc-url", self.arena.first.url, "--address-book", str(self.arena.world.address_book))
+        job = self.arena.job(role="command", words=(*node, *words), log=str(out), budget=60)
+        return self.arena.zygote.start(job).wait(60)
 
     def verdict(self, tick: dict[str, Any]) -> str:
         return str(tick["decisions"][0]["verdict"]) if tick["decisions"] else "unread"
