@@ -22,7 +22,7 @@ DefilevError                        1   a defect of ours
 ├── SimulationFailed                6   do not send: the plan does not do what it promised
 │   └── TokenMisbehaves
 ├── Refused                         7   a rule of this machine, of the protocol, or of arithmetic forbids it
-│   ├── Infeasible, PolicyViolation, PlanTampered, PlanExpired, PlanForAnotherChain, StalePrice
+│   ├── Infeasible, PolicyViolation, PlanTampered, PlanExpired, PlanForAnotherChain, StalePrice, SequencerDown
 │   ├── AttemptOpen, ForeignTransaction, LeaseLost, OneEndpoint, TooMuchEquity
 ├── KeyFailure                      8   the key cannot be used
 │   ├── WrongPassword, KeystoreInsecure, KeystoreInvalid, KeystoreForAnotherAccount, SignerUnreachable
@@ -241,6 +241,12 @@ class StalePrice(Refused):
     """A price is too old for a plan that raises risk."""
 
     default_fix = "wait for the feed to be updated"
+
+
+class SequencerDown(Refused):
+    """The rollup's sequencer is down, or nobody can tell: what is signed now may land much later."""
+
+    default_fix = "wait until it is up again, and plan anew; force inclusion through L1 by hand if you must"
 
 
 class AttemptOpen(Refused):

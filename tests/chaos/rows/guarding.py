@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from math import isqrt
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,16 @@ __all__ = [
     "price",
     "router",
     "send",
+    "swap",
     "until_calm",
 ]
 
 PRICE = 3000 * 10**8
 GOAL = float(TARGET)
+FEE = 500
+"""Of the pool that is traded in."""
+
+SWAP = "exactInputSingle((address,address,uint24,address,uint256,uint256,uint160))"
 SOMEBODY = Address("0x00000000000000000000000000000000C0FFEE11")
 """Who else acts on the chain."""
 
@@ -59,6 +65,7 @@ class Guard:
             "keystore": f'"{keystore}"', "password_file": f'"{password_file}"', "cool_down": '"1s"',
             "goal": f'{{ health_factor = "{TARGET}" }}', "triggers": HEALTH, "guard": {"single_endpoint": "true"},
         }  # fmt: skip
+        self.book = str(self.arena.world.address_book)
         self.file = rules_file(stage.folder / "guard.toml", **(usual | said))
 
     def look(self) -> dict[str, Any]:
@@ -79,7 +86,7 @@ class Guard:
         return self._run(*words, out=self.folder / f"command-{words[0]}")
 
     def _run(self, *words: str, out: Path) -> int | None:
-        node = ("--rpc-url", self.arena.first.url, "--address-book", str(self.arena.world.address_book))
+        node = ("--rpc-url", self.arena.first.url, "--address-book", self.book)
         job = self.arena.job(role="command", words=(*node, *words), log=str(out), budget=60)
         return self.arena.zygote.start(job).wait(60)
 
@@ -167,6 +174,13 @@ def equip(arena: Arena) -> None:
 def router(arena: Arena) -> Address:
     """Return the contract that sales go through."""
     return Address(arena.world.description["uniswap_v3"]["swap_router_02"])
+
+
+def swap(arena: Arena, sold: str, bought: str, amount: int, *, until: int | None = None) -> bytes:
+    """Return a sale of somebody's; it stops where the pool's price, 8 decimals, is `until`."""
+    limit = 0 if until is None else isqrt((10**20 << 192) // until)
+    tokens = arena.world.token(sold), arena.world.token(bought)
+    return data_of(SWAP, (*tokens, FEE, SOMEBODY, amount, 0, limit))
 
 
 def empty(arena: Arena, symbol: str, *, against: str, left: int) -> None:

@@ -188,7 +188,7 @@ ROWS = (
         ("the market's price is wrong", "the feed answers ten times as much, 2.85 % less, or nothing",
          "a low price is acted on as liquidators do; a high one and none never; nothing is borrowed"),
         wrong_oracle,
-        Mutant(DECIDING, "facts.reading.health >= facts.goal.value:", "facts.reading.health < 0:"),
+        Mutant(DECIDING, "_oracle_health(facts.reading) >= facts.goal.value:", "_oracle_health(facts.reading) < 0:"),
     ),
     _row(
         "F36",
@@ -202,7 +202,7 @@ ROWS = (
         ("a reserve is paused", "by the market's governance, for one or two looks",
          "the guard waits, calls people, sends nothing, and acts with the first look afterwards"),
         paused,
-        Mutant(DECIDING, "    if facts.reading.is_paused:\n", "    if False:\n"),
+        Mutant(DECIDING, "    if reading.is_paused:\n", "    if False:\n"),
     ),
     _row(
         "F38",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import floor, isqrt, log
+from math import floor, log
 from random import Random
 from typing import Any
 
@@ -24,6 +24,7 @@ from tests.chaos.rows.guarding import (
     offer,
     router,
     send,
+    swap,
     until_calm,
 )
 from tests.chaos.rows.registry import Mutant, Row, Seen, Stage, check, row_of
@@ -44,7 +45,6 @@ LADDER = "defilev/guard/ladder.py"
 FEE, SPACING, WIDTH = 500, 10, 6000
 """Of the pool that is sold into: its provider's liquidity reaches so many ticks to either side of its first price."""
 
-SWAP = "exactInputSingle((address,address,uint24,address,uint256,uint256,uint160))"
 LIQUIDATION = "liquidationCall(address,address,address,uint256,bool)"
 TRANSFER = "0x" + keccak(b"Transfer(address,address,uint256)").hex()
 BAD_ENDS = frozenset({"action-unconfirmed", "action-failed", "action-refused", "action-partial"})
@@ -53,13 +53,6 @@ CASES = ("wallet", "sale", "reserve", "part", "nothing")
 WAYS = {"wallet": "wallet-and-sale", "sale": "wallet-and-sale", "reserve": "reserve", "part": "wallet", "nothing": None}
 SHARES = (100, 1_000, 10_000)
 """What is left of a pool is one part in so many."""
-
-
-def _swap(arena: Arena, sold: str, bought: str, amount: int, *, until: int | None = None) -> bytes:
-    """Return a sale of somebody's; it stops where the pool's price, 8 decimals, is `until`."""
-    limit = 0 if until is None else isqrt((WETH // USDC * 10**8 << 192) // until)
-    tokens = arena.world.token(sold), arena.world.token(bought)
-    return data_of(SWAP, (*tokens, FEE, SOMEBODY, amount, 0, limit))
 
 
 def _behind(arena: Arena) -> int:
@@ -154,7 +147,7 @@ def _fall(arena: Arena, answer: int) -> None:
     """Let feed and pool fall in the next block, before everything else."""
     feed = Address(arena.world.description["feeds"]["WETH"]["address"])
     offer(arena, feed, data_of("set(int256)", answer), fee=FIRST)
-    offer(arena, router(arena), _swap(arena, "WETH", "USDC", 10**25, until=answer), sender=SOMEBODY, fee=FIRST)
+    offer(arena, router(arena), swap(arena, "WETH", "USDC", 10**25, until=answer), sender=SOMEBODY, fee=FIRST)
 
 
 def sandwiched(stage: Stage, random: Random) -> Seen:
@@ -167,8 +160,8 @@ def sandwiched(stage: Stage, random: Random) -> Seen:
 
     def taken(held: Held) -> None:
         if len(fronts) < times and _is_sale(arena, held):
-            front = _swap(arena, "WETH", "USDC", amount * WETH)
-            back = _swap(arena, "USDC", "WETH", 10**18, until=PRICE)
+            front = swap(arena, "WETH", "USDC", amount * WETH)
+            back = swap(arena, "USDC", "WETH", 10**18, until=PRICE)
             fronts.append(offer(arena, router(arena), front, sender=SOMEBODY, fee=AHEAD))
             offer(arena, router(arena), back, sender=SOMEBODY, fee=_behind(arena))
 
