@@ -41,7 +41,9 @@ from defilev.errors.base import (
     KeyFailure,
     NotConfirmed,
     Refused,
+    SequencerDown,
     SimulationFailed,
+    TokenMisbehaves,
     UsageError,
 )
 from defilev.errors.rpc import (
@@ -76,7 +78,9 @@ __all__ = [
     "RpcRejected",
     "RpcTimeout",
     "RpcUnreachable",
+    "SequencerDown",
     "SimulationFailed",
+    "TokenMisbehaves",
     "UsageError",
     "WrongChain",
 ]
@@ -203,12 +207,6 @@ class AnvilFailed(DataError):
     """Anvil did not start, or died."""
 
 
-class TokenMisbehaves(SimulationFailed):
-    """A token moves another amount than it is asked to: it takes a fee, is scaled, or is not what it seems."""
-
-    default_fix = "nothing was signed; do not trade this token, and take its position apart by hand"
-
-
 class Infeasible(Refused):
     """No plan reaches the goal; the facts say what could be reached."""
 
@@ -241,12 +239,6 @@ class StalePrice(Refused):
     """A price is too old for a plan that raises risk."""
 
     default_fix = "wait for the feed to be updated"
-
-
-class SequencerDown(Refused):
-    """The rollup's sequencer is down, or nobody can tell: what is signed now may land much later."""
-
-    default_fix = "wait until it is up again, and plan anew; force inclusion through L1 by hand if you must"
 
 
 class AttemptOpen(Refused):
