@@ -1,4 +1,4 @@
-"""What every error has, the groups (one for each thing that the caller must do next), and who says no to a signature."""
+"""What every error has, the groups, one for each thing that the caller must do next, and two that forbid to sign."""
 
 from __future__ import annotations
 
