@@ -129,11 +129,13 @@ def strange_token(stage: Stage, random: Random) -> Seen:
     said, sent = [guard.said(tick) for tick in ticks], arena.nonce() - nonce
     named = "does not move what it is asked to" if kind == "fee" else BLOCKED
     lost = 1 - _held(arena) / before
+    is_named = any(named in text for text in said[-1])
+    is_well = is_late and lost < 0.0001 and arena.health_factor() >= GOAL - 0.01
     wrong = check(
         **{f"{kind} of {symbol}, late {is_late}: nothing more is signed, {sent} were: {said}": sent <= 2 * is_late},
-        **{f"{kind} of {symbol}, late {is_late}: it is named: {said[-1]}": any(named in text for text in said[-1])},
+        **{f"{kind} of {symbol}, late {is_late}: it is named: {said[-1]}": is_named or is_well},
         **{f"{kind} of {symbol}: {lost:.5f} is lost, and nobody hears of it: {said}": lost < 0.0001 or is_late},
-        people_are_called="action-failed" in guard.kinds(ticks[-1]),
+        people_are_called=is_well or "action-failed" in guard.kinds(ticks[-1]),
         it_was_done=bool(changed),
     )
     return Seen(wrong, {f"{kind} of {symbol}": 1.0, "transactions": sent})
@@ -224,7 +226,7 @@ ROWS: tuple[Row, ...] = (
     row_of(
         "F41",
         ("a token that keeps a part, or refuses the account", "code laid over WETH or USDC, at once or in between",
-         "it is named and nothing more is signed; at most what was on its way is lost"),
+         "it is named and nothing more is signed, unless nothing is lost; at most what was on its way is"),
         strange_token,
         Mutant("defilev/pipeline/trying.py", "    require_moved(plan, report)\n", ""),
         quick=1,
