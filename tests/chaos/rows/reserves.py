@@ -214,6 +214,7 @@ ROWS: tuple[Row, ...] = (
          "what is there is used and no more; what cannot leave is said and people called; a reserve reaches the goal"),
         lent_out,
         Mutant("defilev/plan/staircase.py", "            return path, refusal\n", "            raise\n"),
+        quick=1,
     ),
     row_of(
         "F39",
