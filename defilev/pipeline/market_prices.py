@@ -7,6 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
+from defilev.errors import CallReverted
 from defilev.model.account import Leg, LendingAccount
 from defilev.model.request import Address, Read
 from defilev.model.token import Token
@@ -41,8 +42,8 @@ def market_health(session: Session, account: LendingAccount) -> Decimal | None:
     """Return the health factor of `account` with stale prices replaced by the market's where those are lower.
 
     A collateral counts for what a small sale of it for the largest debt would bring, fees included, if its price or
-    that debt's is stale; never for more than the oracle says. `None` when nothing is owed, and where no pool trades
-    any of it.
+    that debt's is stale; never for more than the oracle says. `None` when nothing is owed, when every price is fresh,
+    and where no pool trades any of it or the venue does not answer.
 
     Raises:
         DataError: the chain does not answer.
@@ -52,7 +53,10 @@ def market_health(session: Session, account: LendingAccount) -> Decimal | None:
         return None
     tokens = dict.fromkeys((*PROTOCOLS[account.protocol].tokens(account), *read_hubs(session)))
     between = [token for token in tokens if token.symbol in INTERMEDIATES]
-    brought = drive(_read_brought(venue, sales, between), session.fetch)
+    try:
+        brought = drive(_read_brought(venue, sales, between), session.fetch)
+    except CallReverted:
+        return None
     if not any(brought):
         return None
     lost = sum(_weight(sale.leg) * (1 - _kept(account, sale, got)) for sale, got in zip(sales, brought, strict=True))

@@ -16,7 +16,7 @@ from defilev.pipeline.session import Session
 from defilev.protocols import AccountsRead, PerpsRead
 from defilev.protocols.sequencer import NOT_UP, Sequencing, read_sequencing
 
-__all__ = ["driven_with_sequencer", "is_sequencer_down", "noticed", "require_sequencer"]
+__all__ = ["driven_with_sequencer", "noticed", "require_sequencer"]
 
 Found: TypeAlias = AccountsRead | PerpsRead
 Account = TypeVar("Account", LendingAccount, PerpAccount)
@@ -53,11 +53,6 @@ def noticed(found: Found | DataError, market: MarketEntry, sequencing: Sequencin
 
 def _with(account: Account, notices: Sequence[Notice]) -> Account:
     return replace(account, warnings=(*account.warnings, *notices))
-
-
-def is_sequencer_down(account: LendingAccount) -> bool:
-    """Tell whether the sequencer was down at the account's block, or nobody could tell."""
-    return any(notice.name in NOT_UP for notice in account.warnings)
 
 
 def require_sequencer(account: LendingAccount) -> None:

@@ -10,7 +10,7 @@ TRANSFER = keccak(b"transfer(address,uint256)")[:4]
 TRANSFER_FROM = keccak(b"transferFrom(address,address,uint256)")[:4]
 WORD = 32
 OPCODES = {
-    "ADD": 0x01, "MUL": 0x02, "DIV": 0x04, "EQ": 0x14, "SHR": 0x1C, "CALLDATALOAD": 0x35, "CALLDATASIZE": 0x36,
+    "MUL": 0x02, "DIV": 0x04, "EQ": 0x14, "SHR": 0x1C, "CALLDATALOAD": 0x35, "CALLDATASIZE": 0x36,
     "CALLDATACOPY": 0x37, "RETURNDATASIZE": 0x3D, "RETURNDATACOPY": 0x3E, "MLOAD": 0x51, "MSTORE": 0x52, "JUMP": 0x56,
     "JUMPI": 0x57, "GAS": 0x5A, "JUMPDEST": 0x5B, "ZERO": 0x5F, "DUP1": 0x80, "SWAP1": 0x90, "DELEGATECALL": 0xF4,
     "RETURN": 0xF3, "REVERT": 0xFD, "CODECOPY": 0x39,

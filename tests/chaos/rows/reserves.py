@@ -227,7 +227,7 @@ ROWS: tuple[Row, ...] = (
     row_of(
         "F41",
         ("a token that keeps a part, or refuses the account", "code laid over WETH or USDC, at once or in between",
-         "it is named and nothing more is signed, unless nothing is lost; at most what was on its way is"),
+         "it is named and nothing more is signed; what costs the owner nothing keeps nobody from the goal"),
         strange_token,
         Mutant("defilev/pipeline/trying.py", "    require_moved(plan, report)\n", ""),
         quick=1,
