@@ -14,6 +14,7 @@ from defilev.pipeline.session import Session
 from defilev.protocols import PROTOCOLS
 from defilev.simulate import EngineChoice, ForkSource, require_moved, simulate
 from defilev.units import WAD, Wad
+from defilev.venues.uniswap_v3.reasons import CODES as VENUE_CODES
 
 __all__ = [
     "TOLERANCE",
@@ -71,7 +72,7 @@ def try_plan(
             plan,
             source=source,
             probe=probe,
-            explain=lambda data: revert_reason(data, interfaces, protocol.error_codes()),
+            explain=lambda data: revert_reason(data, interfaces, {**VENUE_CODES, **protocol.error_codes()}),
             engine=engine,
         )
 

@@ -33,6 +33,7 @@ NEEDED = 1.5
 """With so much WETH leaving the market no sale brings the account above its trigger."""
 
 ELSEWHERE = "0x00000000000000000000000000000000C0DE0001"
+CHARGES = ("does not move what it is asked to", "the token keeps a part of what it moves")
 BLOCKED = "Blacklistable: account is blacklisted"
 REFUSED = 7
 DAY = 86_400
@@ -127,9 +128,9 @@ def strange_token(stage: Stage, random: Random) -> Seen:
     ticks = [guard.look(), guard.look()]
     arena.truth()
     said, sent = [guard.said(tick) for tick in ticks], arena.nonce() - nonce
-    named = "does not move what it is asked to" if kind == "fee" else BLOCKED
+    names = CHARGES if kind == "fee" else (BLOCKED,)
     lost = 1 - _held(arena) / before
-    is_named = any(named in text for text in said[-1])
+    is_named = any(name in text for text in said[-1] for name in names)
     is_well = is_late and lost < 0.0001 and arena.health_factor() >= GOAL - 0.01
     wrong = check(
         **{f"{kind} of {symbol}, late {is_late}: nothing more is signed, {sent} were: {said}": sent <= 2 * is_late},
