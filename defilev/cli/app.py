@@ -25,8 +25,8 @@ from defilev.cli.output import Color
 from defilev.cli.plan import plan
 from defilev.cli.protocols import app as protocols
 from defilev.cli.rebalance import rebalance
-from defilev.cli.safe import app as safe
 from defilev.cli.rehearse import rehearse
+from defilev.cli.safe import app as safe
 from defilev.cli.simulate import simulate
 from defilev.cli.target import target
 from defilev.cli.wallet import app as wallet

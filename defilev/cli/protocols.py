@@ -126,6 +126,7 @@ def _document(book: AddressBook) -> dict[str, Any]:
         "sources": list(book.sources),
         "multicall3": book.multicall3,
         "ens_registry": book.ens_registry,
+        "sequencer_uptime_feed": book.sequencer_uptime_feed,
         "markets": [
             {
                 "protocol": entry.protocol,

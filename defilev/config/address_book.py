@@ -34,7 +34,7 @@ _ISOLATED = frozenset({"morpho-blue"})
 _MARKET_ID = re.compile(r"0x[0-9a-f]{64}")
 _UNISWAP = "uniswap-v3"
 _UNISWAP_KEYS = ("factory", "quoter_v2", "swap_router_02")
-_CHAIN_ADDRESSES = ("multicall3", "ens_registry")
+_CHAIN_ADDRESSES = ("multicall3", "ens_registry", "sequencer_uptime_feed")
 _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
@@ -131,6 +131,7 @@ def _merged(books: Sequence[_Book]) -> AddressBook:
         markets=tuple(markets.values()),
         uniswap_v3=UniswapV3Entry(**venue) if venue else None,
         ens_registry=chain.get("ens_registry"),
+        sequencer_uptime_feed=chain.get("sequencer_uptime_feed"),
         sources=tuple(book.source for book in books),
     )
 

@@ -21,8 +21,10 @@ DefilevError                        1   a defect of ours
 │   └── AnvilMissing, AnvilFailed
 ├── ConditionBreached               5   a condition that was asked for does not hold
 ├── SimulationFailed                6   do not send: the plan does not do what it promised
+│   └── TokenMisbehaves
 ├── Refused                         7   a rule of this machine, of the protocol, or of arithmetic forbids it
-│   ├── Infeasible, PolicyViolation, PlanTampered, PlanExpired, PlanForAnotherChain, StalePrice, TooLate
+│   ├── Infeasible, PolicyViolation, PlanTampered, PlanExpired, PlanForAnotherChain, StalePrice
+│   ├── SequencerDown, TooLate
 │   ├── AttemptOpen, ForeignTransaction, LeaseLost, OneEndpoint, TooMuchEquity
 │   ├── SafeUnknown, BundleTampered, SafeNonceUsed, SignatureInvalid, SignatureRepeated, SignatureUnsupported
 │   ├── SignerNotOwner, ThresholdNotMet
@@ -43,7 +45,9 @@ from defilev.errors.base import (
     KeyFailure,
     NotConfirmed,
     Refused,
+    SequencerDown,
     SimulationFailed,
+    TokenMisbehaves,
     UsageError,
 )
 from defilev.errors.keys import (
@@ -106,6 +110,7 @@ __all__ = [
     "RpcUnreachable",
     "SafeNonceUsed",
     "SafeUnknown",
+    "SequencerDown",
     "SignatureInvalid",
     "SignatureRepeated",
     "SignatureUnsupported",
@@ -113,6 +118,7 @@ __all__ = [
     "SignerUnreachable",
     "SimulationFailed",
     "ThresholdNotMet",
+    "TokenMisbehaves",
     "TooLate",
     "UsageError",
     "WrongChain",

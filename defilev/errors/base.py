@@ -1,4 +1,4 @@
-"""What every error has, and the groups: one for each thing that the caller must do next, with its exit code."""
+"""What every error has, the groups, one for each thing that the caller must do next, and two that forbid to sign."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ __all__ = [
     "KeyFailure",
     "NotConfirmed",
     "Refused",
+    "SequencerDown",
     "SimulationFailed",
+    "TokenMisbehaves",
     "UsageError",
 ]
 
@@ -71,10 +73,22 @@ class SimulationFailed(DefilevError):
     default_fix = "nothing was signed; make a new plan at the newest block"
 
 
+class TokenMisbehaves(SimulationFailed):
+    """A token moves another amount than it is asked to: it takes a fee, is scaled, or is not what it seems."""
+
+    default_fix = "nothing was signed; do not trade this token, and take its position apart by hand"
+
+
 class Refused(DefilevError):
     """A limit, a rule or arithmetic forbids it."""
 
     exit_code = 7
+
+
+class SequencerDown(Refused):
+    """The rollup's sequencer is down, or nobody can tell: what is signed now may land much later."""
+
+    default_fix = "wait until it is up again, and plan anew; force inclusion through L1 by hand if you must"
 
 
 class KeyFailure(DefilevError):

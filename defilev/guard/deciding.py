@@ -8,11 +8,12 @@ from decimal import ROUND_UP, Decimal
 
 from defilev.guard.memory import Memory
 from defilev.guard.reading import Reading, Spending
-from defilev.guard.telling import alerts_of
+from defilev.guard.telling import TOLD_NOTICES, alerts_of, notice_alerts
 from defilev.guard.triggers import fired_by, key_of, new_peaks
 from defilev.model.guard import Alert, Decision, Fired, Tier, Verdict
 from defilev.model.guard_rules import AccountRule
 from defilev.model.plan import Goal
+from defilev.protocols.sequencer import NOT_UP
 
 __all__ = ["Judged", "decide"]
 
@@ -71,7 +72,8 @@ def decide(
         is_armed=is_armed,
     )
     after = replace(_remembered(memory, reading, decision, peaks), spent=spent, next_check=decision.next_check)
-    return Judged(decision, after, tuple(alerts_of(decision, memory, tier=tier)))
+    told = (*alerts_of(decision, memory, tier=tier), *notice_alerts(decision, reading.notices, memory))
+    return Judged(decision, after, told)
 
 
 def _remembered(memory: Memory, reading: Reading, decision: Decision, peaks: Mapping[str, Decimal]) -> Memory:
@@ -85,6 +87,7 @@ def _remembered(memory: Memory, reading: Reading, decision: Decision, peaks: Map
         seen_block=max(memory.seen_block, reading.account.block.number),
         seen_at=max(memory.seen_at, reading.now),
         owed=reading.health is not None,
+        notices=tuple(sorted({notice.name for notice in reading.notices} & TOLD_NOTICES.keys())),
     )
 
 
@@ -126,27 +129,43 @@ def _nothing_to_do(facts: _Facts) -> str | None:
         return "nothing is owed"
     if facts.goal is None:
         return "the account is within its no-trade band"
-    if facts.goal.value is not None and facts.reading.health >= facts.goal.value:
+    if facts.goal.value is not None and _oracle_health(facts.reading) >= facts.goal.value:
         return f"the goal, health {facts.goal.value}, is met"
     return None
 
 
 def _obstacle(facts: _Facts) -> str | None:
-    """Return what is in the way. Hysteresis yields to the second tier, the cool-down to the third; budgets to none."""
-    rule, memory, now = facts.rule, facts.memory, facts.reading.now
+    """Return what is in the way. Hysteresis yields to the second tier, the cool-down to the third; budgets to none.
+
+    Both yield at the first look after an outage of the sequencer: liquidators wait for the grace period then.
+    """
+    memory, now = facts.memory, facts.reading.now
     if facts.reading.account.block.number < memory.seen_block or now < memory.seen_at:
         return (
             f"block {facts.reading.account.block.number} is older than block {memory.seen_block}, which was seen before"
         )
-    if facts.reading.is_paused:
+    closed = _closed(facts.reading) or _over_budget(facts)
+    if closed is not None:
+        return closed
+    return _resting(facts) if NOT_UP.isdisjoint(memory.notices) else None
+
+
+def _closed(reading: Reading) -> str | None:
+    """Return why nothing that is signed now would do what it is meant to."""
+    for notice in reading.notices:
+        if notice.name in NOT_UP:
+            return notice.text
+    if reading.is_paused:
         return "the protocol is paused: nothing can be repaid"
-    over = _over_budget(facts)
-    if over is not None:
-        return over
+    return None
+
+
+def _resting(facts: _Facts) -> str | None:
+    rule, memory = facts.rule, facts.memory
     if not facts.is_armed and facts.tier == "normal":
         return f"the last action is not re-armed: health is below {rule.rearm}"
     if memory.acted_at is not None and facts.tier != "emergency":
-        left = rule.cool_down - max(now - memory.acted_at, 0)
+        left = rule.cool_down - max(facts.reading.now - memory.acted_at, 0)
         if left > 0:
             return f"cooling down for another {left} s"
     return None
@@ -182,14 +201,26 @@ def _goal(rule: AccountRule, reading: Reading) -> Goal | None:
         return None
     if rule.goal.kind == "close":
         return Goal("close", None)
-    if rule.goal.kind == "health-factor":
-        return Goal("health-factor", rule.goal.value)
+    if rule.goal.kind == "health-factor" and rule.goal.value is not None:
+        return Goal("health-factor", _by_the_oracle(rule.goal.value, reading))
     trade = reading.trade
     if trade is None or trade.action not in ("deleverage", "close"):
         return None
     if trade.health_factor is None:
         return Goal("close", None)
     return Goal("health-factor", Decimal(str(trade.health_factor)).quantize(_LEVEL, rounding=ROUND_UP))
+
+
+def _by_the_oracle(wanted: Decimal, reading: Reading) -> Decimal:
+    """Return the contract's health factor at which the one that is acted on is `wanted`, rounded up."""
+    acted_on, shown = reading.health, reading.oracle_health
+    if not acted_on or shown is None or shown == acted_on:
+        return wanted
+    return (wanted * shown / acted_on).quantize(_LEVEL, rounding=ROUND_UP)
+
+
+def _oracle_health(reading: Reading) -> Decimal:
+    return Decimal("Infinity") if reading.oracle_health is None else reading.oracle_health
 
 
 def _changed(before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, tuple[str, str]]:

@@ -24,9 +24,9 @@ class Memory:
     are the triggers that fired at the last tick and `verdict` what was decided, so that people are told of changes.
     `peaks` are the highest prices that trailing stops have seen, by symbol. `parameters` are those last seen, empty
     before the first tick. `seen_block` and `seen_at` are the newest block that was decided on and its time. `owed` says
-    whether anything was. `standing` are kinds of alerts that were told and still hold. `spent` is what the last 24
-    hours had seen then, and `next_check` when the account was to be looked at again by the chain's clock, `None` before
-    the first tick.
+    whether anything was. `standing` are kinds of alerts that were told and still hold, `notices` the names of those
+    that come with the account. `spent` is what the last 24 hours had seen then, and `next_check` when the account was
+    to be looked at again by the chain's clock, `None` before the first tick.
     """
 
     is_armed: bool = True
@@ -39,6 +39,7 @@ class Memory:
     seen_at: int = 0
     owed: bool = False
     standing: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
     spent: Spending = field(default_factory=Spending)
     next_check: int | None = None
 

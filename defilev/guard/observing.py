@@ -13,11 +13,13 @@ from defilev.model.target import Target, Trade
 from defilev.model.target_inputs import Preferences
 from defilev.pipeline.exposing import exposure_of
 from defilev.pipeline.look import read_accounts
+from defilev.pipeline.market_prices import limits_of, market_health
 from defilev.pipeline.session import Session
 from defilev.pipeline.targeting import TargetQuestion, make_target
 from defilev.pipeline.volatility import VolatilityChoice
 from defilev.pipeline.watching import Surroundings, closed_debts, parameters_of, read_surroundings
 from defilev.protocols import PROTOCOLS
+from defilev.risk.prices import stale_prices
 from defilev.units import RAY, to_decimal
 
 __all__ = ["read_rules", "reading_of"]
@@ -64,6 +66,7 @@ def _asks_around(rule: AccountRule) -> bool:
 def _reading(session: Session, rule: AccountRule, account: LendingAccount, around: Surroundings) -> Reading:
     is_watching = any(trigger.kind == "parameter-change" for trigger in rule.triggers)
     targets = _targets(session, rule, account)
+    stale = stale_prices(account, limits=limits_of(session))
     supplies = [leg for leg in account.legs if leg.side == "supply"]
     return Reading(
         account=account,
@@ -80,6 +83,8 @@ def _reading(session: Session, rule: AccountRule, account: LendingAccount, aroun
         trade=_trade(targets),
         parameters={**parameters_of(account), **around.curves, **around.caps} if is_watching else {},
         is_paused=bool(closed_debts(account)),
+        notices=(*account.warnings, *stale),
+        market_health=market_health(session, account) if stale else None,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from defilev.model.account import LendingAccount
+from defilev.model.account import LendingAccount, Notice
 from defilev.model.target import Trade
 
 __all__ = ["Reading", "Spending"]
@@ -20,7 +20,9 @@ class Reading:
     `withdrawable` the part of each collateral that can leave the market now, `utilisation` the part of its market that
     is lent out. `probabilities` are the calibrated chances of liquidation by seconds, `trade` is what `defilev target`
     would do about the no-trade band; both only where a rule asks. `parameters` is what governance may change, by
-    name. `is_paused` says that a debt cannot be repaid.
+    name. `is_paused` says that a debt cannot be repaid. `notices` are the account's own and those of stale prices.
+    `market_health` is the health factor at the lower of the oracle's and the market's prices, `None` while every price
+    is fresh, and where no market tells.
     """
 
     account: LendingAccount
@@ -33,10 +35,18 @@ class Reading:
     trade: Trade | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
     is_paused: bool = False
+    notices: tuple[Notice, ...] = ()
+    market_health: Decimal | None = None
 
     @property
     def health(self) -> Decimal | None:
-        """The health factor as a decimal, `None` when nothing is owed."""
+        """The health factor that is acted on, `None` when nothing is owed: the lower of oracle's and market's."""
+        found = self.oracle_health
+        return found if found is None or self.market_health is None else min(found, self.market_health)
+
+    @property
+    def oracle_health(self) -> Decimal | None:
+        """The contract's health factor as a decimal, `None` when nothing is owed."""
         wad = self.account.health_factor
         return None if wad is None else Decimal(wad).scaleb(-18)
 

@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from defilev.guard.memory import Memory
 from defilev.guard.triggers import key_of
+from defilev.model.account import Notice
 from defilev.model.guard import Alert, Decision, Fired, Severity, Tier
 
-__all__ = ["alerts_of"]
+__all__ = ["TOLD_NOTICES", "alerts_of", "notice_alerts"]
 
 _WAITING: dict[str, tuple[Severity, str]] = {
     "wait": ("critical", "action-waits"),
     "held": ("critical", "action-held"),
     "act": ("warning", "acting"),
 }
+
+TOLD_NOTICES: dict[str, Severity] = {
+    "sequencer-down": "critical",
+    "sequencer-unknown": "critical",
+    "sequencer-restarted": "warning",
+    "borrow-disabled": "info",
+    "liquidation-grace": "info",
+    "stale-price": "critical",
+}
+"""What an account says of itself that people are told of when it begins, and when it is over."""
+
+
+def notice_alerts(decision: Decision, notices: Sequence[Notice], before: Memory) -> Iterator[Alert]:
+    """Yield what the account says now and did not say at the tick before, and what it no longer says."""
+    for notice in notices:
+        if notice.name in TOLD_NOTICES and notice.name not in before.notices:
+            yield _alert(decision, TOLD_NOTICES[notice.name], notice.name, notice.text)
+    for name in before.notices:
+        if name not in {notice.name for notice in notices}:
+            yield _alert(decision, "info", "notice-cleared", f"{name} is over")
 
 
 def alerts_of(decision: Decision, before: Memory, *, tier: Tier) -> Iterator[Alert]:

@@ -44,8 +44,8 @@ class UniswapV3Entry:
 class AddressBook:
     """Everything that is written down about a chain; all else is resolved on chain.
 
-    `ens_registry` and `uniswap_v3` are `None` where the chain has none that we know. `sources` names the files,
-    later ones winning.
+    `ens_registry`, `uniswap_v3` and `sequencer_uptime_feed` (of a rollup) are `None` where the chain has none that we
+    know. `sources` names the files, later ones winning.
     """
 
     chain_id: int
@@ -54,4 +54,5 @@ class AddressBook:
     markets: tuple[MarketEntry, ...]
     uniswap_v3: UniswapV3Entry | None = None
     ens_registry: Address | None = None
+    sequencer_uptime_feed: Address | None = None
     sources: tuple[str, ...] = field(default=())

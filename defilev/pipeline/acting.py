@@ -26,6 +26,7 @@ from defilev.pipeline.hubs import read_hubs
 from defilev.pipeline.proving import require_proven
 from defilev.pipeline.safes import read_safe
 from defilev.pipeline.scheduling import sending_for
+from defilev.pipeline.sequencing import require_sequencer
 from defilev.pipeline.session import Session
 from defilev.pipeline.trying import TOLERANCE, account_of, require_chain, require_kept, require_unexpired, try_plan
 from defilev.plan import rest_of
@@ -120,6 +121,7 @@ def try_again(session: Session, plan: Plan, *, engine: EngineChoice = "auto") ->
     Raises:
         PlanExpired, PlanForAnotherChain: it may not be begun any more.
         SimulationFailed: it no longer does what it promises.
+        SequencerDown: the rollup's sequencer is.
         EndpointsDisagree, QuorumMissing, WrongChain: see `agree`.
     """
     require_chain(session, plan)
@@ -127,6 +129,7 @@ def try_again(session: Session, plan: Plan, *, engine: EngineChoice = "auto") ->
     newest = session.through(agreement.nodes).at(agreement.block)
     require_unexpired(newest, plan)
     account = agreement.account
+    require_sequencer(account)
     report = try_plan(newest, plan, engine=engine, account=account)
     require_kept(plan, report, before=account.health_factor)
     return Retried(newest, account, report, agreement)

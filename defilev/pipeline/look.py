@@ -21,7 +21,6 @@ from defilev.model.book import MarketEntry
 from defilev.model.book_file import MarketChoice
 from defilev.model.perp import PerpAccount
 from defilev.model.request import Address, Read
-from defilev.observe.drive import drive_each
 from defilev.pipeline.isolated import is_called, isolated_markets
 from defilev.pipeline.markets import (
     Asked,
@@ -34,6 +33,7 @@ from defilev.pipeline.markets import (
     whole_market,
     without_code,
 )
+from defilev.pipeline.sequencing import driven_with_sequencer, noticed
 from defilev.pipeline.session import Session
 from defilev.pipeline.tickers import perps_of
 from defilev.protocols import PERPS, PROTOCOLS, AccountsRead, PerpsRead
@@ -201,11 +201,14 @@ def _answers(
         for market, owners in asked
     ]
     try:
-        found = drive_each(reads, session.fetch)
+        found, sequencing = driven_with_sequencer(session, reads, [market for market, _ in asked])
     except RpcMalformed:
         require_multicall3(session)
         raise
-    return [_Answer(market, owners, result) for (market, owners), result in zip(asked, found, strict=True)]
+    return [
+        _Answer(market, owners, noticed(result, market, sequencing))
+        for (market, owners), result in zip(asked, found, strict=True)
+    ]
 
 
 def _is_absent(session: Session, answer: _Answer) -> bool:

@@ -16,11 +16,12 @@ from defilev.observe.drive import drive
 from defilev.pipeline.chains import block_seconds
 from defilev.pipeline.exiting import exit_notices
 from defilev.pipeline.hubs import native_of, read_hubs
+from defilev.pipeline.market_prices import limits_of
 from defilev.pipeline.session import Session
 from defilev.plan import PlanInputs, plan_deleverage, plan_repayment
 from defilev.plan.inputs import DEFAULT_FLOOR
 from defilev.protocols import PROTOCOLS
-from defilev.risk.prices import PriceLimits, price_notices
+from defilev.risk.prices import price_notices
 from defilev.units import WAD, Wad
 from defilev.venues import venue_of
 
@@ -105,12 +106,13 @@ def _inputs(
     venue = venue_of(session.book)
     tokens, hubs = protocol.tokens(account), read_hubs(session)
     spenders = [protocol.spender(account), *([venue.spender] if venue else [])]
-    limits = PriceLimits(session.settings.prices.stale_after, session.settings.prices.by_asset)
     wallet = read_wallet(session, payer or account.owner, tokens=tokens, spenders=spenders)
     exits = exit_notices(session.settings, account, wallet.balances, slippage=question.max_slippage)
     return PlanInputs(
         protocol=protocol,
-        account=replace(account, warnings=(*account.warnings, *price_notices(account, limits=limits), *exits)),
+        account=replace(
+            account, warnings=(*account.warnings, *price_notices(account, limits=limits_of(session)), *exits)
+        ),
         wallet=wallet,
         venue=venue,
         goal=question.goal,

@@ -14,8 +14,9 @@ from defilev.model.simulation import SimulationReport
 from defilev.pipeline.look import read_account
 from defilev.pipeline.session import Session
 from defilev.protocols import PROTOCOLS
-from defilev.simulate import EngineChoice, ForkSource, simulate
+from defilev.simulate import EngineChoice, ForkSource, require_moved, simulate
 from defilev.units import WAD, Wad
+from defilev.venues.uniswap_v3.reasons import CODES as VENUE_CODES
 
 __all__ = [
     "TOLERANCE",
@@ -79,7 +80,7 @@ def try_plan(
             plan,
             source=source,
             probe=probe,
-            explain=lambda data: revert_reason(data, interfaces, protocol.error_codes()),
+            explain=lambda data: revert_reason(data, interfaces, {**VENUE_CODES, **protocol.error_codes()}),
             engine=engine,
             prepared=prepared,
         )
@@ -130,9 +131,11 @@ def require_kept(plan: Plan, report: SimulationReport, *, before: Wad | None = N
             nothing is owed, or when it is not known.
 
     Raises:
+        TokenMisbehaves: a token moved another amount than a step asked it to.
         SimulationFailed: a step reverted, a post-condition does not hold, the health factor ends below the promised one
             or below `before`, or a step goes below the plan's floor.
     """
+    require_moved(plan, report)
     for step in report.steps:
         if step.status == "reverted":
             raise SimulationFailed(

@@ -41,7 +41,7 @@ def plan_closing(inputs: PlanInputs) -> Read[tuple[Path, str]]:
     sold = Sold()
     for debt in debts_of(inputs, inputs.account):
         path = _repay_from_wallet(path, inputs, debt.asset)
-        path = yield from sell_in_hand(path, inputs, debt, CLOSED)
+        path, sold = yield from sell_in_hand(path, inputs, debt, CLOSED, sold)
         if borrow_of(path.last, debt.asset.address) == 0:
             continue
         sources = yield from _sources(path, inputs, debt)

@@ -16,8 +16,10 @@ from defilev.plan.sale import Fill, Sale, exchange, repay_part, require_venue, s
 __all__ = ["sell_in_hand"]
 
 
-def sell_in_hand(path: Path, inputs: PlanInputs, debt: Leg, aim: Aim) -> Read[Path]:
+def sell_in_hand(path: Path, inputs: PlanInputs, debt: Leg, aim: Aim, sold: Sold) -> Read[tuple[Path, Sold]]:
     """Return the path after selling what the goal needs of the collateral in hand, and repaying `debt` with it.
+
+    What is `sold` already counts against every quote, and what is sold here is added to it.
 
     What the position holds nothing of any more has no price in it, and stays in the wallet; so does what no route
     takes at the price that the plan allows.
@@ -31,11 +33,11 @@ def sell_in_hand(path: Path, inputs: PlanInputs, debt: Leg, aim: Aim) -> Read[Pa
         routes = yield from read_routes(inputs, [sale])
         (ranked,) = yield from rank(inputs, {sale: amount}, routes)
         try:
-            fill = yield from find_fill(require_venue(inputs), sale, ranked.routes, Sold(), amount)
+            fill = yield from find_fill(require_venue(inputs), sale, ranked.routes, sold, amount)
         except Infeasible:
             continue
-        path = _sold(path, inputs, sale, fill)
-    return path
+        path, sold = _sold(path, inputs, sale, fill), sold.with_fill(sale, fill)
+    return path, sold
 
 
 def _sales(inputs: PlanInputs, debt: Leg) -> list[tuple[Sale, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from defilev.errors import Infeasible
 from defilev.model.account import Leg
@@ -46,6 +47,13 @@ DUST = 100_000
 """Less than one part in this many of what there was is what sizing leaves over, not something to sell or repay."""
 
 
+class _Short(NamedTuple):
+    """A path, and what refused the next round before the goal; `why` is `None` when a plan has no more rounds."""
+
+    end: Path
+    why: Infeasible | None
+
+
 def plan_path(inputs: PlanInputs) -> Read[tuple[Path, str]]:
     """Return the path to a health factor or leverage, and a label that is empty unless it stops short of the goal.
 
@@ -60,21 +68,23 @@ def plan_path(inputs: PlanInputs) -> Read[tuple[Path, str]]:
     for debt in payable_debts(inputs):
         if not reached(path, aim):
             path = repay_from_wallet(path, inputs, debt.asset, aim)
-    path = yield from sell_in_hand(path, inputs, _open_debts(path, inputs)[0], aim)
+    path, sold = yield from sell_in_hand(path, inputs, _open_debts(path, inputs)[0], aim, Sold())
     if reached(path, aim) or (inputs.in_hand and aim.nearly_reached(path.first) and aim.nearly_reached(path.last)):
         return path, ""
     courses, refusals = yield from _courses(path, inputs, aim)
-    ends: list[Path] = []
+    ends: list[_Short] = []
     for course in courses:
         try:
-            ends.append((yield from _descend(path, inputs, course, aim)))
+            ends.append((yield from _descend(path, inputs, course, aim, sold)))
         except Infeasible as refusal:
             refusals.append(refusal)
-        if ends and reached(ends[-1], aim) and len(courses[0]) == 1:
+        if ends and reached(ends[-1].end, aim) and len(courses[0]) == 1:
             break
-    whole = [end for end in ends if reached(end, aim)]
+    whole = [short.end for short in ends if reached(short.end, aim)]
     if whole:
         return min(whole, key=lambda end: _price(path, inputs, end)), ""
+    if not ends and sold.values:
+        ends.append(_Short(path, refusals[0]))
     return _best_partial(path, inputs, ends, refusals, aim)
 
 
@@ -163,19 +173,25 @@ def _workable(path: Path, sales: Sequence[Sale], aim: Aim) -> list[Sale]:
     return workable
 
 
-def _descend(path: Path, inputs: PlanInputs, course: Course, aim: Aim) -> Read[Path]:
-    """Return the path after as many rounds of a course as the goal takes, or the most that a plan has."""
-    sold = Sold()
+def _descend(path: Path, inputs: PlanInputs, course: Course, aim: Aim, sold: Sold) -> Read[_Short]:
+    """Return the path after as many rounds of a course as the goal takes, as a plan has, or as there can be.
+
+    With it comes what refused the next round, where one was refused; the first raises.
+    """
     rounds = 0
     for part in course:
         left = part.amount
         while rounds < MAX_ROUNDS and not reached(path, aim) and not _is_done(path, inputs, part, left):
-            fill, after = yield from _round(path, inputs, part, sold, aim, left)
-            require_progress(path, after, part.source.sale)
+            try:
+                fill, path = yield from _round(path, inputs, part, sold, aim, left)
+            except Infeasible as refusal:
+                if rounds == 0:
+                    raise
+                return _Short(path, refusal)
             sold = sold.with_fill(part.source.sale, fill)
             left = None if left is None else left - fill.amount
-            path, rounds = after, rounds + 1
-    return path
+            rounds += 1
+    return _Short(path, None)
 
 
 def _is_done(path: Path, inputs: PlanInputs, part: Part, left: int | None) -> bool:
@@ -202,8 +218,11 @@ def _round(
         amount = round_amount(path, inputs, sale, aim, most=None if left is None or left <= 0 else left)
     fill = yield from fill_round(inputs, sale, part.source.routes, sold, amount)
     if part.clears and fill.minimum_out >= payoff(sell(path, inputs, sale, fill), sale.debt):
-        return fill, clearing(path, inputs, sale, fill)
-    return fill, (easing if part.clears else selling)(path, inputs, sale, fill)
+        after = clearing(path, inputs, sale, fill)
+    else:
+        after = (easing if part.clears else selling)(path, inputs, sale, fill)
+    require_progress(path, after, sale)
+    return fill, after
 
 
 def _exhausted(path: Path, inputs: PlanInputs, sale: Sale) -> bool:
@@ -217,15 +236,22 @@ def _exhausted(path: Path, inputs: PlanInputs, sale: Sale) -> bool:
 
 
 def _best_partial(
-    path: Path, inputs: PlanInputs, partial: Sequence[Path], refusals: Sequence[Infeasible], aim: Aim
+    path: Path, inputs: PlanInputs, partial: Sequence[_Short], refusals: Sequence[Infeasible], aim: Aim
 ) -> tuple[Path, str]:
-    best = max(partial, key=lambda end: end.health_factor() or 0, default=None)
+    best = max(partial, key=lambda short: short.end.health_factor() or 0, default=None)
     debt = _open_debts(path, inputs)[0].asset
     if best is None:
         raise with_outside_help(refusals[0], path, debt, aim)
     try:
-        require_worthwhile(path, best, MAX_ROUNDS, inputs.floor)
+        require_worthwhile(start(inputs), best.end, MAX_ROUNDS, inputs.floor)
     except Infeasible as slow:
-        raise with_outside_help(slow, path, debt, aim) from None
-    reach = f"a health factor of {health_text(best.health_factor())} and a leverage of {leverage_text(best.last)}"
-    return best, f"PARTIAL: {MAX_ROUNDS} rounds reach {reach}, not {goal_text(inputs.goal)}; plan again afterwards"
+        raise with_outside_help(best.why or slow, path, debt, aim) from None
+    return best.end, _label(best, inputs)
+
+
+def _label(short: _Short, inputs: PlanInputs) -> str:
+    end, goal = short.end, goal_text(inputs.goal)
+    reach = f"a health factor of {health_text(end.health_factor())} and a leverage of {leverage_text(end.last)}"
+    if short.why is None:
+        return f"PARTIAL: {MAX_ROUNDS} rounds reach {reach}, not {goal}; plan again afterwards"
+    return f"PARTIAL: it reaches {reach}, not {goal}, since {short.why.fact}; plan again afterwards"

@@ -9,7 +9,7 @@ from defilev.model.account import Leg, LendingAccount, Notice, Price
 from defilev.model.perp import PerpAccount
 from defilev.model.request import Address
 
-__all__ = ["PriceLimits", "price_age", "price_notices", "stale_prices"]
+__all__ = ["PriceLimits", "price_age", "price_notices", "stale_assets", "stale_prices"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,12 @@ def stale_prices(account: LendingAccount | PerpAccount, *, limits: PriceLimits) 
             text = f"the price of {symbol} was updated {age} s before the block, more than the {limit} s allowed"
             notices.append(Notice("stale-price", text))
     return tuple(notices)
+
+
+def stale_assets(account: LendingAccount, *, limits: PriceLimits) -> frozenset[Address]:
+    """Return the assets held or owed whose price is older at the block than its limit."""
+    ages = ((leg, price_age(leg, at=account.block.timestamp)) for leg in account.legs)
+    return frozenset(leg.asset.address for leg, age in ages if age is not None and age > limits.of(leg.asset.symbol))
 
 
 def price_notices(account: LendingAccount | PerpAccount, *, limits: PriceLimits) -> tuple[Notice, ...]:

@@ -22,6 +22,7 @@ HERE = Path(__file__).resolve().parent
 BOOKS = HERE.parents[1] / "defilev" / "config" / "addresses"
 CALLS = BOOKS.parent / "policies"
 MARKETS = {"main": "Main", "prime": "Lido", "etherfi": "EtherFi"}  # ours: the package's
+APART = ("compound-v3", "sequencer_uptime_feed")
 PACKAGES = {
     "@aave-dao/aave-address-book@4.68.1": (
         "sha512-Tw1j/0OGN90m6cpaiNwpizxkBq4XzVgJqhz/fWdq9wF7yc2MAghVrsRWrCICBUiG+P7GKYd84mwULH0XVW3QTA=="
@@ -133,11 +134,12 @@ def listed(calls: dict[str, Any], chain: dict[str, Any]) -> list[tuple[str, str,
 def compare(where: str, address: str, answer: str | None) -> int:
     """Print one line; return 1 when the address differs or is in no package.
 
-    Packages name a few Comets only. The others were copied from the protocol's own repository, and are told apart.
+    Packages name a few Comets only, and no uptime feeds. The others were copied from what is named beside them, and are
+    told apart.
     """
     is_well_formed = address.isdecimal() or is_checksum_address(address)
-    if answer is None and "compound-v3" in where and is_well_formed:
-        print("apart", where, address, "(in no package; from the repository named beside it)")
+    if answer is None and any(part in where for part in APART) and is_well_formed:
+        print("apart", where, address, "(in no package; from what is named beside it)")
         return 0
     same = answer is not None and answer.lower() == address.lower() and is_well_formed
     print("ok   " if same else "WRONG", where, address, "" if same else f"(published: {answer})")

@@ -144,8 +144,11 @@ class Chain:
 
     def reverted(self) -> list[str]:
         """Return the owner's transactions of this trial that were included and failed."""
-        hashes = [sent["hash"] for _, sent in self._sent()]
-        return [each for each in hashes if self.anvil.rpc("eth_getTransactionReceipt", each)["status"] != "0x1"]
+        return [receipt["transactionHash"] for receipt in self.receipts() if receipt["status"] != "0x1"]
+
+    def receipts(self) -> list[dict[str, Any]]:
+        """Return the receipts of the owner's transactions of this trial, in their order."""
+        return [self.anvil.rpc("eth_getTransactionReceipt", sent["hash"]) for _, sent in self._sent()]
 
     def _sent(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield the owner's transactions of this trial, each with its block's number."""

@@ -15,11 +15,14 @@ pytestmark = pytest.mark.world
 
 SEED = 4
 COUNTED_ELSEWHERE = (*CRASHES, *REORGANISATIONS, "naive")
+LEAST = 2
+"""Trials of each row in a full run."""
+
 CASES = [
-    pytest.param(name, number, id=f"{name}-{number}")
+    pytest.param(name, number, id=f"{name}-{number}", marks=[pytest.mark.full] if number >= row.quick else [])
     for name, row in ROWS.items()
     if name not in COUNTED_ELSEWHERE
-    for number in range(row.quick)
+    for number in range(max(row.quick, LEAST))
 ]
 
 

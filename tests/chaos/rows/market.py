@@ -2,115 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from defilev.abi import encode, keccak
 from defilev.config.guard_rules import load_guard_rules
 from defilev.errors import RulesInvalid
-from defilev.model.request import Address
-from tests.chaos.arena import WHO, Arena
-from tests.chaos.chain import TARGET, TRIGGER
+from tests.chaos.chain import TRIGGER
+from tests.chaos.rows.guarding import GOAL, HEALTH, PRICE, Guard, configure, levered, price, until_calm
 from tests.chaos.rows.registry import Mutant, Row, Seen, Stage, check
 from tests.support.guards import rules_file
 
 __all__ = ["ROWS"]
 
-PRICE = 3000 * 10**8
-GOAL = float(TARGET)
 EMERGENCY = 1.02
-MOST_TICKS = 4
-UNREADABLE = 4
-"""The exit code when nothing that the chain says can be believed."""
-
 THRESHOLD = "WETH liquidation threshold"
 DECIDING, ACTING, TICK = "defilev/guard/deciding.py", "defilev/guard/acting.py", "defilev/guard/tick.py"
-HEALTH = f'[[account.trigger]]\nkind = "health"\nbelow = "{TRIGGER}"'
 CHANGES = '[[account.trigger]]\nkind = "parameter-change"'
-LEVERED = "0x" + keccak(b"Borrow(address,address,address,uint256,uint8,uint256,uint16)").hex()
-
-
-class Guard:
-    """A guard of the owner's account with the owner's key: one process for each look."""
-
-    def __init__(self, stage: Stage, **said: Any) -> None:
-        self.arena, self.folder, self.looks = stage.arena, stage.folder, 0
-        self.arena.begin()
-        keystore, password_file = self.arena.world.credentials(WHO)
-        usual: dict[str, Any] = {
-            "owner": f'"{self.arena.owner}"', "payer": None, "authority": '"owner"', "allow_hot_equity": "true",
-            "keystore": f'"{keystore}"', "password_file": f'"{password_file}"', "cool_down": '"1s"',
-            "goal": f'{{ health_factor = "{TARGET}" }}', "triggers": HEALTH, "guard": {"single_endpoint": "true"},
-        }  # fmt: skip
-        self.file = rules_file(stage.folder / "guard.toml", **(usual | said))
-
-    def look(self) -> dict[str, Any]:
-        """Look once while blocks come, and return what the guard said."""
-        self.looks += 1
-        out = self.folder / f"look-{self.looks}"
-        node = ("--rpc-url", self.arena.first.url, "--address-book", str(self.arena.world.address_book))
-        words = (*node, "guard", "run", "--once", "--rules", str(self.file), "--broadcast", "--json")
-        with self.arena.mining():
-            process = self.arena.zygote.start(self.arena.job(role="command", words=words, log=str(out), budget=60))
-            code = process.wait(60)
-        lines = [line for line in out.read_text().splitlines() if line.startswith('{"schema": "defilev/guard-tick')]
-        if code == UNREADABLE and not lines:
-            return {"decisions": [], "acted": [], "alerts": []}
-        assert lines, f"the guard ended with {code}: {out.read_text()[-600:]}"
-        document: dict[str, Any] = json.loads(lines[-1])
-        return document
-
-    def verdict(self, tick: dict[str, Any]) -> str:
-        return str(tick["decisions"][0]["verdict"]) if tick["decisions"] else "unread"
-
-    def outcomes(self, tick: dict[str, Any]) -> list[str]:
-        return [acted["outcome"] for acted in tick["acted"]]
-
-    def kinds(self, tick: dict[str, Any]) -> list[str]:
-        return [alert["kind"] for alert in tick["alerts"]]
-
-
-def price(arena: Arena, answer: int) -> None:
-    """Let the feed of ETH answer so."""
-    feed = Address(arena.world.description["feeds"]["WETH"]["address"])
-    send(arena, feed, keccak(b"set(int256)")[:4] + encode(["int256"], [answer]))
-
-
-def send(arena: Arena, to: Address, data: bytes) -> None:
-    """Send as the operator, who may do everything in this world, in a block of its own."""
-    operator = Address(arena.world.description["operators"][0]["address"])
-    arena.anvil.rpc("anvil_impersonateAccount", operator)
-    fields = {"from": operator, "to": to, "data": "0x" + data.hex(), "gas": hex(2_000_000)}
-    sent = arena.anvil.rpc("eth_sendTransaction", fields)
-    arena.anvil.rpc("evm_mine")
-    assert int(arena.anvil.rpc("eth_getTransactionReceipt", sent)["status"], 16) == 1
-
-
-def configure(arena: Arena, signature: str, *words: Any) -> None:
-    """Call the market's configurator as governance does."""
-    where = Address(arena.world.description["markets"]["main"]["addresses_provider"])
-    data = "0x" + keccak(b"getPoolConfigurator()")[:4].hex()
-    found = arena.anvil.rpc("eth_call", {"to": where, "data": data}, "latest")
-    types = signature[signature.index("(") + 1 : -1].split(",")
-    send(arena, Address("0x" + found[-40:]), keccak(signature.encode())[:4] + encode(types, list(words)))
-
-
-def levered(arena: Arena) -> bool:
-    """Tell whether anything was borrowed since the trial began."""
-    wanted = {"address": arena.world.pool("main"), "fromBlock": hex(arena.started_at + 1), "topics": [LEVERED]}
-    return bool(arena.anvil.rpc("eth_getLogs", wanted))
-
-
-def until_calm(guard: Guard) -> list[dict[str, Any]]:
-    """Look again until nothing fires, a few times at the most."""
-    ticks: list[dict[str, Any]] = []
-    while len(ticks) < MOST_TICKS:
-        ticks.append(guard.look())
-        if guard.verdict(ticks[-1]) == "nothing":
-            break
-    return ticks
 
 
 def jump(stage: Stage, random: Random) -> Seen:
@@ -280,7 +188,7 @@ ROWS = (
         ("the market's price is wrong", "the feed answers ten times as much, 2.85 % less, or nothing",
          "a low price is acted on as liquidators do; a high one and none never; nothing is borrowed"),
         wrong_oracle,
-        Mutant(DECIDING, "facts.reading.health >= facts.goal.value:", "facts.reading.health < 0:"),
+        Mutant(DECIDING, "_oracle_health(facts.reading) >= facts.goal.value:", "_oracle_health(facts.reading) < 0:"),
     ),
     _row(
         "F36",
@@ -294,7 +202,7 @@ ROWS = (
         ("a reserve is paused", "by the market's governance, for one or two looks",
          "the guard waits, calls people, sends nothing, and acts with the first look afterwards"),
         paused,
-        Mutant(DECIDING, "    if facts.reading.is_paused:\n", "    if False:\n"),
+        Mutant(DECIDING, "    if reading.is_paused:\n", "    if False:\n"),
     ),
     _row(
         "F38",

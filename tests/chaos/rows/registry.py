@@ -61,9 +61,9 @@ class Row:
     quick: int = 3
 
 
-def row_of(name: str, texts: tuple[str, str, str], trial: Trial, *mutants: Mutant) -> Row:
+def row_of(name: str, texts: tuple[str, str, str], trial: Trial, *mutants: Mutant, quick: int = 2) -> Row:
     """Return a row; `texts` are the fault, how it is made, and what must come of it."""
-    return Row(name, *texts, trial, mutants, quick=2)
+    return Row(name, *texts, trial, mutants, quick=quick)
 
 
 def check(**claims: bool) -> tuple[str, ...]:
