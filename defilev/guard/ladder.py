@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_DOWN, Decimal
 
 from defilev.errors import Infeasible
+from defilev.guard.pace import BLOCKS_OF_SALE
 from defilev.model.account import LendingAccount
 from defilev.model.guard_rules import AccountRule, TierRule
 from defilev.model.plan import Goal, Plan, Swap
@@ -15,7 +16,7 @@ from defilev.pipeline.session import Session
 from defilev.plan.inputs import DEFAULT_FLOOR
 from defilev.units import WAD
 
-__all__ = ["Wanted", "find_plan"]
+__all__ = ["Wanted", "find_plan", "floor_of"]
 
 WINDOW = 120
 """Seconds until the first signature at the latest: a plan of the guard is begun at once or made anew."""
@@ -29,7 +30,8 @@ _SMALLER = 4
 class Wanted:
     """What one account is to be brought to, at which block, and how much may be done for it.
 
-    `in_hand` is what an earlier run of the position withdrew and did not come to sell.
+    `question` is what an earlier run of the position leaves to be asked. `fall` is the fraction of its health that the
+    account loses with each block.
     """
 
     session: Session
@@ -38,6 +40,7 @@ class Wanted:
     goal: Goal
     tier: TierRule
     question: PlanQuestion | None = None
+    fall: Decimal = Decimal(0)
 
 
 def find_plan(wanted: Wanted) -> tuple[str, Plan]:
@@ -122,16 +125,21 @@ def _nearer(wanted: Wanted, plan: Plan, part: Decimal) -> Goal:
 
 
 def _question(wanted: Wanted, slippage: Decimal) -> PlanQuestion:
+    floor = floor_of(Decimal(wanted.account.health_factor or 0) / WAD, fall=wanted.fall)
     if wanted.question is not None:
-        return replace(wanted.question, max_slippage=slippage, window=WINDOW)
+        return replace(wanted.question, max_slippage=slippage, floor=floor, window=WINDOW)
     window = wanted.session.settings.expires if wanted.rule.authority == "safe" else WINDOW
-    return PlanQuestion(goal=wanted.goal, max_slippage=slippage, floor=_floor(wanted.account), window=window)
+    return PlanQuestion(goal=wanted.goal, max_slippage=slippage, floor=floor, window=window)
 
 
-def _floor(account: LendingAccount) -> Decimal:
-    """Return the usual floor, or halfway from the account to liquidation when that is lower."""
-    usual, health = Decimal(DEFAULT_FLOOR) / WAD, Decimal(account.health_factor or 0) / WAD
-    return min(usual, max(1 + (health - 1) / 2, _LOWEST_FLOOR))
+def floor_of(health: Decimal, *, fall: Decimal) -> Decimal:
+    """Return the health that no step of a plan may go below.
+
+    It is the usual floor, or what is still above liquidation when prices go on falling until a round is over; halfway
+    from the account to liquidation when that is lower than both: a smaller step would not outrun the fall either.
+    """
+    usual = max(Decimal(DEFAULT_FLOOR) / WAD, 1 / (1 - fall) ** BLOCKS_OF_SALE)
+    return min(usual, max(1 + (health - 1) / 2, _LOWEST_FLOOR)).quantize(_NEAREST, ROUND_DOWN)
 
 
 def _words(goal: Goal) -> str:
