@@ -42,6 +42,7 @@ MOST_REVERTS = 3
 
 _REVERTED = f"{MOST_REVERTS} of its transactions were included and reverted within ten minutes"
 _NOTHING_KNOWN = Known({}, (), {}, {})
+_CAME_TO_NOTHING = ("refused", "failed")
 _ENDED = ("done", "partial", "bundled", "unconfirmed")
 
 
@@ -52,7 +53,8 @@ class Guard:
     `needed` nodes must agree before anything is signed; `None` in a dry run, in which nothing ever is. `scope` keeps
     the leases and the memory of a dry run apart from those of a guard that may sign. `another` opens one more
     connection to the same nodes, for an action of its own. A patient guard ends a tick when what the tick began has
-    ended; another goes on looking meanwhile.
+    ended; another goes on looking meanwhile. `tried` has by account the hash of the block at which an action came to
+    nothing: it is not begun again before there is another.
     """
 
     session: Session
@@ -65,6 +67,7 @@ class Guard:
     another: Callable[[], Session]
     is_patient: bool = False
     workers: Workers = field(default_factory=Workers)
+    tried: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_broadcasting(self) -> bool:
@@ -103,6 +106,8 @@ class Guard:
         began, calls = since
         self._settle()
         self.workers.gather(told)
+        tried = {acted.account: self.session.block.hash for acted in told.acted if acted.outcome in _CAME_TO_NOTHING}
+        self.tried.update(tried)
         return TickReport(
             number=number,
             block=self.session.block,
@@ -215,7 +220,7 @@ class Guard:
         if may_finish and judged.decision.verdict == "act" and history.reverts(rule, reading) >= MOST_REVERTS:
             held_by, unfinished = self._following.halt(rule, _REVERTED, told), None
             judged = decide(rule, reading, memory, spent=spent, held_by=held_by)
-        if rule.name in (at_work or ()):
+        if rule.name in (at_work or ()) or self.tried.get(rule.name) == self.session.block.hash:
             told.decisions.append(judged.decision)
             return None
         lacking = known.lacking.get(rule.name, ())

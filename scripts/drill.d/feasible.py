@@ -77,13 +77,13 @@ class _Sale:
     def is_kept(self, path: Sequence[Moment], dead: Collection[int]) -> bool:
         """Tell whether the account is never liquidatable."""
         for place in range(len(path)):
-            if not self._lives(path, place, dead):
+            if not self.lives(path, place, dead):
                 return False
             if not self.steps:
                 self._plan(path, place, dead)
         return True
 
-    def _lives(self, path: Sequence[Moment], place: int, dead: Collection[int]) -> bool:
+    def lives(self, path: Sequence[Moment], place: int, dead: Collection[int]) -> bool:
         """Let a block pass; tell whether the account was not liquidatable at it."""
         if self._health(path[place]) < 1:
             return False
@@ -104,7 +104,7 @@ class _Sale:
         elif step == "withdraw":
             self.value, self.hand = self.value - self.amount, self.amount
         elif step == "swap" and self._pays(moment) < self._least():
-            self._agree(moment, SWAP_AGAIN)
+            self.agree(moment, SWAP_AGAIN)
         elif step == "swap":
             self.brought, self.hand = self._least(), 0.0
         elif step == "repay":
@@ -128,19 +128,21 @@ class _Sale:
         for floor in FLOORS:
             self.amount = self._wanted(moment, SLIPPAGES[tier], floor)
             if self.amount > 0 and self._lives_through(path, place, dead):
-                return self._agree(moment, ROUND)
+                self.agree(moment, ROUND)
+                return
 
     def _lives_through(self, path: Sequence[Moment], place: int, dead: Collection[int]) -> bool:
         trial = replace(self)
-        trial._agree(path[place], ROUND)
+        trial.agree(path[place], ROUND)
         for later in range(place + 1, len(path)):
-            if not trial._lives(path, later, dead):
+            if not trial.lives(path, later, dead):
                 return False
             if not trial.steps:
                 break
         return True
 
-    def _agree(self, moment: Moment, steps: tuple[str, ...]) -> None:
+    def agree(self, moment: Moment, steps: tuple[str, ...]) -> None:
+        """Settle on steps, at the prices of a block and the slippage of the tier that the health is in."""
         self.steps, self.price = steps, moment.price
         self.slippage = SLIPPAGES[self.part.tier(self._health(moment))]
 

@@ -32,7 +32,7 @@ def block_of(tick: Mapping[str, Any]) -> int:
 
 @dataclass
 class Life:
-    """One process from its start to its end, and the ticks that it told of; `head` was the newest block at its start."""
+    """One process from its start to its end, and the ticks that it told of; `head` was the newest block then."""
 
     process: subprocess.Popen[str]
     file: Path
