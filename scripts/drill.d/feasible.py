@@ -3,7 +3,7 @@
 A sale is played by the rule's own arithmetic, one transaction to a block: withdraw, approve, swap, approve, repay. It
 is planned on a block that was seen and included from the next one on, round after round until the goal is reached.
 Whoever plays it here knows the path: of each round it takes the largest that the account lives through, and none when
-there is none. No guard knows as much: whom this play cannot save, no guard could.
+there is none. No guard knows as much.
 """
 
 from __future__ import annotations

@@ -13,14 +13,14 @@ RESULTS, PAGE = ROOT / "docs" / "soak.json", ROOT / "docs" / "soak.md"
 
 TEXT = """# An hour behind a node that fails
 
-Made by `scripts/soak` from its own counts in `docs/soak.json`; do not edit. A guard with a key looks at every block of
-a local chain of the real contracts and repays from a reserve, while the price of ETH goes up and down across its trigger
-once a second. Between it and the node stands a proxy that, from the first tick on, lets each call fail with a chance of
-{odds:.0%} in each of these ways: {faults}.
+Made by `scripts/soak` from its own counts in `docs/soak.json`; do not edit. A guard with a key looks at every block
+of a local chain of the real contracts and repays from a reserve, while the price of ETH goes up and down across its
+trigger once a second. Between it and the node stands a proxy that, from the first tick on, lets each call fail with
+a chance of {odds:.0%} in each of these ways: {faults}.
 
-A tick that could not read the chain says so; ticks that should have come and did not are counted by the chain's time
-and told. What neither explains is *unaccounted*; an error that was not foreseen is *unhandled*. Memory is compared
-between the first and the last third of the time after the process has grown to its size.
+A tick that could not read the chain says so; ticks that should have come and did not are counted by the chain's
+time and told. What neither explains is *unaccounted*; an error that was not foreseen is *unhandled*. Memory is
+compared between the first and the last third of the time after the process has grown to its size.
 """
 
 
