@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_DOWN, Decimal
 
 from defilev.errors import Infeasible
-from defilev.guard.pace import BLOCKS_OF_SALE
+from defilev.guard.pace import BLOCKS_OF_SALE, BLOCKS_TO_SWAP
 from defilev.model.account import LendingAccount
 from defilev.model.guard_rules import AccountRule, TierRule
 from defilev.model.plan import Goal, Plan, Swap
@@ -16,7 +16,7 @@ from defilev.pipeline.session import Session
 from defilev.plan.inputs import DEFAULT_FLOOR
 from defilev.units import WAD
 
-__all__ = ["Wanted", "find_plan", "floor_of"]
+__all__ = ["Wanted", "find_plan", "floor_of", "is_too_fast"]
 
 WINDOW = 120
 """Seconds until the first signature at the latest: a plan of the guard is begun at once or made anew."""
@@ -70,11 +70,16 @@ def _ways(wanted: Wanted) -> list[tuple[str, Callable[[], Plan]]]:
     rule, tier = wanted.rule, wanted.tier
     if rule.authority == "reserve":
         return [("reserve", lambda: _repayment(wanted))]
-    return [
-        ("wallet-and-sale", lambda: _sale(wanted, tier.slippage / 2)),
-        ("wallet-and-dearer-sale", lambda: _sale(wanted, tier.slippage)),
-        ("wallet", lambda: _repayment(wanted)),
-    ]
+    dearer: tuple[str, Callable[[], Plan]] = ("wallet-and-dearer-sale", lambda: _sale(wanted, tier.slippage))
+    wallet: tuple[str, Callable[[], Plan]] = ("wallet", lambda: _repayment(wanted))
+    if is_too_fast(tier.slippage / 2, fall=wanted.fall):
+        return [dearer, wallet]
+    return [("wallet-and-sale", lambda: _sale(wanted, tier.slippage / 2)), dearer, wallet]
+
+
+def is_too_fast(slippage: Decimal, *, fall: Decimal) -> bool:
+    """Tell whether prices fall by more than a sale may lose before its swap is included, which would then be refused."""
+    return 1 - (1 - fall) ** BLOCKS_TO_SWAP > slippage
 
 
 def _repayment(wanted: Wanted) -> Plan:

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from defilev.guard.deciding import decide
-from defilev.guard.ladder import floor_of
+from defilev.guard.ladder import floor_of, is_too_fast
 from defilev.guard.memory import Memory, memory_from, memory_text
 from defilev.guard.pace import fall_per_block
 from defilev.guard.reading import Reading, Spending
@@ -56,8 +56,15 @@ def test_a_fast_fall_is_acted_on_in_the_tier_that_it_leads_to(price: str, tier: 
 
 @pytest.mark.parametrize(
     ("health", "fall", "floor"),
-    [("1.5", "0", "1.02"), ("1.02", "0", "1.01"), ("1.5", "0.03", "1.1645"), ("1.2", "0.05", "1.1")],
+    [("1.5", "0", "1.02"), ("1.02", "0", "1.01"), ("1.5", "0.03", "1.2376"), ("1.2", "0.05", "1.1")],
 )
 def test_a_step_stays_above_what_a_fall_takes_meanwhile(health: str, fall: str, floor: str) -> None:
-    """1.02 as usual; above 1 / (1 - fall)^5 in a fall; halfway to liquidation when that is lower than both."""
+    """1.02 as usual; above 1 / (1 - fall)^7 in a fall; halfway to liquidation when that is lower than both."""
     assert Decimal(floor) == floor_of(Decimal(health), fall=Decimal(fall))
+
+
+def test_a_sale_that_a_fall_would_refuse_is_not_tried() -> None:
+    """At 2 % a block a swap comes at a price 5.9 % lower: half of 10 % is too little to allow for, all of it is not."""
+    assert is_too_fast(Decimal("0.05"), fall=Decimal("0.02"))
+    assert not is_too_fast(Decimal("0.1"), fall=Decimal("0.02"))
+    assert not is_too_fast(Decimal("0.001"), fall=Decimal(0))
