@@ -78,7 +78,7 @@ def _ways(wanted: Wanted) -> list[tuple[str, Callable[[], Plan]]]:
 
 
 def is_too_fast(slippage: Decimal, *, fall: Decimal) -> bool:
-    """Tell whether prices fall by more than a sale may lose before its swap is included, which would then be refused."""
+    """Tell whether prices fall by more than a sale may lose before its swap is included: it would be refused."""
     return 1 - (1 - fall) ** BLOCKS_TO_SWAP > slippage
 
 

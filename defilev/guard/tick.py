@@ -53,8 +53,8 @@ class Guard:
     `needed` nodes must agree before anything is signed; `None` in a dry run, in which nothing ever is. `scope` keeps
     the leases and the memory of a dry run apart from those of a guard that may sign. `another` opens one more
     connection to the same nodes, for an action of its own. A patient guard ends a tick when what the tick began has
-    ended; another goes on looking meanwhile. `tried` has by account the hash of the block at which an action came to
-    nothing: it is not begun again before there is another.
+    ended; another goes on looking meanwhile. `heard` is what has ended and was not told yet. `tried` has by account the
+    hash of the block at which an action came to nothing: it is not begun again before there is another.
     """
 
     session: Session
@@ -67,6 +67,7 @@ class Guard:
     another: Callable[[], Session]
     is_patient: bool = False
     workers: Workers = field(default_factory=Workers)
+    heard: Told = field(default_factory=Told)
     tried: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -81,6 +82,7 @@ class Guard:
             DataError: the chain cannot be read.
         """
         began, calls, told = monotonic(), _calls(self.session), Told()
+        self._hear()
         self.session.endpoints.forget_claims()
         self.session = self.session.at("latest")
         hung = self.workers.hung()
@@ -98,16 +100,16 @@ class Guard:
             JournalUnusable, JournalDamaged: something could not be written down.
         """
         self.workers.wait()
-        if not self.workers.has_news():
+        if not self.workers.has_news() and self.heard == Told():
             return None
         return self._report(number, Told(), is_leader=True, since=(monotonic(), _calls(self.session)))
 
     def _report(self, number: int, told: Told, *, is_leader: bool, since: tuple[float, int]) -> TickReport:
         began, calls = since
         self._settle()
-        self.workers.gather(told)
-        tried = {acted.account: self.session.block.hash for acted in told.acted if acted.outcome in _CAME_TO_NOTHING}
-        self.tried.update(tried)
+        self._hear()
+        told.add(self.heard)
+        self.heard = Told()
         return TickReport(
             number=number,
             block=self.session.block,
@@ -122,6 +124,13 @@ class Guard:
             next_at=None,
             in_flight=tuple(sorted(name for names in self.workers.busy().values() for name in names)),
         )
+
+    def _hear(self) -> None:
+        """Gather what has ended, and at which blocks it came to nothing."""
+        self.workers.gather(self.heard)
+        blocks = {decision.account: decision.block.hash for decision in self.heard.decisions}
+        nothing = [acted.account for acted in self.heard.acted if acted.outcome in _CAME_TO_NOTHING]
+        self.tried |= {name: blocks[name] for name in nothing}
 
     def _settle(self) -> None:
         """Wait for what was begun, when the guard is patient."""
@@ -227,6 +236,7 @@ class Guard:
         told.alerts += [*judged.alerts, *(alert for alert in lacking if alert.kind not in memory.standing)]
         judged = replace(judged, memory=replace(judged.memory, standing=tuple(alert.kind for alert in lacking)))
         if judged.decision.verdict == "act" or unfinished is not None:
+            told.decisions.append(judged.decision)
             return Due(rule, memory, spent, judged, lease, unfinished)
         if is_news(judged.decision, memory):
             self._guarding.decided(lease, judged.decision, rules=self.rules.digest)
