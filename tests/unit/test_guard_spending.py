@@ -53,10 +53,9 @@ def test_plans_that_became_stale_are_one_action(journal: Journal) -> None:
 
 def test_an_action_that_stops_again_and_again_uses_the_budget_up(journal: Journal) -> None:
     """Every fourth piece counts as an action of its own."""
-    for nonce in range(1, 10):
-        last = a_run(journal, nonce, debt="100000", stops=True)
+    runs = [a_run(journal, nonce, debt="100000", stops=True) for nonce in range(1, 10)]
 
-    assert 2 == spending(journal, but=last).runs
+    assert 2 == spending(journal, but=runs[-1]).runs
 
 
 def test_reverts_add_up(journal: Journal) -> None:

@@ -18,7 +18,11 @@ ONE, OTHER = Address("0x" + "11" * 20), Address("0x" + "22" * 20)
 def test_others_can_be_begun_while_one_is_at_work() -> None:
     """A key is busy until its action ends; meanwhile another one begins and ends, and is gathered alone."""
     workers, go_on = Workers(), Event()
-    workers.begin(ONE, ["first"], lambda _: go_on.wait(10) and None)
+
+    def hold(told: Told) -> None:
+        go_on.wait(10)
+
+    workers.begin(ONE, ["first"], hold)
     workers.begin(OTHER, ["second"], lambda told: told.alerts.append(Alert("info", "done", "second", "it is")))
     while not workers.has_news():
         go_on.wait(0.01)
