@@ -188,7 +188,7 @@ class Guarding:
             )
             hands = Hands(signers, tell=lambda step, event: self._note(event_text(step, event, steps=None)))
             another = partial(connect, session.settings)
-            guard = Guard(session, rules, journal, chain, hands, leases, needed, another)
+            guard = Guard(session, rules, journal, chain, hands, leases, needed, another, is_patient=self.is_once)
             try:
                 with self.outside.telling(rules, journal, chain_id=session.chain_id, out=self.run.output) as tell:
                     self._tick(guard, tell)

@@ -15,7 +15,7 @@ from defilev.execute.preparing import assert_current, calls_of, prepare
 from defilev.execute.sender import FlightEnded, Sender
 from defilev.execute.transaction import TransactionFields
 from defilev.model.execution import Execution, SentStep, SignedStep
-from defilev.model.plan import Plan, Step
+from defilev.model.plan import Plan, Step, Withdraw
 from defilev.model.request import Block
 from defilev.units import Wad
 
@@ -104,6 +104,7 @@ class _Run:
     def perform(self, step: Step, nonce: int, *, at: Block) -> None:
         """Sign, send and await one step."""
         if self.done:
+            self._require_course(step)
             at, fields = self._prepared(step, nonce)
         else:
             fields = prepare(step, nonce=nonce, desk=self.sender.desk, at=at)
@@ -127,6 +128,11 @@ class _Run:
             got=got,
             fee_paid=sum(sent.fee_paid for sent in self.done),
         )
+
+    def _require_course(self, step: Step) -> None:
+        """Stop before another round is begun that no longer fits the account: nothing is between two places then."""
+        if isinstance(step.action, Withdraw) and (why := self.sender.desk.off_course(step)) is not None:
+            self.stop(why)
 
     def _require_success(self) -> None:
         """Stop when anything on the chain reverted, also what came in again after a reorganisation."""

@@ -33,6 +33,7 @@ class Desk:
         endpoints: the nodes that signed bytes are handed to, the first one first; a receipt counts when two of them, or
             the only one, have it on their chains.
         wanted: says of a step whether it still does, from the newest block on, what its plan promises.
+        off_course: says of the next round of a plan why it should not be begun as planned, `None` when it should.
         private: a relay that has transactions alone at first, `None` without one.
     """
 
@@ -45,3 +46,4 @@ class Desk:
     wanted: Callable[[Step], bool]
     tell: Progress
     private: Endpoint | None = None
+    off_course: Callable[[Step], str | None] = lambda _: None

@@ -103,7 +103,7 @@ class Acting:
             return judged, self._nothing("refused", f"at block {agreement.block.number}: {decision.reason}")
         try:
             self._require_affordable(agreement, decision)
-            way, plan, retried = self._planned(newest, agreement, decision, unfinished)
+            way, plan, retried = self._planned(newest, agreement, judged, unfinished)
             return judged, self._done_with(way, plan, retried, decision.tier)
         except LeaseLost:
             raise
@@ -140,13 +140,14 @@ class Acting:
         return replace(judged, decision=replace(judged.decision, verdict="act", reason=reason, goal=goal, tier=tier))
 
     def _planned(
-        self, session: Session, agreement: Agreement, decision: Decision, unfinished: Unfinished | None
+        self, session: Session, agreement: Agreement, judged: Judged, unfinished: Unfinished | None
     ) -> tuple[str, Plan, Retried]:
+        decision = judged.decision
         assert decision.goal is not None  # noqa: S101 - an action has a goal and a tier
         assert decision.tier is not None  # noqa: S101
         tier = self.rule.tiers[decision.tier]
         question = None if unfinished is None else unfinished.question(window=session.settings.expires)
-        wanted = Wanted(session, agreement.account, self.rule, decision.goal, tier, question)
+        wanted = Wanted(session, agreement.account, self.rule, decision.goal, tier, question, judged.fall)
         way, plan = find_plan(wanted)
         spent = None if self.ready is None else JournalSpent(self.ready.journal)
         check_plan(plan, policy=policy_of(session, agreement.account, spent=spent, payer=plan.payer))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_UP, Decimal
 
 from defilev.guard.memory import Memory
+from defilev.guard.pace import BLOCKS_OF_REPAYMENT, BLOCKS_OF_SALE, fall_per_block
 from defilev.guard.reading import Reading, Spending
 from defilev.guard.telling import TOLD_NOTICES, alerts_of, notice_alerts
 from defilev.guard.triggers import fired_by, key_of, new_peaks
@@ -22,15 +23,26 @@ _LEVEL = Decimal("0.0001")
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A decision, what is to be remembered of the account if nothing is done, and what people are told."""
+    """A decision, what is to be remembered of the account if nothing is done, and what people are told.
+
+    `fall` is the fraction of its health that the account loses with each block, as prices have moved since the last
+    look; zero when it does not fall.
+    """
 
     decision: Decision
     memory: Memory
     alerts: tuple[Alert, ...]
+    fall: Decimal = Decimal(0)
 
 
 def decide(
-    rule: AccountRule, reading: Reading, memory: Memory, *, spent: Spending, held_by: str | None = None
+    rule: AccountRule,
+    reading: Reading,
+    memory: Memory,
+    *,
+    spent: Spending,
+    held_by: str | None = None,
+    is_key_busy: bool = False,
 ) -> Judged:
     """Return what is to be done.
 
@@ -40,16 +52,20 @@ def decide(
         memory: what the tick before left.
         spent: what the last 24 hours saw.
         held_by: why nothing new may be begun, `None` when nothing holds the guard.
+        is_key_busy: whether an action with the account's key is under way.
     """
     peaks = new_peaks(rule.triggers, reading, memory.peaks)
     changed = _changed(memory.parameters, reading.parameters)
     firing = fired_by(rule.triggers, reading, peaks=peaks, changed=changed)
     is_armed = memory.is_armed or _is_rearmed(rule, reading)
     acting = [fired for trigger, fired in firing if trigger.acts]
-    tier = _tier(rule, reading.health)
+    fall = fall_per_block(reading, memory)
+    tier = _tier(rule, _expected(rule, reading, fall))
     goal = _goal(rule, reading)
     verdict, reason = _verdict(
-        _Facts(rule, reading, memory, spent, held_by, tier, goal, is_armed), acting, [fired for _, fired in firing]
+        _Facts(rule, reading, memory, spent, held_by, tier, goal, is_armed, is_key_busy),
+        acting,
+        [fired for _, fired in firing],
     )
     decision = Decision(
         account=rule.name,
@@ -71,9 +87,10 @@ def decide(
         liquidation_probability=max(reading.probabilities.values(), default=None),
         is_armed=is_armed,
     )
-    after = replace(_remembered(memory, reading, decision, peaks), spent=spent, next_check=decision.next_check)
+    kept = _remembered(memory, reading, decision, peaks)
+    after = replace(kept, spent=spent, next_check=decision.next_check, fall=fall)
     told = (*alerts_of(decision, memory, tier=tier), *notice_alerts(decision, reading.notices, memory))
-    return Judged(decision, after, told)
+    return Judged(decision, after, told, fall)
 
 
 def _remembered(memory: Memory, reading: Reading, decision: Decision, peaks: Mapping[str, Decimal]) -> Memory:
@@ -86,6 +103,7 @@ def _remembered(memory: Memory, reading: Reading, decision: Decision, peaks: Map
         parameters=dict(reading.parameters) or memory.parameters,
         seen_block=max(memory.seen_block, reading.account.block.number),
         seen_at=max(memory.seen_at, reading.now),
+        prices=dict(reading.prices) if reading.health is not None else {},
         owed=reading.health is not None,
         notices=tuple(sorted({notice.name for notice in reading.notices} & TOLD_NOTICES.keys())),
     )
@@ -101,6 +119,7 @@ class _Facts:
     tier: Tier
     goal: Goal | None
     is_armed: bool
+    is_key_busy: bool
 
 
 def _verdict(facts: _Facts, acting: Sequence[Fired], firing: Sequence[Fired]) -> tuple[Verdict, str]:
@@ -139,25 +158,9 @@ def _obstacle(facts: _Facts) -> str | None:
 
     Both yield at the first look after an outage of the sequencer: liquidators wait for the grace period then.
     """
-    memory, now = facts.memory, facts.reading.now
-    if facts.reading.account.block.number < memory.seen_block or now < memory.seen_at:
-        return (
-            f"block {facts.reading.account.block.number} is older than block {memory.seen_block}, which was seen before"
-        )
-    closed = _closed(facts.reading) or _over_budget(facts)
-    if closed is not None:
-        return closed
-    return _resting(facts) if NOT_UP.isdisjoint(memory.notices) else None
-
-
-def _closed(reading: Reading) -> str | None:
-    """Return why nothing that is signed now would do what it is meant to."""
-    for notice in reading.notices:
-        if notice.name in NOT_UP:
-            return notice.text
-    if reading.is_paused:
-        return "the protocol is paused: nothing can be repaid"
-    return None
+    if (blocked := _out_of_reach(facts) or _over_budget(facts)) is not None:
+        return blocked
+    return _resting(facts) if NOT_UP.isdisjoint(facts.memory.notices) else None
 
 
 def _resting(facts: _Facts) -> str | None:
@@ -168,6 +171,21 @@ def _resting(facts: _Facts) -> str | None:
         left = rule.cool_down - max(facts.reading.now - memory.acted_at, 0)
         if left > 0:
             return f"cooling down for another {left} s"
+    return None
+
+
+def _out_of_reach(facts: _Facts) -> str | None:
+    """Return why nothing can be done now, whatever the rule says."""
+    if facts.is_key_busy:
+        return "an action with its key is under way"
+    block, memory = facts.reading.account.block, facts.memory
+    if block.number < memory.seen_block or block.timestamp < memory.seen_at:
+        return f"block {block.number} is older than block {memory.seen_block}, which was seen before"
+    for notice in facts.reading.notices:
+        if notice.name in NOT_UP:
+            return notice.text
+    if facts.reading.is_paused:
+        return "the protocol is paused: nothing can be repaid"
     return None
 
 
@@ -186,6 +204,12 @@ def _is_rearmed(rule: AccountRule, reading: Reading) -> bool:
     if reading.health is None or rule.rearm is None:
         return True
     return reading.health >= rule.rearm
+
+
+def _expected(rule: AccountRule, reading: Reading, fall: Decimal) -> Decimal | None:
+    """Return the health at the end of an action that is begun now, when prices go on as they do."""
+    blocks = BLOCKS_OF_REPAYMENT if rule.authority == "reserve" else BLOCKS_OF_SALE
+    return None if reading.health is None else reading.health * (1 - fall) ** blocks
 
 
 def _tier(rule: AccountRule, health: Decimal | None) -> Tier:

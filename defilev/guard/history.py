@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from defilev.guard.memory import Memory
 from defilev.guard.reading import Reading, Spending
-from defilev.journal import Held, Journal, guard_spending
+from defilev.journal import Held, Journal, guard_reverts, guard_spending
 from defilev.model.guard_rules import AccountRule
 from defilev.pipeline.journalled import Ready
 from defilev.pipeline.session import Session
@@ -16,6 +16,8 @@ from defilev.pipeline.unfinished import Unfinished
 __all__ = ["History"]
 
 DAY = 86_400
+LATELY = 600
+"""Seconds in which reverts add up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,11 @@ class History:
         elif found.last_at is not None and found.last_at > (memory.acted_at or 0):
             memory = replace(memory, acted_at=found.last_at, is_armed=False)
         return Spending(found.runs, value, found.gas), memory
+
+    def reverts(self, rule: AccountRule, reading: Reading) -> int:
+        """Return how many transactions for a position were included and reverted lately."""
+        position = (rule.owner, rule.protocol, rule.market)
+        return guard_reverts(self.journal, chain=self.chain, position=position, since=reading.now - LATELY)
 
     def unfinished(self, session: Session, rule: AccountRule, reading: Reading, lease: Held) -> Unfinished | None:
         """Return the guard's own run of a position that stopped halfway; one whose goal is reached is closed."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_DOWN, Decimal
 
 from defilev.errors import Infeasible
+from defilev.guard.pace import BLOCKS_OF_SALE, BLOCKS_TO_SWAP
 from defilev.model.account import LendingAccount
 from defilev.model.guard_rules import AccountRule, TierRule
 from defilev.model.plan import Goal, Plan, Swap
@@ -16,7 +17,7 @@ from defilev.pipeline.session import Session
 from defilev.plan.drifting import drift_of, with_drift
 from defilev.units import WAD
 
-__all__ = ["Wanted", "find_plan"]
+__all__ = ["Wanted", "find_plan", "floor_of", "is_too_fast"]
 
 WINDOW = 120
 """Seconds until the first signature at the latest: a plan of the guard is begun at once or made anew."""
@@ -32,7 +33,8 @@ _SMALLER = 4
 class Wanted:
     """What one account is to be brought to, at which block, and how much may be done for it.
 
-    `in_hand` is what an earlier run of the position withdrew and did not come to sell.
+    `question` is what an earlier run of the position leaves to be asked. `fall` is the fraction of its health that the
+    account loses with each block.
     """
 
     session: Session
@@ -41,6 +43,7 @@ class Wanted:
     goal: Goal
     tier: TierRule
     question: PlanQuestion | None = None
+    fall: Decimal = Decimal(0)
 
 
 def find_plan(wanted: Wanted) -> tuple[str, Plan]:
@@ -70,11 +73,16 @@ def _ways(wanted: Wanted) -> list[tuple[str, Callable[[], Plan]]]:
     rule, tier = wanted.rule, wanted.tier
     if rule.authority == "reserve":
         return [("reserve", lambda: _repayment(wanted))]
-    return [
-        ("wallet-and-sale", lambda: _sale(wanted, tier.slippage / 2)),
-        ("wallet-and-dearer-sale", lambda: _sale(wanted, tier.slippage)),
-        ("wallet", lambda: _repayment(wanted)),
-    ]
+    dearer: tuple[str, Callable[[], Plan]] = ("wallet-and-dearer-sale", lambda: _sale(wanted, tier.slippage))
+    wallet: tuple[str, Callable[[], Plan]] = ("wallet", lambda: _repayment(wanted))
+    if is_too_fast(tier.slippage / 2, fall=wanted.fall):
+        return [dearer, wallet]
+    return [("wallet-and-sale", lambda: _sale(wanted, tier.slippage / 2)), dearer, wallet]
+
+
+def is_too_fast(slippage: Decimal, *, fall: Decimal) -> bool:
+    """Tell whether prices fall by more than a sale may lose before its swap is included: it would be refused."""
+    return 1 - (1 - fall) ** BLOCKS_TO_SWAP > slippage
 
 
 def _repayment(wanted: Wanted) -> Plan:
@@ -130,11 +138,21 @@ def _nearer(wanted: Wanted, plan: Plan, part: Decimal) -> Goal:
 
 
 def _question(wanted: Wanted, slippage: Decimal) -> PlanQuestion:
+    floor = floor_of(Decimal(wanted.account.health_factor or 0) / WAD, fall=wanted.fall)
     if wanted.question is not None:
-        return replace(wanted.question, max_slippage=slippage, window=WINDOW)
+        return replace(wanted.question, max_slippage=slippage, floor=floor, window=WINDOW)
     waiting = max(wanted.session.settings.expires, SAFE_WINDOW)
     window = waiting if wanted.rule.authority == "safe" else WINDOW
-    return PlanQuestion(goal=wanted.goal, max_slippage=slippage, floor=emergency_floor(wanted.account), window=window)
+    return PlanQuestion(goal=wanted.goal, max_slippage=slippage, floor=floor, window=window)
+
+
+def floor_of(health: Decimal, *, fall: Decimal) -> Decimal:
+    """Return the health that no step of a plan may go below.
+
+    It is the usual floor, or what is still above liquidation when prices go on falling until a round is over; halfway
+    from the account to liquidation when that is lower than both: a smaller step would not outrun the fall either.
+    """
+    return emergency_floor(health, over=1 / (1 - fall) ** BLOCKS_OF_SALE)
 
 
 def _words(goal: Goal) -> str:

@@ -23,10 +23,11 @@ class Memory:
     `is_armed` says whether the account may set off an action; `acted_at` is the chain's time of the last one. `fired`
     are the triggers that fired at the last tick and `verdict` what was decided, so that people are told of changes.
     `peaks` are the highest prices that trailing stops have seen, by symbol. `parameters` are those last seen, empty
-    before the first tick. `seen_block` and `seen_at` are the newest block that was decided on and its time. `owed` says
-    whether anything was. `standing` are kinds of alerts that were told and still hold, `notices` the names of those
-    that come with the account. `spent` is what the last 24 hours had seen then, and `next_check` when the account was
-    to be looked at again by the chain's clock, `None` before the first tick.
+    before the first tick. `seen_block` and `seen_at` are the newest block that was decided on and its time, `prices`
+    those of it by symbol, `fall` the pace at which health fell then, see `pace`. `owed` says whether anything was.
+    `standing` are kinds of alerts that were told and still hold, `notices` the names of those that come with the
+    account. `spent` is what the last 24 hours had seen then, and `next_check` when the account was to be looked at
+    again by the chain's clock, `None` before the first tick.
     """
 
     is_armed: bool = True
@@ -42,6 +43,8 @@ class Memory:
     notices: tuple[str, ...] = ()
     spent: Spending = field(default_factory=Spending)
     next_check: int | None = None
+    prices: Mapping[str, Decimal] = field(default_factory=dict)
+    fall: Decimal = Decimal(0)
 
 
 def after_action(memory: Memory, *, at: int, is_whole: bool) -> Memory:

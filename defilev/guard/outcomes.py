@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -17,7 +17,7 @@ from defilev.model.guard_rules import AccountRule
 from defilev.model.request import Address
 from defilev.pipeline.unfinished import Unfinished
 
-__all__ = ["Due", "Known", "Told", "is_news", "outcome_of", "trouble", "urgency"]
+__all__ = ["Due", "Known", "Told", "is_news", "newest", "outcome_of", "trouble", "urgency"]
 
 _SEVERITIES: dict[str, Severity] = {"done": "info", "dry-run": "warning"}
 
@@ -31,14 +31,25 @@ class Told:
     alerts: list[Alert] = field(default_factory=list)
     memories: list[tuple[Held, str, str]] = field(default_factory=list)
 
+    def add(self, other: Told) -> None:
+        """Add what another has to say."""
+        self.decisions += other.decisions
+        self.acted += other.acted
+        self.alerts += other.alerts
+        self.memories += other.memories
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What holds for every account of one tick: leases, switches, and what each reserve lacks."""
+    """What holds for every account of one tick: leases, switches, what each reserve lacks, and which keys are at work.
+
+    `busy` has for each such key the names of the accounts that it is at work for.
+    """
 
     held: Mapping[Address, Held]
     switches: Sequence[Switch]
     lacking: Mapping[str, tuple[Alert, ...]]
+    busy: Mapping[Address, frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +68,17 @@ def urgency(reading: Reading | None) -> Decimal:
     """Return what accounts are sorted by: the health, infinite where nothing is owed or known."""
     health = None if reading is None else reading.health
     return Decimal("Infinity") if health is None else health
+
+
+def newest(decisions: Iterable[Decision]) -> tuple[Decision, ...]:
+    """Return of each account the decision at the highest block, the last one of several; the lowest health first."""
+    found: dict[str, Decision] = {}
+    for decision in decisions:
+        before = found.get(decision.account)
+        if before is None or decision.block.number >= before.block.number:
+            found[decision.account] = decision
+    unowed = float("inf")
+    return tuple(sorted(found.values(), key=lambda one: unowed if one.health_factor is None else one.health_factor))
 
 
 def is_news(decision: Decision, before: Memory) -> bool:

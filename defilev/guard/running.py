@@ -36,7 +36,7 @@ class _Last:
 
 
 def run_ticks(guard: Guard, schedule: Schedule, *, stop: Event, is_once: bool) -> Iterator[TickReport]:
-    """Yield the report of each tick, until `stop` is set or after one.
+    """Yield the report of each tick, until `stop` is set or after one; what is under way then is waited for and told.
 
     Raises:
         JournalUnusable, JournalDamaged: nothing can be written down.
@@ -57,6 +57,8 @@ def run_ticks(guard: Guard, schedule: Schedule, *, stop: Event, is_once: bool) -
         if is_once:
             return
         _wait(guard, schedule, wait, stop)
+    if (last_words := guard.finish(number + 1)) is not None:
+        yield last_words
 
 
 def _tick(guard: Guard, number: int, last: _Last, *, is_once: bool) -> TickReport:
@@ -102,17 +104,16 @@ def _standing_still(guard: Guard, report: TickReport, last: _Last) -> Iterator[A
 
 
 def _wait(guard: Guard, schedule: Schedule, seconds: int, stop: Event) -> None:
-    """Wait for the next tick, or for the next block when that comes first and the schedule asks for it."""
-    if not schedule.on_block:
-        stop.wait(seconds)
-        return
+    """Wait for the next tick; it comes sooner when an action has ended, or with a block that the schedule asks for."""
     until, before = monotonic() + seconds, guard.session.block.hash
     pause = min(_POLL, max(float(block_seconds(guard.session.chain_id)) / 4, 0.1))
     if guard.session.is_anvil and guard.session.is_loopback:
         pause = _LOCAL_POLL
-    while monotonic() < until and not stop.wait(pause):
+    while (left := until - monotonic()) > 0 and not stop.wait(min(pause, left)):
+        if guard.workers.has_news():
+            return
         try:
-            if guard.session.node.block().hash != before:
+            if schedule.on_block and guard.session.node.block().hash != before:
                 return
         except DataError:
             return

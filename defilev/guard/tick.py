@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
-from defilev.errors import DataError, DefilevError, ForeignTransaction, JournalDamaged, JournalUnusable, LeaseLost
+from defilev.errors import DataError
 from defilev.guard.acting import Acting, Hands
 from defilev.guard.deciding import decide
+from defilev.guard.following import Following, telling
 from defilev.guard.history import History
 from defilev.guard.leases import Leases
 from defilev.guard.memory import Memory, after_action, memory_from, memory_text, scope_of
 from defilev.guard.observing import read_rules
-from defilev.guard.outcomes import Due, Known, Told, is_news, outcome_of, trouble, urgency
+from defilev.guard.outcomes import Due, Known, Told, is_news, newest, outcome_of, trouble, urgency
 from defilev.guard.reading import Reading
 from defilev.guard.watching_reserve import reserves_of
+from defilev.guard.working import Workers
 from defilev.journal import (
     EVERYTHING,
     GuardJournal,
@@ -28,19 +29,20 @@ from defilev.journal import (
     memory_of,
     switches_of,
 )
-from defilev.journal.sealing import now as written_now
 from defilev.model.guard import Alert, TickReport
 from defilev.model.guard_rules import AccountRule, GuardRules
 from defilev.model.request import Address
-from defilev.pipeline.journalled import Ready, bring_in
+from defilev.pipeline.journalled import Ready
 from defilev.pipeline.session import Session
 
 __all__ = ["Guard"]
 
-MOST_AT_ONCE = 8
-"""Keys that are acted with at once."""
+MOST_REVERTS = 3
+"""Transactions of an account that may revert within ten minutes before it is halted."""
 
-_UNUSABLE = (JournalUnusable, JournalDamaged)
+_REVERTED = f"{MOST_REVERTS} of its transactions were included and reverted within ten minutes"
+_NOTHING_KNOWN = Known({}, (), {}, {})
+_CAME_TO_NOTHING = ("refused", "failed")
 _ENDED = ("done", "partial", "bundled", "unconfirmed")
 
 
@@ -50,7 +52,9 @@ class Guard:
 
     `needed` nodes must agree before anything is signed; `None` in a dry run, in which nothing ever is. `scope` keeps
     the leases and the memory of a dry run apart from those of a guard that may sign. `another` opens one more
-    connection to the same nodes; without it one account is acted for after another.
+    connection to the same nodes, for an action of its own. A patient guard ends a tick when what the tick began has
+    ended; another goes on looking meanwhile. `heard` is what has ended and was not told yet. `tried` has by account the
+    hash of the block at which an action came to nothing: it is not begun again before there is another.
     """
 
     session: Session
@@ -60,7 +64,11 @@ class Guard:
     hands: Hands
     leases: Leases
     needed: int | None
-    another: Callable[[], Session] | None = None
+    another: Callable[[], Session]
+    is_patient: bool = False
+    workers: Workers = field(default_factory=Workers)
+    heard: Told = field(default_factory=Told)
+    tried: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_broadcasting(self) -> bool:
@@ -73,28 +81,61 @@ class Guard:
             JournalUnusable, JournalDamaged: nothing can be written down, so nothing may be done.
             DataError: the chain cannot be read.
         """
-        began, calls = monotonic(), _calls(self.session)
+        began, calls, told = monotonic(), _calls(self.session), Told()
+        self._hear()
         self.session.endpoints.forget_claims()
         self.session = self.session.at("latest")
-        held = self.leases.take([_lease_name(rule) for rule in self.rules.accounts])
+        hung = self.workers.hung()
+        held = self.leases.take([name for rule in self.rules.accounts if (name := _lease_name(rule)) not in hung])
         mine = [rule for rule in self.rules.accounts if _lease_name(rule) in held]
-        told = Told()
         if mine:
-            self._take_up(mine, held, told)
-            self._decide_all(mine, self._read(mine, told), held, told)
+            busy = self._take_up(mine, held, told)
+            self._decide_all(mine, self._read(mine, told), replace(_NOTHING_KNOWN, held=held, busy=busy), told)
+        return self._report(number, told, is_leader=len(mine) == len(self.rules.accounts), since=(began, calls))
+
+    def finish(self, number: int) -> TickReport | None:
+        """Wait until everything that is under way has ended; return what came of it, `None` when nothing was.
+
+        Raises:
+            JournalUnusable, JournalDamaged: something could not be written down.
+        """
+        self.workers.wait()
+        if not self.workers.has_news() and self.heard == Told():
+            return None
+        return self._report(number, Told(), is_leader=True, since=(monotonic(), _calls(self.session)))
+
+    def _report(self, number: int, told: Told, *, is_leader: bool, since: tuple[float, int]) -> TickReport:
+        began, calls = since
+        self._settle()
+        self._hear()
+        told.add(self.heard)
+        self.heard = Told()
         return TickReport(
             number=number,
             block=self.session.block,
-            is_leader=len(mine) == len(self.rules.accounts),
+            is_leader=is_leader,
             is_broadcasting=self.is_broadcasting,
-            decisions=tuple(told.decisions),
+            decisions=newest(told.decisions),
             acted=tuple(told.acted),
             alerts=tuple(told.alerts),
             missed=0,
             rpc_calls=_calls(self.session) - calls,
             milliseconds=int((monotonic() - began) * 1000),
             next_at=None,
+            in_flight=tuple(sorted(name for names in self.workers.busy().values() for name in names)),
         )
+
+    def _hear(self) -> None:
+        """Gather what has ended, and at which blocks it came to nothing."""
+        self.workers.gather(self.heard)
+        blocks = {decision.account: decision.block.hash for decision in self.heard.decisions}
+        nothing = [acted.account for acted in self.heard.acted if acted.outcome in _CAME_TO_NOTHING]
+        self.tried |= {name: blocks[name] for name in nothing}
+
+    def _settle(self) -> None:
+        """Wait for what was begun, when the guard is patient."""
+        if self.is_patient:
+            self.workers.wait()
 
     def held_by(self, rule: AccountRule, switches: Sequence[Switch] | None = None) -> str | None:
         """Return what keeps the guard from beginning anything for an account, `None` when nothing does.
@@ -108,36 +149,20 @@ class Guard:
                 return f"{switch.state} since {switch.at[:19]}: {switch.why}"
         return None
 
-    def _take_up(self, mine: list[AccountRule], held: Mapping[Address, Held], told: Told) -> None:
-        """Bring what is on its way to its end, whatever holds the guard: a deleverage in flight is finished."""
+    def _take_up(
+        self, mine: list[AccountRule], held: Mapping[Address, Held], told: Told
+    ) -> Mapping[Address, frozenset[str]]:
+        """Bring what is on its way to its end, whatever holds the guard: a deleverage in flight is finished.
+
+        Returns what is under way; what ended before is in the block that the session then has.
+        """
         if not self.is_broadcasting:
-            return
-
-        def finish(actor: Address, session: Session) -> None:
-            rules = [rule for rule in mine if rule.actor == actor]
-            try:
-                ready = Ready(self.journal, self.chain, epoch=held[actor].epoch)
-                bring_in(ready, session, account=actor, open_signer=self.hands.signers[actor], tell=self.hands.tell)
-            except _UNUSABLE:
-                raise
-            except ForeignTransaction as error:
-                for rule in rules:
-                    self._halt(rule, error, told)
-            except DefilevError as error:
-                told.alerts += [trouble(rule.name, "in-flight", error) for rule in rules]
-
-        self._with_each(self._busy(mine), finish)
+            return {}
+        self._following.take_up(self.session, mine, held, told)
+        self._settle()
+        busy = self.workers.busy()
         self.session = self.session.at("latest")
-
-    def _busy(self, mine: list[AccountRule]) -> list[Address]:
-        """Return whose keys have something on its way, or on the chain and not yet final: nobody else need be asked."""
-        opened = {attempt.account for attempt in self.journal.open_attempts(chain=self.chain)}
-        opened |= {reserved.account for reserved in self.journal.reserved(chain=self.chain)}
-        return [actor for actor in dict.fromkeys(rule.actor for rule in mine) if actor is not None and actor in opened]
-
-    def _halt(self, rule: AccountRule, error: DefilevError, told: Told) -> None:
-        GuardJournal(self.journal).switch(Switch(rule.name, "halted", error.fact, written_now()))
-        told.alerts.append(trouble(rule.name, "account-halted", error))
+        return busy
 
     def _read(self, mine: list[AccountRule], told: Told) -> dict[str, Reading]:
         """Read all at once; one account that cannot be read does not hide the others."""
@@ -154,67 +179,27 @@ class Guard:
                 told.alerts.append(trouble(rule.name, "account-unreadable", error))
         return found
 
-    def _decide_all(
-        self, mine: list[AccountRule], readings: Mapping[str, Reading], held: Mapping[Address, Held], told: Told
-    ) -> None:
+    def _decide_all(self, mine: list[AccountRule], readings: Mapping[str, Reading], known: Known, told: Told) -> None:
         remembered = memory_of(self.journal, chain=self._scope)
-        known = Known(held, switches_of(self.journal), self._lacking(mine, readings, told))
+        known = replace(known, switches=switches_of(self.journal), lacking=self._lacking(mine, readings, told))
         due: dict[Address, list[Due]] = {}
         order = [
             rule for rule in sorted(mine, key=lambda rule: urgency(readings.get(rule.name))) if rule.name in readings
         ]
         for rule in order:
-            with self._telling(rule, told):
+            with telling(rule, told):
                 memory = memory_from(remembered.get(rule.name))
                 if (found := self._decide(rule, readings[rule.name], memory, known, told)) is not None:
                     due.setdefault(_lease_name(rule), []).append(found)
         self._remember(told)
-        self._act_all(due, told)
-        place = {rule.name: number for number, rule in enumerate(order)}
-        told.decisions.sort(key=lambda decision: place[decision.account])
+        for key, of_key in due.items():
+            self._following.begin(key, [each.rule for each in of_key], partial(self._act_for, of_key))
 
-    @contextmanager
-    def _telling(self, rule: AccountRule, told: Told) -> Iterator[None]:
-        """Tell people of what goes wrong with one account, and go on with the others."""
-        try:
-            yield
-        except LeaseLost as error:
-            told.alerts.append(trouble(rule.name, "lease-lost", error))
-        except DataError as error:
-            if isinstance(error, _UNUSABLE):
-                raise
-            told.alerts.append(trouble(rule.name, "nodes-disagree", error))
-
-    def _act_all(self, due: Mapping[Address, list[Due]], told: Told) -> None:
-        """Act for the accounts of each key one after another, the lowest health first."""
-
-        def act(key: Address, session: Session) -> None:
-            for each in due[key]:
-                with self._telling(each.rule, told):
-                    self._act(each, session, told)
-
-        self._with_each(list(due), act)
-
-    def _with_each(self, keys: Sequence[Address], do: Callable[[Address, Session], None]) -> None:
-        """Do something with several keys at once, each over a connection of its own.
-
-        Nobody waits for the blocks that another's transactions take.
-        """
-        if self.another is None or len(keys) < 2:
-            for key in keys:
-                do(key, self.session)
-            return
-        another = self.another
-
-        def alone(key: Address) -> None:
-            session = another()
-            try:
-                do(key, session)
-            finally:
-                session.close()
-
-        with ThreadPoolExecutor(max_workers=min(len(keys), MOST_AT_ONCE)) as pool:
-            list(pool.map(alone, keys))
+    def _act_for(self, due: Sequence[Due], session: Session, told: Told) -> None:
+        """Act for the accounts of one key one after another, the lowest health first."""
+        for each in due:
+            with telling(each.rule, told):
+                self._act(each, session, told)
 
     def _lacking(
         self, mine: list[AccountRule], readings: Mapping[str, Reading], told: Told
@@ -235,16 +220,23 @@ class Guard:
     def _decide(self, rule: AccountRule, reading: Reading, memory: Memory, known: Known, told: Told) -> Due | None:
         """Return what is to be done, `None` for nothing; of that the decision is told and remembered at once."""
         lease = self.leases.held(_lease_name(rule)) or known.held[_lease_name(rule)]
-        held_by = self.held_by(rule, known.switches)
-        may_finish = self.is_broadcasting and rule.actor is not None and held_by is None
+        held_by, at_work = self.held_by(rule, known.switches), known.busy.get(_lease_name(rule))
+        may_finish = self.is_broadcasting and rule.actor is not None and held_by is None and at_work is None
         history = History(self.journal, self.chain)
         unfinished = history.unfinished(self.session, rule, reading, lease) if may_finish else None
         spent, memory = history.spent(rule, reading, memory, unfinished)
-        judged = decide(rule, reading, memory, spent=spent, held_by=held_by)
+        judged = decide(rule, reading, memory, spent=spent, held_by=held_by, is_key_busy=at_work is not None)
+        if may_finish and judged.decision.verdict == "act" and history.reverts(rule, reading) >= MOST_REVERTS:
+            held_by, unfinished = self._following.halt(rule, _REVERTED, told), None
+            judged = decide(rule, reading, memory, spent=spent, held_by=held_by)
+        if rule.name in (at_work or ()) or self.tried.get(rule.name) == self.session.block.hash:
+            told.decisions.append(judged.decision)
+            return None
         lacking = known.lacking.get(rule.name, ())
         told.alerts += [*judged.alerts, *(alert for alert in lacking if alert.kind not in memory.standing)]
         judged = replace(judged, memory=replace(judged.memory, standing=tuple(alert.kind for alert in lacking)))
         if judged.decision.verdict == "act" or unfinished is not None:
+            told.decisions.append(judged.decision)
             return Due(rule, memory, spent, judged, lease, unfinished)
         if is_news(judged.decision, memory):
             self._guarding.decided(lease, judged.decision, rules=self.rules.digest)
@@ -277,6 +269,10 @@ class Guard:
         if acted.outcome in _ENDED:
             after = after_action(after, at=again.decision.block.timestamp, is_whole=acted.outcome == "done")
         self._guarding.remember(lease, rule.name, memory_text(after))
+
+    @property
+    def _following(self) -> Following:
+        return Following(self.journal, self.chain, self.hands, self.workers, self.another)
 
     @property
     def _scope(self) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from defilev.errors import LeaseLost
 from defilev.journal import leasing, tables
@@ -23,12 +24,17 @@ __all__ = [
     "GuardJournal",
     "GuardSpending",
     "decisions_of",
+    "guard_reverts",
     "guard_spending",
     "leases_of",
     "memories_of",
     "memory_of",
     "switches_of",
 ]
+
+
+PIECES = 4
+"""Runs that stopped halfway and were gone on from, of which one counts as an action of its own."""
 
 
 class GuardJournal:
@@ -177,19 +183,41 @@ def guard_spending(
 ) -> GuardSpending:
     """Return what the guard sent for a position (owner, protocol, market) since a time of the chain's clock.
 
-    `but` is a run that does not count: one that is about to be finished.
+    A run that stopped halfway and the one that went on from it are one action, so that a fall that makes one plan after
+    another stale does not use the budget of a day up; of those that stopped one in `PIECES` counts all the same. `but`
+    is a run that does not count: one that is about to be finished.
     """
     owner, protocol, market = position
     run, seen = tables.run.c, tables.observation.c
     where = (run.kind == "guard", run.chain == chain, run.account == owner, run.protocol == protocol)
-    before = select(run.id, seen.debt_value, seen.block_time).join_from(tables.run, tables.observation)
+    before = select(run.id, run.stage, seen.debt_value, seen.block_time).join_from(tables.run, tables.observation)
     wanted = before.where(*where, run.market == market, seen.role == "before", seen.block_time >= since)
     with journal.reading() as connection:
         rows = connection.execute(wanted.order_by(run.id)).all()
-        sent = [row for row in rows if row.id != but and _sent_anything(connection, row.id)]
-        repaid = sum(_repaid(connection, row.id, row.debt_value) for row in sent)
-        gas = sum(_gas(connection, row.id) for row in sent)
-    return GuardSpending(len(sent), repaid, gas, max((int(row.block_time) for row in sent), default=None))
+        sent = [row for row in rows if _sent_anything(connection, row.id)]
+        counted = [row for row in sent if row.id != but]
+        following = {row.id: after.debt_value for row, after in pairwise(sent) if row.stage == "STOPPED"}
+        repaid = sum(_repaid(connection, row.id, row.debt_value, after=following.get(row.id)) for row in counted)
+        gas = sum(_gas(connection, row.id) for row in counted)
+    gone_on = sum(row.id in following for row in counted)
+    runs = len(counted) - gone_on + gone_on // PIECES
+    return GuardSpending(runs, repaid, gas, max((int(row.block_time) for row in counted), default=None))
+
+
+def guard_reverts(journal: JournalReader, *, chain: str, position: tuple[Address, str, str], since: int) -> int:
+    """Return how many of the guard's transactions for a position were included and reverted.
+
+    Counted are those of runs that were decided on since a time of the chain's clock.
+    """
+    owner, protocol, market = position
+    run, seen, intent = tables.run.c, tables.observation.c, tables.intent.c
+    where = (run.kind == "guard", run.chain == chain, run.account == owner, run.protocol == protocol)
+    late = select(run.id).join_from(tables.run, tables.observation).where(*where, run.market == market)
+    decided = late.where(seen.role == "before", seen.block_time >= since)
+    wanted = select(func.count()).select_from(tables.intent)
+    with journal.reading() as connection:
+        found = wanted.where(intent.run.in_(decided), intent.state.in_(("REVERTED", "REVERTED_FINAL")))
+        return int(connection.execute(found).scalar_one())
 
 
 def _sent_anything(connection: Connection, run: int) -> bool:
@@ -198,8 +226,13 @@ def _sent_anything(connection: Connection, run: int) -> bool:
     return connection.execute(wanted.where(intent.run == run, attempt.sent_count > 0).limit(1)).first() is not None
 
 
-def _repaid(connection: Connection, run: int, before: int) -> int:
-    """Return by how much a run lowered the debt; what it promised where its end was not seen."""
+def _repaid(connection: Connection, run: int, before: int, *, after: int | None) -> int:
+    """Return by how much a run lowered the debt; what it promised where its end was not seen.
+
+    `after` is the debt from which another run went on, `None` when none did.
+    """
+    if after is not None:
+        return max(before - after, 0)
     outcome, plan = tables.outcome.c, tables.plan.c
     got = connection.execute(select(outcome.got_debt).where(outcome.run == run)).scalar()
     if got is None:

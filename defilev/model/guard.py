@@ -164,7 +164,8 @@ class TickReport:
     could not be read. `is_leader` says whether this process held every lease that it asked for; a standby decides
     nothing. `decisions` are in the order of health, the lowest first. `missed` counts ticks that should have come since
     the last one, by the chain's time. `rpc_calls` and `milliseconds` are what the tick took. `next_at` is the Unix
-    time, by the chain's clock, of the next tick, `None` after the last.
+    time, by the chain's clock, of the next tick, `None` after the last. `in_flight` are the accounts for which an
+    action goes on after the tick; what came of it is in a later one's `acted`.
     """
 
     number: int
@@ -178,3 +179,4 @@ class TickReport:
     rpc_calls: int
     milliseconds: int
     next_at: int | None
+    in_flight: tuple[str, ...] = ()

@@ -32,7 +32,7 @@ from defilev.pipeline.trying import TOLERANCE, account_of, require_chain, requir
 from defilev.plan import rest_of
 from defilev.protocols import PROTOCOLS
 from defilev.simulate import EngineChoice
-from defilev.units import Wad
+from defilev.units import WAD, Wad
 
 __all__ = [
     "Outcome",
@@ -40,12 +40,17 @@ __all__ = [
     "broadcast",
     "desk_for",
     "is_still_wanted",
+    "off_course",
     "policy_of",
     "require_promise",
     "sign_first",
     "try_again",
     "unsigned",
 ]
+
+
+COURSE = WAD // 100
+"""How far from what a plan counts on a health factor may be when its next round is begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +220,21 @@ def is_still_wanted(session: Session, plan: Plan, step: Step) -> bool:
     except DataError:
         return True
     return True
+
+
+def off_course(session: Session, plan: Plan, step: Step) -> str | None:
+    """Return how the account differs from what `plan` counts on before `step`, `None` when it does not by much.
+
+    A node that cannot say leaves things as they are.
+    """
+    before = [each.health_factor for each in plan.steps if each.index < step.index]
+    try:
+        found = account_of(session.at("latest"), plan).health_factor
+    except DataError:
+        return None
+    if not before or before[-1] is None or found is None or abs(found - before[-1]) <= COURSE:
+        return None
+    return f"the health factor is {found / WAD:.4f} where the plan counts on {before[-1] / WAD:.4f}"
 
 
 def require_promise(outcome: Outcome) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from defilev.errors import AttemptOpen, DataError, DefilevError, NotConfirmed
 from defilev.execute.desk import Event, Progress
@@ -14,7 +14,7 @@ from defilev.journal import Journal, OpenAttempt, Reserved, open_journal, place_
 from defilev.model.execution import SignedStep
 from defilev.model.plan import Plan, Step
 from defilev.model.request import Address
-from defilev.pipeline.acting import Outcome, Retried, broadcast, desk_for, sign_first
+from defilev.pipeline.acting import Outcome, Retried, broadcast, desk_for, off_course, sign_first
 from defilev.pipeline.reconciling import reconcile
 from defilev.pipeline.recording import Recording, chain_identity
 from defilev.pipeline.scheduling import sending_for
@@ -41,6 +41,8 @@ class Ready:
     ) -> tuple[Outcome, int]:
         """Send a plan as `acting.broadcast` does, and return the run's number too; raises as it does.
 
+        A guard, which plans anew whatever is left, begins no round that no longer fits the account.
+
         Raises:
             JournalUnusable: something cannot be written down; nothing more is signed or sent.
             AttemptOpen: another process acts for the account.
@@ -53,6 +55,8 @@ class Ready:
         with _told(recording):
             spent = JournalSpent(self.journal)
             desk = desk_for(session, account, plan, signer, ledger=recording, tell=tell, sending=sending, spent=spent)
+            if self.epoch > 0:
+                desk = replace(desk, off_course=lambda step: off_course(session, plan, step))
             outcome = broadcast(retried, plan, desk)
         _finished(recording, outcome, session)
         sending.at("finished")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 
 from defilev.abi.wallet import decode_wallet, wallet_calls
 from defilev.errors import UsageError
@@ -92,10 +92,10 @@ def make_repayment(
     return plan
 
 
-def emergency_floor(account: LendingAccount) -> Decimal:
-    """Return the usual floor, or halfway from the account to liquidation when that is lower."""
-    usual, health = Decimal(DEFAULT_FLOOR) / WAD, Decimal(account.health_factor or 0) / WAD
-    return min(usual, max(1 + (health - 1) / 2, _LOWEST_FLOOR))
+def emergency_floor(health: Decimal, *, over: Decimal = Decimal(1)) -> Decimal:
+    """Return the usual floor, or `over` when it is higher; halfway from `health` to liquidation when that is lower."""
+    usual = max(Decimal(DEFAULT_FLOOR) / WAD, over)
+    return min(usual, max(1 + (health - 1) / 2, _LOWEST_FLOOR)).quantize(_LOWEST_FLOOR, ROUND_DOWN)
 
 
 def _inputs(

@@ -247,7 +247,7 @@ def _plan_question(shocked: LendingAccount, goal: Goal, question: RehearsalQuest
     return PlanQuestion(
         goal=goal,
         max_slippage=question.max_slippage,
-        floor=emergency_floor(shocked) if question.floor is None else question.floor,
+        floor=emergency_floor(Decimal(shocked.health_factor or 0) / WAD) if question.floor is None else question.floor,
         window=question.window,
     )
 

@@ -68,7 +68,7 @@ def _collaterals(path: Path, inputs: PlanInputs) -> Iterator[PostCondition]:
 
 def _allowances(path: Path) -> Iterator[PostCondition]:
     granted = {(action.asset, action.spender): None for action in path.actions if isinstance(action, Approve)}
-    for token, spender in granted:
+    for token, spender in {**granted, **dict.fromkeys(path.used)}:
         yield PostCondition("allowance-zero", token=token, spender=spender)
 
 
@@ -83,7 +83,7 @@ def _balances(path: Path, inputs: PlanInputs) -> Iterator[PostCondition]:
 def _worst_changes(path: Path, inputs: PlanInputs) -> dict[Token, int]:
     """Return by token what the wallet gains at least: withdrawals at the plan's block, repayments at their latest."""
     changes: dict[Token, int] = {}
-    granted: dict[tuple[Token, Address], int] = {}
+    granted = {(held.token, held.spender): held.amount for held in inputs.wallet.allowances}
     walked = start(inputs)
     for action in path.actions:
         for token, change in _moves(walked, action, granted):
@@ -99,8 +99,7 @@ def _moves(walked: Path, action: object, granted: dict[tuple[Token, Address], in
         case Withdraw(asset, amount):
             yield asset, supply_of(walked.first, asset.address) if amount is None else amount
         case Repay(asset, amount):
-            allowance = granted[asset, walked.protocol.spender(walked.first)]
-            yield asset, -(allowance if amount is None else amount)
+            yield asset, -(granted[asset, walked.protocol.spender(walked.first)] if amount is None else amount)
         case Swap(route, amount_in, minimum_out):
             yield route[0].token_in, -amount_in
             yield route[-1].token_out, minimum_out

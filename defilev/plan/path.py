@@ -7,7 +7,7 @@ ends holds in between.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from defilev.model.account import Leg, LendingAccount
@@ -28,7 +28,8 @@ class Path:
 
     `first` is the account if all of them ran at the plan's block, `last` if each ran as late as the plan allows.
     `lowest` is the lowest health factor met on the way at either end, `None` until something was owed after a step.
-    `granted` are allowances that stand in the wallet, which a plan sets to zero before it grants its own.
+    `granted` are allowances that stand in the wallet, in base units by token and spender; a plan sets each to zero
+    before it grants its own, but for one that is exactly what it would grant. `used` are those taken as they stand.
     """
 
     protocol: LendingProtocol
@@ -36,8 +37,9 @@ class Path:
     last: LendingAccount
     actions: tuple[Action, ...]
     window: int
-    granted: frozenset[tuple[Address, Address]]
+    granted: Mapping[tuple[Address, Address], int]
     lowest: Wad | None = None
+    used: tuple[tuple[Token, Address], ...] = ()
 
     @property
     def started_at(self) -> int:
@@ -75,12 +77,15 @@ class Path:
         return replace(self, lowest=None)
 
     def approve(self, asset: Token, spender: Address, spender_name: str, amount: int) -> Path:
-        """Return the path with an allowance of exactly `amount`, after clearing one that stands already."""
+        """Return the path with an allowance of exactly `amount`, after clearing another that stands already."""
         key = (asset.address, spender)
-        path = self
-        if key in self.granted:
-            path = replace(self, granted=self.granted - {key}).then(Approve(asset, spender, spender_name, 0))
-        return path.then(Approve(asset, spender, spender_name, amount))
+        standing = self.granted.get(key, 0)
+        if not standing:
+            return self.then(Approve(asset, spender, spender_name, amount))
+        path = replace(self, granted={other: held for other, held in self.granted.items() if other != key})
+        if standing == amount:
+            return replace(path, used=(*self.used, (asset, spender)))
+        return path.then(Approve(asset, spender, spender_name, 0), Approve(asset, spender, spender_name, amount))
 
     def health_factor(self) -> Wad | None:
         """Return the lower health factor of the two ends, however values are rounded; `None` when nothing is owed."""
@@ -93,7 +98,7 @@ def _lowest(healths: Iterable[Wad | None]) -> Wad | None:
 
 def start(inputs: PlanInputs) -> Path:
     """Return the path without any action."""
-    granted = frozenset((held.token.address, held.spender) for held in inputs.wallet.allowances if held.amount > 0)
+    granted = {(held.token.address, held.spender): held.amount for held in inputs.wallet.allowances if held.amount > 0}
     return Path(inputs.protocol, inputs.account, inputs.account, (), inputs.window, granted)
 
 

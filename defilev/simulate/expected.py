@@ -52,7 +52,7 @@ def _expected(step: Step) -> Iterator[tuple[Token, int, int]]:
     open_ended = set()
     for action in step.actions:
         for token, least, most in _moves(action):
-            if least is None:
+            if least is None or most is None:
                 open_ended.add(token)
                 continue
             before = total.get(token, (0, 0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,8 @@ def _ticks(session: Session, folder: Path, owners: list[Address]) -> list[TickRe
         scope = scope_of(chain, is_broadcasting=False)
         leases = Leases(GuardJournal(journal), chain=scope, seconds=20)
         rules_of_chain(rules, session)
-        guard = Guard(session, rules, journal, chain, Hands({}, tell=_nobody), leases, None)
+        another = partial(connect, session.settings)
+        guard = Guard(session, rules, journal, chain, Hands({}, tell=_nobody), leases, None, another)
         os.sched_setaffinity(0, {min(cores)})
         try:
             return [guard.tick(number) for number in range(1, TICKS + 1)]

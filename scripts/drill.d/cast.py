@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal
@@ -24,15 +24,25 @@ THRESHOLDS = {"WETH": 0.83, "wstETH": 0.81}
 PRICES = {"WETH": 3000.0, "wstETH": 3660.0}
 DECIMALS = {"USDC": 6, "DAI": 18}
 GAS_MONEY = 20 * 10**18
-TIERS = (
-    ("normal", None, "1%", "600gwei"),
-    ("urgent", "1.25", "3%", "1000gwei"),
-    ("emergency", "1.1", "8%", "2000gwei"),
-)
-"""Below which health a tier begins, what its sales may lose, and what it pays for gas."""
+SLIPPAGES = {"normal": 0.02, "urgent": 0.05, "emergency": 0.1}
+"""What a sale of each tier may lose against the feeds: the most that rules may say."""
+
+GAS_PRICES = {"normal": 600, "urgent": 1000, "emergency": 2000}
+"""Gwei that each tier pays."""
+
+DEPTHS = {"urgent": 0.9, "emergency": 0.4}
+"""Where a tier begins, as the part of the way from liquidation to the trigger."""
+
+LOW, HIGH = 0.8, 1.04
+"""Between which health factors accounts would be at the path's lowest price if nothing were done."""
+
+SHORT = 0.5
+"""Of what keeps an account from liquidation at the lowest price, the part that a reserve which is too small holds."""
 
 Authority = Literal["reserve", "owner", "alert-only"]
 KINDS: tuple[Authority, ...] = ("reserve", "owner", "reserve", "owner", "alert-only")
+SHORT_OF_TEN = (5,)
+"""Which of ten accounts have a reserve that is too small."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +75,18 @@ class Part:
         """Return the dollars to repay so that the health is the goal at a price: capacity ÷ (debt - x) = goal."""
         return max(self.owed - THRESHOLDS[self.collateral] * self.value * price / self.goal, 0.0)
 
+    def survival(self, price: float) -> float:
+        """Return the dollars to repay so that the account is just not liquidatable at a price."""
+        return max(self.owed - THRESHOLDS[self.collateral] * self.value * price, 0.0)
+
+    def below(self, tier: str) -> float:
+        """Return the health factor at which a tier begins."""
+        return round(1 + (self.trigger - 1) * DEPTHS[tier], 3)
+
+    def tier(self, health: float) -> str:
+        """Return the tier that a health factor is in."""
+        return next((tier for tier in ("emergency", "urgent") if health < self.below(tier)), "normal")
+
     @property
     def actor(self) -> Address | None:
         """Return whose key the guard has."""
@@ -72,31 +94,32 @@ class Part:
 
 
 def cast(count: int, *, lowest: float, seed: int) -> list[Part]:
-    """Return `count` accounts; every fourth reserve is far too small for a fall to `lowest`, the others suffice."""
+    """Return `count` accounts that a fall to `lowest` takes near liquidation or past it.
+
+    Each begins a little above its trigger, whose distance is its own; every fourth reserve is too small to save it.
+    """
     chance = random.Random(seed)  # noqa: S311 - a drill is to be repeatable
-    parts = []
-    for number in range(count):
-        authority = KINDS[number % len(KINDS)]
-        collateral, value = chance.choice(("WETH", "wstETH")), float(chance.randrange(40_000, 400_000, 1_000))
-        trigger = chance.randrange(130, 151) / 100
-        owed = THRESHOLDS[collateral] * value / (trigger + chance.randrange(5, 60) / 100)
-        keys = [address_of(Secret(_key(seed, number, role))) for role in ROLES]
-        part = Part(
-            f"{authority}-{number:02}", authority, collateral, chance.choice(("USDC", "DAI")), value, owed,
-            trigger, trigger + 0.3, 0.0, *keys,
-        )  # fmt: skip
-        parts.append(_with_reserve(part, number, lowest))
-    return parts
+    return [_part(number, chance, lowest, seed) for number in range(count)]
 
 
 ROLES = ("owner", "payer", "twin", "twin-payer")
 
 
-def _with_reserve(part: Part, number: int, lowest: float) -> Part:
-    if part.authority != "reserve":
+def _part(number: int, chance: random.Random, lowest: float, seed: int) -> Part:
+    authority = KINDS[number % len(KINDS)]
+    is_short = authority == "reserve" and number % 10 in SHORT_OF_TEN
+    collateral, value = chance.choice(("WETH", "wstETH")), float(chance.randrange(40_000, 400_000, 1_000))
+    start = chance.uniform(LOW, 0.95 if is_short else HIGH) / lowest
+    trigger = round(1 + (start - 1) * chance.uniform(0.6, 0.9), 3)
+    owed = THRESHOLDS[collateral] * value / start
+    keys = [address_of(Secret(_key(seed, number, role))) for role in ROLES]
+    goal = round(1 + (start - 1) * 1.25, 3)
+    part = Part(authority + f"-{number:02}", authority, collateral, chance.choice(("USDC", "DAI")), value, owed,
+                trigger, goal, 0.0, *keys)  # fmt: skip
+    if authority != "reserve":
         return part
-    share = 0.3 if number % 4 == 0 and number else 1.05
-    return Part(**{**part.__dict__, "reserve": max(part.need(lowest) * share, 500.0)})
+    reserve = part.survival(lowest) * SHORT if is_short else part.need(lowest) * 1.05
+    return replace(part, reserve=max(reserve, 500.0))
 
 
 def _key(seed: int, number: int, role: str) -> bytes:
@@ -164,7 +187,7 @@ def _table(world: World, part: Part, folder: Path, *, fall: float) -> str:
     lines = [
         "[[account]]", f'name = "{part.name}"', f'owner = "{part.owner}"', 'protocol = "aave-v3"',
         f'chain = "{world.chain_id}"', f'authority = "{part.authority}"',
-        f'goal = {{ health_factor = "{part.goal:.2f}" }}', f'rearm = "{part.trigger + 0.1:.2f}"',
+        f'goal = {{ health_factor = "{part.goal:.2f}" }}', f'rearm = "{(part.trigger + part.goal) / 2:.3f}"',
         "budget = { runs_per_day = 50 }",
     ]  # fmt: skip
     if part.authority == "reserve":
@@ -173,8 +196,9 @@ def _table(world: World, part: Part, folder: Path, *, fall: float) -> str:
         lines.append("allow_hot_equity = true")
     if part.actor is not None:
         lines += [f'keystore = "{folder / "keys" / part.name}"', f'password_file = "{folder / "password"}"']
-    for tier, below, share, gas in TIERS:
-        lines += [f"[account.tiers.{tier}]", f'slippage = "{share}"', f'divergence = "{share}"', f'gas_price = "{gas}"']
-        lines += [f'below = "{below}"'] if below else []
+    for tier, share in SLIPPAGES.items():
+        lines += [f"[account.tiers.{tier}]", f'slippage = "{share:.0%}"', f'divergence = "{share:.0%}"']
+        lines += [f'gas_price = "{GAS_PRICES[tier]}gwei"']
+        lines += [f'below = "{part.below(tier)}"'] if tier in DEPTHS else []
     lines += ["[[account.trigger]]", 'kind = "health"', f'below = "{part.trigger:.2f}"']
     return "\n".join(lines)

@@ -24,9 +24,10 @@ from typing import Any
 
 from cast import Part, cast, enter, rules
 from drill_page import write_page
+from feasible import CAN, Why, reason
 from price_path import Moment, candles, moments
 from seas import Seas
-from verdict import Seen, alerted, duplicates, equity, feasible, liquidations, nonces, resumed_late, runs_of
+from verdict import Seen, alerted, duplicates, equity, first_ticks, liquidations, nonces, runs_of
 from watchman import Watchman
 
 from defilev.model.request import Address
@@ -40,6 +41,9 @@ CALM = 20
 """Blocks after the path, in which what was begun is brought to its end."""
 
 LONGEST_DELAY = 0.5
+EARLY = 5
+"""One kill in so many does not wait until the process before it has told of a tick."""
+
 Document = dict[str, Any]
 
 
@@ -82,6 +86,10 @@ def drill(world: World, path: Sequence[Moment], folder: Path, *, accounts: int, 
     """Return what came of one path."""
     lowest = min(moment.price for moment in path)
     parts = cast(accounts, lowest=lowest, seed=seed)
+    shown = [path[0], *path, *[path[-1]] * CALM]
+    due = sorted(random.Random(seed).sample(range(2, len(path)), kills))  # noqa: S311 - a drill is to be repeatable
+    why = {part.name: reason(part, shown, dead={place + 1 for place in due}) for part in parts}
+    (folder / "feasible.json").write_text(json.dumps(why, indent=1))
     enter(world, parts)
     seas = Seas(world)
     seas.prepare()
@@ -90,11 +98,11 @@ def drill(world: World, path: Sequence[Moment], folder: Path, *, accounts: int, 
     watchman.start()
     began = time.monotonic()
     try:
-        seen = _replay(seas, parts, [path[0], *path, *[path[-1]] * CALM], watchman, kills=kills, seed=seed)
+        seen = _replay(seas, parts, shown, watchman, due=due, seed=seed)
         code = watchman.stop()
     finally:
         watchman.lives[-1].process.kill()
-    result = _result(world, parts, path, seen, watchman, before)
+    result = _result(world, parts, why, seen, watchman, before)
     return result | {"kills": kills, "ended_with": code, "seconds": round(time.monotonic() - began), "seed": seed}
 
 
@@ -107,34 +115,29 @@ class Start:
 
 
 def _replay(
-    seas: Seas,
-    parts: Sequence[Part],
-    path: Sequence[Moment],
-    watchman: Watchman,
-    *,
-    kills: int,
-    seed: int,
+    seas: Seas, parts: Sequence[Part], path: Sequence[Moment], watchman: Watchman, *, due: list[int], seed: int
 ) -> list[Seen]:
-    """Let the chain go along the path, and kill the guard at random instants, every other time while it acts."""
-    chance, world = random.Random(seed), seas.world  # noqa: S311 - a drill is to be repeatable
-    due = sorted(chance.sample(range(2, len(path) - CALM), kills))
+    """Let the chain go along the path; kill the guard where it is due, every other time while it acts."""
+    chance, world = random.Random(seed + 1), seas.world  # noqa: S311 - a drill is to be repeatable
+    left, armed = list(due), 0
     seen = [_seen(world, parts, path[0])]
-    armed = 0
     for place, moment in enumerate(path):
         seas.next(moment, _prey(parts, seen[-1], moment))
         seen.append(_seen(world, parts, moment))
-        if due and place >= due[0]:
-            due.pop(0)
-            armed += len(due) % 2
-            if not len(due) % 2:
+        block = seen[-1].block
+        if left and place >= left[0] and (watchman.has_told() or not len(left) % EARLY):
+            left.pop(0)
+            if len(left) % 2:
+                armed += 1
+            else:
                 time.sleep(chance.uniform(0, LONGEST_DELAY))
                 watchman.kill()
-        watchman.wait(seen[-1].block, seconds=BLOCK)
-        if armed and watchman.is_waiting():
+        watchman.wait(block, seconds=BLOCK)
+        if armed and watchman.pending():
             armed -= 1
             time.sleep(chance.uniform(0, LONGEST_DELAY / 4))
             watchman.kill()
-            watchman.wait(seen[-1].block, seconds=BLOCK)
+            watchman.wait(block, seconds=BLOCK)
     return seen
 
 
@@ -157,31 +160,43 @@ def _prey(parts: Sequence[Part], seen: Seen, moment: Moment) -> list[tuple[str, 
 
 
 def _result(
-    world: World, parts: Sequence[Part], path: Sequence[Moment], seen: Sequence[Seen], watchman: Watchman, before: Start
+    world: World,
+    parts: Sequence[Part],
+    why: dict[str, Why],
+    seen: Sequence[Seen],
+    watchman: Watchman,
+    before: Start,
 ) -> Document:
     taken = liquidations(world, since=seen[0].block)
-    able = feasible(parts, path)
-    price = path[-1].price
+    able = {name for name, word in why.items() if word in CAN}
+    price = seen[-1].moment.price
     after = _equities(world, parts, price)
     lost = [part for part in parts if part.owner in taken]
     infeasible = [part for part in lost if part.name not in able]
+    found = duplicates(world, parts, seen, watchman, before=before.nonces)
+    first = first_ticks(watchman)
     return {
         "accounts": len(parts),
         "feasible": len(able),
         "guarded": _side(lost, before.equities[True], after[True]),
         "unguarded": _side([part for part in parts if part.twin in taken], before.equities[False], after[False]),
         "alerted_infeasible": sum(alerted(watchman, part.name, before=taken[part.owner]) for part in infeasible),
-        "duplicates": len(found := duplicates(world, parts, seen, watchman, before=before.nonces)),
+        "duplicates": len(found),
         "infeasible_liquidated": len(infeasible),
         "feasible_liquidated": [part.name for part in lost if part.name in able],
+        "saved_beyond": [
+            part.name for part in parts if part.twin in taken and part.owner not in taken and part.name not in able
+        ],
         "doubled": found,
-        "lowest_price": round(min(moment.price for moment in path), 4),
+        "lowest_price": round(min(each.moment.price for each in seen), 4),
         "last_price": round(price, 4),
         "blocks": len(seen) - 1,
-        "resumed": sum(bool(life.ticks) for life in watchman.lives[1:]),
-        "resumed_late": resumed_late(watchman),
+        "killed": len(watchman.lives) - 1,
+        "resumed": len(first),
+        "resumed_late": sum(not tick.is_leader or tick.blocks > 1 for tick in first),
         "actions": runs_of(watchman),
-        "by_authority": _by_authority(parts, able, lost),
+        "why": why,
+        "by_authority": _by_authority(parts, able, lost, taken),
     }
 
 
@@ -198,12 +213,13 @@ def _side(lost: Sequence[Part], before: Sequence[float], after: Sequence[float])
     }
 
 
-def _by_authority(parts: Sequence[Part], able: set[str], lost: Sequence[Part]) -> Document:
+def _by_authority(parts: Sequence[Part], able: set[str], lost: Sequence[Part], taken: dict[Address, int]) -> Document:
     return {
         authority: {
             "accounts": sum(part.authority == authority for part in parts),
             "feasible": sum(part.authority == authority and part.name in able for part in parts),
             "liquidated": sum(part.authority == authority for part in lost),
+            "unguarded_liquidated": sum(part.authority == authority and part.twin in taken for part in parts),
         }
         for authority in ("reserve", "owner", "alert-only")
     }

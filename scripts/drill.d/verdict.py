@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cast import DECIMALS, GAS_MONEY, PRICES, TIERS, Part
-from price_path import GWEI, Moment
+from cast import DECIMALS, GAS_MONEY, PRICES, Part
+from price_path import Moment
 from watchman import Watchman, block_of
 
 from defilev.abi import checksum, keccak
@@ -16,12 +17,10 @@ from defilev.model.request import Address
 from tests.support.world import World
 
 REPAY = "Repay(address,address,address,uint256,bool)"
+APPROVE = "0x095ea7b3"
 LIQUIDATION = "LiquidationCall(address,address,address,uint256,uint256,address,bool)"
-MOST_TRANSACTIONS = 12
-"""Of a sale from its trigger at the most, each of which takes a block; near liquidation it takes three times that."""
-
 ALLOWED = 0.03
-"""What a health factor, at the price of the plan, may lie above the goal: more is an action that was done twice."""
+"""What a health factor may lie above the goal, at the lowest price so far: more is an action that was done twice."""
 
 
 @dataclass(frozen=True)
@@ -31,41 +30,6 @@ class Seen:
     block: int
     moment: Moment
     health: Mapping[Address, float]
-
-
-def feasible(parts: Sequence[Part], path: Sequence[Moment]) -> set[str]:
-    """Return the names of those whose rule could be kept from the start on.
-
-    A reserve that is at least the need at the path's lowest price; a sale whose transactions fit into the blocks
-    between its trigger and its liquidation; nothing to do at all.
-    """
-    lowest = min(moment.price for moment in path)
-    found = set()
-    for part in parts:
-        is_safe = part.health(lowest) >= 1
-        has_enough = part.authority == "reserve" and part.reserve >= part.need(lowest)
-        if is_safe or has_enough or (part.authority == "owner" and _is_served(part, path)):
-            found.add(part.name)
-    return found
-
-
-def _is_served(part: Part, path: Sequence[Moment]) -> bool:
-    """Tell whether a sale's transactions fit into the blocks between trigger and liquidation that its rule can use."""
-    begin, end = (_first(part, path, limit) for limit in (part.trigger, 1.0))
-    usable = [moment for moment in path[begin:end] if _is_usable(part, moment)]
-    return end == len(path) or len(usable) >= MOST_TRANSACTIONS
-
-
-def _is_usable(part: Part, moment: Moment) -> bool:
-    """Tell whether the tier that the health is in pays for the gas, and takes what the pools pay."""
-    health = part.health(moment.price)
-    tier = [tier for tier in TIERS if tier[1] is None or health < float(tier[1])][-1]
-    share, gas = float(tier[2].rstrip("%")) / 100, int(tier[3].removesuffix("gwei")) * GWEI
-    return moment.base_fee <= gas and 1 - moment.pool < share
-
-
-def _first(part: Part, path: Sequence[Moment], limit: float) -> int:
-    return next((place for place, moment in enumerate(path) if part.health(moment.price) < limit), len(path))
 
 
 def liquidations(world: World, *, since: int) -> dict[Address, int]:
@@ -92,34 +56,45 @@ def equity(world: World, part: Part, price: float, *, is_guarded: bool) -> float
 def duplicates(
     world: World, parts: Sequence[Part], seen: Sequence[Seen], watchman: Watchman, *, before: int
 ) -> list[str]:
-    """Return what was done twice: transactions that the journal does not know, and repayments far past a goal.
+    """Return what was done twice, as the chain shows it: calls that were made again, and repayments far past a goal.
 
-    `before` are the transactions that the guard's keys had sent when it began. Of accounts that were liquidated only
-    the transactions are counted: a liquidation moves them past any goal.
+    No action aims higher than at the goal at the lowest price that there was until then; what ends above was done once
+    more. Of accounts that were liquidated only calls are compared: a liquidation moves them past any goal. Beside that
+    the journal must know as many transactions as the chain has.
+
+    Args:
+        before: transactions that the guard's keys had sent when it began.
     """
-    found = list(_unknown(world, parts, watchman, before))
+    return [*_repeated(world, parts, seen), *_overshot(world, parts, seen), *_unknown(world, parts, watchman, before)]
+
+
+def _repeated(world: World, parts: Sequence[Part], seen: Sequence[Seen]) -> Iterator[str]:
+    """Yield calls that succeeded twice with the same bytes; an allowance may be granted or taken back again."""
+    names = {part.actor.lower(): part.name for part in parts if part.actor is not None}
+    calls: Counter[tuple[str, str, str]] = Counter()
+    for block in range(seen[0].block + 1, seen[-1].block + 1):
+        for sent in world.rpc("eth_getBlockByNumber", hex(block), True)["transactions"]:
+            if sent["from"] in names and not sent["input"].startswith(APPROVE):
+                receipt = world.rpc("eth_getTransactionReceipt", sent["hash"])
+                calls[names[sent["from"]], sent["to"], sent["input"]] += receipt["status"] == "0x1"
+    for (name, _, data), count in calls.items():
+        if count > 1:
+            yield f"{name}: the call {data[:10]}… succeeded {count} times"
+
+
+def _overshot(world: World, parts: Sequence[Part], seen: Sequence[Seen]) -> Iterator[str]:
     by_actor = {(part.owner, part.actor): part for part in parts if part.actor is not None}
     places = {each.block: place for place, each in enumerate(seen)}
-    taken, planned = liquidations(world, since=seen[0].block), _planned_at(watchman)
+    taken = liquidations(world, since=seen[0].block)
     for log in _logs(world, REPAY, seen[0].block):
         who = (checksum("0x" + log["topics"][2][-40:]), checksum("0x" + log["topics"][3][-40:]))
         part, place = by_actor.get(who), places[int(log["blockNumber"], 16)]
         if part is None or part.owner in taken or part.owner not in seen[place].health:
             continue
-        begun = seen[places.get(planned.get(log["transactionHash"], 0), place)]
-        rise = seen[place].moment.price / begun.moment.price
-        if seen[place].health[part.owner] / rise > part.goal + ALLOWED:
-            found.append(f"{part.name}: health {seen[place].health[part.owner]:.3f} at block {seen[place].block}")
-    return found
-
-
-def _planned_at(watchman: Watchman) -> dict[str, int]:
-    """Return by transaction the block on which its plan was made."""
-    found: dict[str, int] = {}
-    for told in _runs(watchman):
-        blocks = [row["block_number"] for row in told["observation"] if row["role"] == "before"]
-        found |= {row["hash"]: blocks[0] for row in told["attempt"] if blocks}
-    return found
+        lowest = min(each.moment.price for each in seen[: place + 1])
+        health = seen[place].health[part.owner] * lowest / seen[place].moment.price
+        if health > part.goal + ALLOWED:
+            yield f"{part.name}: health {health:.3f} at the lowest price so far, block {seen[place].block}"
 
 
 def _runs(watchman: Watchman) -> list[dict[str, Any]]:
@@ -158,10 +133,24 @@ def alerted(watchman: Watchman, name: str, *, before: int) -> bool:
     )
 
 
-def resumed_late(watchman: Watchman) -> int:
-    """Return how many processes that were started after a kill did not lead with their first tick."""
-    later = [life for life in watchman.lives[1:] if life.ticks]
-    return sum(not life.ticks[0]["is_leader"] for life in later)
+@dataclass(frozen=True)
+class FirstTick:
+    """The first tick of a process that followed a killed one: whether it led, and blocks that had come meanwhile."""
+
+    is_leader: bool
+    blocks: int
+
+
+def first_ticks(watchman: Watchman) -> list[FirstTick]:
+    """Return the first tick of every process after the first that lived to tell of one.
+
+    `blocks` are those between the newest block at its start and the one that it read.
+    """
+    return [
+        FirstTick(life.ticks[0]["is_leader"], max(block_of(life.ticks[0]) - life.head, 0))
+        for life in watchman.lives[1:]
+        if life.ticks
+    ]
 
 
 def _logs(world: World, event: str, since: int) -> list[dict[str, Any]]:

@@ -21,6 +21,9 @@ LAST = 60
 LOOK = 0.01
 """Seconds between two looks at what the guard does."""
 
+QUIET = 3.0
+"""Seconds without a word or a transaction after which it counts as waiting for the next block."""
+
 
 def block_of(tick: Mapping[str, Any]) -> int:
     """Return the number of the block that a tick was about, -1 when it could read none."""
@@ -29,10 +32,11 @@ def block_of(tick: Mapping[str, Any]) -> int:
 
 @dataclass
 class Life:
-    """One process from its start to its end, and the ticks that it told of."""
+    """One process from its start to its end, and the ticks that it told of; `head` was the newest block then."""
 
     process: subprocess.Popen[str]
     file: Path
+    head: int
     ticks: list[dict[str, Any]] = field(default_factory=list)
 
     def listen(self) -> None:
@@ -63,7 +67,7 @@ class Watchman:
                 [sys.executable, "-m", "defilev", *node, *words],
                 stdout=subprocess.PIPE, stderr=log, text=True, env=environment, cwd=self.folder,
             )  # fmt: skip
-        life = Life(process, self.folder / "ticks.jsonl")
+        life = Life(process, self.folder / "ticks.jsonl", self.world.head().number)
         self.lives.append(life)
         Thread(target=life.listen, daemon=True).start()
 
@@ -86,21 +90,37 @@ class Watchman:
         process.wait()
         return code
 
+    def has_told(self) -> bool:
+        """Tell whether the process that runs has told of a tick."""
+        return bool(self.lives[-1].ticks)
+
     def has_seen(self, block: int) -> bool:
         """Tell whether the process that runs has told of a tick at that block."""
         return any(block_of(tick) >= block for tick in self.lives[-1].ticks[-1:])
 
-    def is_waiting(self) -> bool:
-        """Tell whether something of its own waits for the next block."""
-        return int(self.world.rpc("txpool_status")["pending"], 16) > 0
+    def pending(self) -> int:
+        """Return how many transactions of its own wait for the next block."""
+        return int(self.world.rpc("txpool_status")["pending"], 16)
 
     def wait(self, block: int, *, seconds: float) -> None:
-        """Wait until there is nothing more for it to do at a block, or for so many seconds."""
-        until = time.monotonic() + seconds
-        while time.monotonic() < until and not self.has_seen(block) and not self.is_waiting():
+        """Wait until all that it does waits for the next block, or for so many seconds.
+
+        That is so when it has looked at the newest block, and each action that goes on has a transaction in the pool.
+        """
+        until, before, since = time.monotonic() + seconds, (-1, -1), time.monotonic()
+        while time.monotonic() < until:
             if self.lives[-1].process.poll() is not None:
                 raise SystemExit(f"the guard ended by itself:\n{(self.folder / 'guard.log').read_text()[-2000:]}")
+            now = (len(self.lives[-1].ticks), self.pending())
+            since = since if now == before else time.monotonic()
+            before = now
+            has_seen = self.has_seen(block)
+            if has_seen and (now[1] >= self._in_flight() or time.monotonic() - since > QUIET):
+                return
             time.sleep(LOOK)
+
+    def _in_flight(self) -> int:
+        return len(self.lives[-1].ticks[-1]["in_flight"])
 
     @property
     def journal(self) -> Path:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
+
+from soak_page import write_page
 
 from tests.support.soaking import soak
 from tests.support.world import own_world
@@ -17,6 +21,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=60, metavar="M")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="of everything random")
+    parser.add_argument("--write-docs", action="store_true", help="put what was counted into docs/soak.md")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="soak-") as scratch:
         (folder := Path(scratch) / "world").mkdir()
@@ -34,6 +39,9 @@ def main() -> int:
         "actions": found.actions,
         "megabytes": {"first": found.megabytes[0], "last": found.megabytes[-1], "growth": round(found.growth, 2)},
     }
+    if chosen.write_docs:
+        words = shlex.join(["scripts/soak", *sys.argv[1:]])
+        write_page(told, words, date=f"{datetime.now(UTC):%Y-%m-%d}")
     print(json.dumps(told, indent=1))
     return int(bool(found.unhandled or found.unaccounted))
 

@@ -94,16 +94,20 @@ SLACK = 90
 
 
 def soak(world: World, folder: Path, *, seconds: float, seed: int) -> Soaked:
-    """Let a guard act for an account for so long, while prices go up and down and one call in ten fails somehow."""
+    """Let a guard act for an account for so long, while prices go up and down and one call in ten fails somehow.
+
+    Calls fail from its first tick on: a guard that cannot read the chain at its start ends and says so.
+    """
     dice = random.Random(seed)
     rules = [Rule(kind, "reads", None, odds=ODDS, dice=dice, value=_value(kind)) for kind in FAULTS]  # type: ignore[arg-type]
     world.rpc("anvil_dealERC20", world.account(PAYER), world.token("USDC"), hex(50_000 * 10**6))
     samples: list[float] = []
     with FaultProxy(Anvil(world.rpc_url)) as proxy, _guard(world, proxy.url, folder) as process:
-        until, price = time.monotonic() + seconds, 3000
+        until, price, is_failing = time.monotonic() + seconds, 3000, False
         while time.monotonic() < until and process.poll() is None:
-            if len(samples) == 3:
+            if not is_failing and (folder / "ticks").stat().st_size:
                 proxy.inject(*rules)
+                is_failing = True
             price = min(max(price + dice.choice((-150, -100, 80, 120)), LOWEST), HIGHEST)
             world.set_price("WETH", price * 10**8)
             samples.append(_megabytes(process.pid))

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from defilev.errors import Infeasible, UnknownName
 from defilev.model.plan import Approve, Goal, Plan, Repay, Swap, Withdraw
+from defilev.model.token import TokenBalance
 from defilev.units import WAD
 from tests.factories import DAI, USDC, WBTC, WETH, WSTETH
 from tests.support.markets import POOL, PRICES, Terms, an_aave_account, deep_pools, inputs_for, plan_for, wallet_of
@@ -84,6 +86,19 @@ def test_a_standing_allowance_is_cleared_first() -> None:
     assert ["withdraw", "approve", "approve", "swap", "approve", "approve", "repay"] == kinds(plan)
     assert [0, 0] == [action.amount for action in actions(plan, Approve)[::2]]
     assert ["allowance-cleared"] * 2 == [notice.name for notice in plan.warnings]
+
+
+def test_an_allowance_that_is_exact_already_is_used() -> None:
+    """What was approved before a swap was refused need not be approved again, and none of it may be left."""
+    amount = 2 * 10**18
+    wallet = wallet_of({WETH: amount}, granted={(WETH, ROUTER): amount})
+    inputs = replace(inputs_for(LENT, TO_THREE, wallet=wallet), in_hand=(TokenBalance(WETH, amount),))
+
+    plan = plan_for(inputs)
+
+    assert "swap" == kinds(plan)[0]
+    gone = [each for each in plan.post_conditions if each.kind == "allowance-zero"]
+    assert (WETH, ROUTER) in [(each.token, each.spender) for each in gone]
 
 
 def test_rounds_go_down_to_the_floor_and_not_below() -> None:

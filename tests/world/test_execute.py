@@ -29,6 +29,7 @@ from defilev.execute.sending import Sending
 from defilev.execute.signer import KeystoreSigner
 from defilev.execute.unsigned import unsigned_document
 from defilev.model.execution import SentStep, SignedStep
+from defilev.model.plan import Step
 from defilev.model.request import Block
 from tests.support.desk import AMOUNT, Clock, Desk, quick, wait_until
 from tests.support.faults import (
@@ -165,6 +166,23 @@ def test_a_later_step_that_would_revert_says_what_was_done(desk: Desk) -> None:
     assert 9 == raised.value.exit_code
     assert "1 withdraw 0x" in str(raised.value.facts["done"])
     assert "2 withdraw" == raised.value.facts["not_done"]
+
+
+def test_a_round_that_no_longer_fits_the_account_is_not_begun(desk: Desk) -> None:
+    """A plan stops between two rounds, with nothing between two places; within a round it goes on."""
+    rounds = [*desk.deleverage(), *desk.deleverage()]
+    asked: list[int] = []
+
+    def off_course(step: Step) -> str:
+        asked.append(step.index)
+        return "prices moved"
+
+    with pytest.raises(NotConfirmed, match="prices moved") as raised:
+        desk.send(desk.plan(rounds), off_course=off_course)
+
+    assert [6] == asked
+    assert "nothing" == raised.value.facts["unknown"]
+    assert "6 withdraw, 7 approve, 8 swap, 9 approve, 10 repay" == raised.value.facts["not_done"]
 
 
 def test_a_transaction_that_reverts_when_mined_stops_the_plan(desk: Desk) -> None:

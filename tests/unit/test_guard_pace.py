@@ -1,0 +1,70 @@
+"""How fast health falls: what is measured, and what it changes about tiers and the floor of a plan."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from defilev.guard.deciding import decide
+from defilev.guard.ladder import floor_of, is_too_fast
+from defilev.guard.memory import Memory, memory_from, memory_text
+from defilev.guard.pace import fall_per_block
+from defilev.guard.reading import Reading, Spending
+from tests.support.guards import a_reading, a_rule
+
+DEBT = "85000"
+"""Against 50 WETH: health 1.465 at 3000, 1.416 at 2900, 1.318 at 2700."""
+
+
+def after_a_look_at(reading: Reading) -> Memory:
+    """Return what is remembered after a tick that did nothing."""
+    return decide(a_rule(), reading, Memory(), spent=Spending()).memory
+
+
+def test_the_pace_is_the_fall_of_the_price_by_blocks() -> None:
+    """From 3000 to 2700 within two blocks health loses a twentieth with each; nothing is lost while prices rise."""
+    before = after_a_look_at(a_reading(DEBT))
+
+    assert Decimal("0.05") == fall_per_block(a_reading(DEBT, price="2700", at=24), before)
+    assert 0 == fall_per_block(a_reading(DEBT, price="3100", at=24), before)
+    assert 0 == fall_per_block(a_reading(DEBT, price="2700"), Memory())
+
+
+def test_what_is_done_to_a_position_is_no_pace() -> None:
+    """A withdrawal or a loan of the owner's lowers health and says nothing about prices."""
+    assert 0 == fall_per_block(a_reading("110000", at=24), after_a_look_at(a_reading(DEBT)))
+
+
+def test_a_second_look_at_a_block_keeps_the_pace() -> None:
+    """What was found at the first look holds at the second, also for another process."""
+    first = decide(a_rule(), a_reading(DEBT, price="2900", at=12), after_a_look_at(a_reading(DEBT)), spent=Spending())
+    remembered = memory_from(memory_text(first.memory))
+
+    assert first.fall == fall_per_block(a_reading(DEBT, price="2900", at=12), remembered) > Decimal("0.03")
+
+
+@pytest.mark.parametrize(("price", "tier"), [("2650", "emergency"), ("2640", "normal")])
+def test_a_fast_fall_is_acted_on_in_the_tier_that_it_leads_to(price: str, tier: str) -> None:
+    """The last tier begins with the fall that leads to it within an action, and not with a slow one."""
+    start = a_reading(DEBT, price="2900" if tier == "emergency" else "2650")
+    now = a_reading(DEBT, price=price, at=24)
+    judged = decide(a_rule(authority="owner", payer=None), now, after_a_look_at(start), spent=Spending())
+
+    assert ("act", tier) == (judged.decision.verdict, judged.decision.tier)
+
+
+@pytest.mark.parametrize(
+    ("health", "fall", "floor"),
+    [("1.5", "0", "1.02"), ("1.02", "0", "1.01"), ("1.5", "0.03", "1.2376"), ("1.2", "0.05", "1.1")],
+)
+def test_a_step_stays_above_what_a_fall_takes_meanwhile(health: str, fall: str, floor: str) -> None:
+    """1.02 as usual; above 1 / (1 - fall)^7 in a fall; halfway to liquidation when that is lower than both."""
+    assert Decimal(floor) == floor_of(Decimal(health), fall=Decimal(fall))
+
+
+def test_a_sale_that_a_fall_would_refuse_is_not_tried() -> None:
+    """At 2 % a block a swap comes at a price 5.9 % lower: half of 10 % is too little to allow for, all of it is not."""
+    assert is_too_fast(Decimal("0.05"), fall=Decimal("0.02"))
+    assert not is_too_fast(Decimal("0.1"), fall=Decimal("0.02"))
+    assert not is_too_fast(Decimal("0.001"), fall=Decimal(0))
