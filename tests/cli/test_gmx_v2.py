@@ -206,3 +206,19 @@ def test_the_library_has_perpetuals(url: str, book: Path) -> None:
             perp.shock(WNT=-1)
         with pytest.raises(UnknownName):
             connection.perps(GMX.account("user3"), "aave-v3")
+
+
+@pytest.mark.parametrize(
+    ("flags", "why"),
+    [
+        (["--hedge", "gmx-v2", "--volatility", "65%", "--delta-band", "-5%,5%"], "--delta-band is about"),
+        (["--hedge", "gmx-v2"], "a hedged book needs its volatility as a figure"),
+        (["--hedge", "gmx-v2", "--volatility", "65%", "--objective", "ceiling"], "is for a loan by itself"),
+        (["--hedge", "gmx-v2", "--volatility", "65%", "--objective", "carry", "--delta-band", "5%"], "two percentages"),
+        (["--hedge", "gmx-v2", "--volatility", "65%", "--objective", "carry", "--delta-band", "5%,1%"], "begins above"),
+        (["--delta-band", "-5%,5%", "--volatility", "65%"], "--delta-band is about a hedged book"),
+    ],
+)
+def test_what_a_hedged_book_is_not_asked(run: Run, flags: list[str], why: str) -> None:
+    """Flags that contradict each other are refused before anything is read."""
+    assert_refused(run("target", "user3", "-p", "aave-v3", *flags), code=2, said=why)
