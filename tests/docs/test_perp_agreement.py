@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_the_page_shows_what_the_script_prints() -> None:
     """The table of differences is the script's; where forms are linear they differ by floating point alone."""
-    command = [sys.executable, ROOT / "scripts/perp-agreement.d/agreement.py"]
+    command = [sys.executable, str(ROOT / "scripts/perp-agreement.d/agreement.py")]
     environment = {"PYTHONPATH": str(ROOT)}
     printed = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
     linear = [line for line in printed.splitlines() if " linear " in line]
