@@ -33,6 +33,10 @@ MaxSlippage = Annotated[
 Unsigned = Annotated[
     Path | None, typer.Option("--unsigned", metavar="FILE", help="Write the transactions for another signer.")
 ]
+Follow = Annotated[
+    str | None,
+    typer.Option("--follow", metavar="HASH", help="Say what became of the order that it made."),
+]
 Broadcast = Annotated[bool, typer.Option("--broadcast", help="Refused: the creation cannot be tried on a fork.")]
 
 
@@ -48,8 +52,11 @@ def order(
     max_slippage: MaxSlippage = None,
     unsigned: Unsigned = None,
     broadcast: Broadcast = False,
+    follow: Follow = None,
 ) -> None:
     """Build an order that reduces a GMX position or adds margin, and export it with --unsigned. Signs nothing.
+
+    What was sent elsewhere is followed with --follow: submitted, executed, cancelled.
 
     Example: defilev order 0xADDRESS --market 0x09ec --reduce 50% --unsigned order.json
     """
@@ -61,6 +68,9 @@ def order(
     from defilev.report.order_report import order_document, order_text
 
     out = output(ctx)
+    if follow is not None:
+        _follow(ctx, who, follow)
+        return
     _require_one(reduce, close, add_margin)
     if broadcast:
         raise Refused(
@@ -82,6 +92,28 @@ def order(
     written = f"wrote {len(made.transactions)} unsigned to {unsigned}; nothing was signed"
     out.result("\n" + (written if unsigned else "DRY RUN: nothing was signed."))
     out.note("not simulated: no fork here has GMX's contracts; send them one at a time, each after the one before")
+
+
+def _follow(ctx: typer.Context, who: str, transaction: str) -> None:
+    from defilev.cli.who import one_account
+    from defilev.pipeline.following import follow, require_executed
+    from defilev.report.order_report import followed_document, followed_text
+
+    out, wanted = output(ctx), _hash_of(transaction)
+    with one_account(run_of(ctx), who) as (session, owner), out.stage("observe"):
+        followed = follow(session, owner, wanted)
+    if out.json:
+        out.document(followed_document(followed))
+    else:
+        out.result(followed_text(followed))
+    require_executed(followed)
+
+
+def _hash_of(text: str) -> str:
+    digits = text.removeprefix("0x")
+    if len(digits) != 64 or not all(digit in "0123456789abcdef" for digit in digits.lower()):
+        raise UsageError(f"--follow {text!r} is no hash of a transaction", fix="give 0x and 64 hex digits")
+    return "0x" + digits.lower()
 
 
 def _require_one(reduce: str | None, close: bool, add_margin: str | None) -> None:

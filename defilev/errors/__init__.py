@@ -20,6 +20,7 @@ DefilevError                        1   a defect of ours
 │   └── AnvilMissing, AnvilFailed
 ├── ConditionBreached               5   a condition that was asked for does not hold
 ├── SimulationFailed                6   do not send: the plan does not do what it promised
+│   └── OrderCancelled
 ├── Refused                         7   a rule of this machine, of the protocol, or of arithmetic forbids it
 │   ├── Infeasible, PolicyViolation, PlanTampered, PlanExpired, PlanForAnotherChain, StalePrice
 │   ├── AttemptOpen, ForeignTransaction, LeaseLost, OneEndpoint, TooMuchEquity
@@ -66,6 +67,7 @@ __all__ = [
     "EndpointsDisagree",
     "KeyFailure",
     "NotConfirmed",
+    "OrderCancelled",
     "QuorumMissing",
     "Refused",
     "RpcBusy",
@@ -162,6 +164,12 @@ class TickersUnusable(DataError):
     """A ticker file is malformed, of another time than the block, or contradicts itself or the chain."""
 
     default_fix = "save the ticker again, or leave the file out and use the feeds on the chain"
+
+
+class OrderCancelled(SimulationFailed):
+    """An order was not executed: its creation reverted, or a keeper cancelled or froze it."""
+
+    default_fix = "read the position again, and make a new order from it"
 
 
 class SearchIncomplete(DataError):

@@ -6,6 +6,7 @@ from typing import Any
 
 from defilev.abi import keccak
 from defilev.execute.transaction import TransactionFields
+from defilev.pipeline.following import Followed
 from defilev.pipeline.ordering import MadeOrder
 from defilev.protocols.gmx_v2.state import USD_DECIMALS
 from defilev.report import figures
@@ -14,7 +15,7 @@ from defilev.report.ink import Ink
 from defilev.report.table import LABEL_WIDTH, Cell, flow, labelled
 from defilev.units import to_decimal
 
-__all__ = ["order_document", "order_text"]
+__all__ = ["followed_document", "followed_text", "order_document", "order_text"]
 
 _NATIVE_DECIMALS = 18
 
@@ -50,6 +51,41 @@ def order_text(made: MadeOrder, *, chain_name: str, width: int, ink: Ink) -> str
     for label, said in _parts(made):
         lines += labelled(label, flow([Cell(word) for word in said.split(" ")], separator=" ", width=room, ink=ink))
     return "\n".join(lines)
+
+
+def followed_document(followed: Followed) -> dict[str, Any]:
+    """Return what became of the orders of a transaction, and the positions as they are now."""
+    return {
+        "schema": "defilev/order-status@1",
+        "transaction": followed.transaction,
+        "included_at": followed.included_at,
+        "orders": [{"key": each.key, "state": each.fate, "reason": each.reason or None} for each in followed.outcomes],
+        "positions": [
+            {
+                "market": account.market,
+                "size": at_least(to_decimal(account.size, account.quote_decimals), 2),
+                "margin": [str(each.amount) for each in account.margin],
+                "is_liquidatable": account.is_liquidatable,
+            }
+            for account in followed.positions
+        ],
+    }
+
+
+def followed_text(followed: Followed) -> str:
+    """Return the same in words, without a newline at its end."""
+    lines = [f"transaction {followed.transaction}, block {figures.block_number(followed.included_at)}"]
+    for each in followed.outcomes:
+        why = f": {figures.clean(each.reason)}" if each.reason else ""
+        lines.append(f"  order {each.key[:10]}  {each.fate}{why}")
+    for account in followed.positions:
+        size = figures.worth(to_decimal(account.size, account.quote_decimals), account.quote)
+        margin = ", ".join(
+            f"{figures.amount(each.amount, each.asset.decimals)} {figures.clean(each.asset.symbol)}"
+            for each in account.margin
+        )
+        lines.append(f"  now {account.market[:10]} {figures.clean(account.market_name)}: size {size}, margin {margin}")
+    return "\n".join([*lines, *(() if followed.positions else ("  now no position",))])
 
 
 def _parts(made: MadeOrder) -> list[tuple[str, str]]:
