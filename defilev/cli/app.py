@@ -21,6 +21,7 @@ from defilev.cli.guard import app as guard
 from defilev.cli.health import health
 from defilev.cli.help import help as explain
 from defilev.cli.journal import app as journal
+from defilev.cli.order import order
 from defilev.cli.output import Color
 from defilev.cli.plan import plan
 from defilev.cli.protocols import app as protocols
@@ -52,6 +53,7 @@ _COMMANDS: tuple[tuple[str, str, Callable[..., None] | typer.Typer], ...] = (
     ("Act", "rehearse", rehearse),
     ("Act", "rebalance", rebalance),
     ("Act", "safe", safe),
+    ("Act", "order", order),
     ("Act", "guard", guard),
     ("Study", "journal", journal),
     ("Study", "accuracy", accuracy),

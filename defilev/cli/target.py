@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from defilev.cli.context import load, output, run_of
+from defilev.errors import UsageError
 
 if TYPE_CHECKING:
     from defilev.model.account import LendingAccount
@@ -86,6 +87,18 @@ Debt = Annotated[
     str | None, typer.Option("--debt", metavar="ASSET", help="What would be borrowed, when nothing is owed yet.")
 ]
 Compare = Annotated[bool, typer.Option("--compare", help="Show what every ceiling's leverage would mean.")]
+Hedge = Annotated[
+    str | None,
+    typer.Option(
+        "--hedge",
+        metavar="PROTOCOL[/KEY]",
+        help="The perpetual that hedges the loan: one book on two venues.",
+    ),
+]
+DeltaBand = Annotated[
+    str | None,
+    typer.Option("--delta-band", metavar="-5%,5%", help="With --hedge and --objective carry: what delta may be left."),
+]
 Explain = Annotated[bool, typer.Option("--explain", help="Show all that the answer rests on.")]
 
 
@@ -111,6 +124,8 @@ def target(
     reaction: Reaction = None,
     extra_yield: Yield = None,
     debt: Debt = None,
+    hedge: Hedge = None,
+    delta_band: DeltaBand = None,
     compare: Compare = False,
     explain: Explain = False,
 ) -> None:
@@ -143,6 +158,13 @@ def target(
         ),
         usual=usual_preferences(load(ctx).values.target),
     )
+    if hedge is not None:
+        from defilev.cli.hedge import hedge_target
+
+        hedge_target(ctx, who, protocol=protocol, market=market, hedge=hedge, band=delta_band, question=question)
+        return
+    if delta_band is not None:
+        raise UsageError("--delta-band is about a hedged book", fix="give --hedge PROTOCOL and --objective carry")
     account, found, chain = _found(ctx, who, protocol, market, question)
     _print(ctx, account, found, chain_name=chain, explain=explain)
     if found is not None:

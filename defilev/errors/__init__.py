@@ -21,7 +21,7 @@ DefilevError                        1   a defect of ours
 │   └── AnvilMissing, AnvilFailed
 ├── ConditionBreached               5   a condition that was asked for does not hold
 ├── SimulationFailed                6   do not send: the plan does not do what it promised
-│   └── TokenMisbehaves
+│   └── TokenMisbehaves, OrderCancelled
 ├── Refused                         7   a rule of this machine, of the protocol, or of arithmetic forbids it
 │   ├── Infeasible, PolicyViolation, PlanTampered, PlanExpired, PlanForAnotherChain, StalePrice
 │   ├── SequencerDown, TooLate
@@ -98,6 +98,7 @@ __all__ = [
     "KeystoreInsecure",
     "KeystoreInvalid",
     "NotConfirmed",
+    "OrderCancelled",
     "PoolUnmovable",
     "QuorumMissing",
     "Refused",
@@ -207,6 +208,12 @@ class TickersUnusable(DataError):
     """A ticker file is malformed, of another time than the block, or contradicts itself or the chain."""
 
     default_fix = "save the ticker again, or leave the file out and use the feeds on the chain"
+
+
+class OrderCancelled(SimulationFailed):
+    """An order was not executed: its creation reverted, or a keeper cancelled or froze it."""
+
+    default_fix = "read the position again, and make a new order from it"
 
 
 class SearchIncomplete(DataError):

@@ -44,6 +44,7 @@ const gmxEntries = (table) => ({
   exchange_router: table.ExchangeRouter,
   router: table.SyntheticsRouter,
   order_vault: table.OrderVault,
+  event_emitter: table.EventEmitter,
 });
 
 const published = {};

@@ -39,7 +39,8 @@ def book(tmp_path: Path) -> Path:
 @pytest.fixture
 def url() -> Iterator[str]:
     """Return the URL of the recorded node."""
-    with http_node(GMX.node()) as served:
+    fees = {"baseFeePerGas": ["0x3b9aca00"] * 11, "reward": [["0x5f5e100"]] * 10, "gasUsedRatio": [0.5] * 10}
+    with http_node(GMX.node() | {"eth_feeHistory": lambda _: {**fees, "oldestBlock": "0x1a7"}}) as served:
         yield served
 
 
@@ -206,3 +207,77 @@ def test_the_library_has_perpetuals(url: str, book: Path) -> None:
             perp.shock(WNT=-1)
         with pytest.raises(UnknownName):
             connection.perps(GMX.account("user3"), "aave-v3")
+
+
+@pytest.mark.parametrize(
+    ("flags", "why"),
+    [
+        (["--hedge", "gmx-v2", "--volatility", "65%", "--delta-band", "-5%,5%"], "--delta-band is about"),
+        (["--hedge", "gmx-v2"], "a hedged book needs its volatility as a figure"),
+        (["--hedge", "gmx-v2", "--volatility", "65%", "--objective", "ceiling"], "is for a loan by itself"),
+        (["--hedge", "gmx-v2", "--volatility", "65%", "--objective", "carry", "--delta-band", "5%"], "two percentages"),
+        (["--hedge", "gmx-v2", "--volatility", "65%", "--objective", "carry", "--delta-band", "5%,1%"], "begins above"),
+        (["--delta-band", "-5%,5%", "--volatility", "65%"], "--delta-band is about a hedged book"),
+    ],
+)
+def test_what_a_hedged_book_is_not_asked(run: Run, flags: list[str], why: str) -> None:
+    """Flags that contradict each other are refused before anything is read."""
+    assert_refused(run("target", "user3", "-p", "aave-v3", *flags), code=2, said=why)
+
+
+@pytest.mark.parametrize(
+    ("flags", "functions"),
+    [
+        (["--reduce", "50%"], ["multicall"]),
+        (["--close"], ["multicall"]),
+        (["--add-margin", "0.25"], ["approve", "multicall"]),
+    ],
+)
+def test_an_order_is_exported_and_nothing_is_signed(
+    run: Run, tmp_path: Path, flags: list[str], functions: list[str]
+) -> None:
+    """The file has the transactions in their order with the fee that is asked for, and says that nothing was tried."""
+    path = tmp_path / "order.json"
+    printed = run("order", "user2", *flags, "--unsigned", str(path))
+    document = json.loads(path.read_text())
+    creation = document["transactions"][-1]
+
+    assert 0 == printed.code, printed.err
+    assert [] == schema_problems(document)
+    assert functions == [each["function"] for each in document["transactions"]]
+    assert [1, 2][: len(functions)] == [each["nonce"] for each in document["transactions"]]
+    assert document["execution_fee"] == creation["value"] == str(5_250_000 * int(creation["max_fee_per_gas"]))
+    assert not document["simulated"]
+    assert "nothing was signed" in printed.out
+    assert "not simulated" in printed.err
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_an_order_in_words_fits(run: Run, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it does, the worst price, the fee and the transactions; without a file it is a dry run."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    printed = run("order", "user3", "--reduce", "25%", "--max-slippage", "1%")
+    words = " ".join(printed.out.split())
+
+    for said in ("closes $37 500.00 of the size, 25.00 % of it", "at most $2 800.00", "DRY RUN: nothing was signed."):
+        assert said in words
+    assert width >= max(len(line) for line in printed.out.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "why"),
+    [
+        (["user5"], 2, "an order does one thing"),
+        (["user5", "--close", "--reduce", "5%"], 2, "an order does one thing"),
+        (["user5", "--reduce", "150%"], 2, "is no part of a position"),
+        (["user5", "--close", "--broadcast"], 7, "no order of GMX has been created on a fork by this machine"),
+        (["user8", "--close"], 7, "there is no such position"),
+        (["user4", "--close"], 2, "there are several positions"),
+        (["user5", "--add-margin", "0.0000001"], 2, "has more than 6 decimal places"),
+        (["user5", "--add-margin", "1000000000000"], 7, "the wallet has"),
+        (["user5", "--close", "-p", "aave-v3"], 2, "no protocol on recorded is called"),
+    ],
+)
+def test_orders_that_are_not_made_say_why(run: Run, arguments: list[str], code: int, why: str) -> None:
+    """Sending is refused by name; so is what is not one order on one position."""
+    assert_refused(run("order", *arguments), code=code, said=why)

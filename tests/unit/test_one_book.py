@@ -10,56 +10,26 @@ import pytest
 
 from defilev.errors import UnknownName
 from defilev.protocols.gmx_v2 import GMX_V2
-from defilev.protocols.gmx_v2.account import account_from_state
-from defilev.protocols.gmx_v2.check import EXACT_CHECK
-from defilev.protocols.gmx_v2.state import PositionState
 from defilev.report import figures
 from defilev.report.beta import beta_weighted, estimated
 from defilev.report.bounds import bounds_of
 from defilev.report.figures import NARROW_SPACE
-from defilev.report.health import HealthQuestion, HealthView, health_view
 from defilev.report.health_report import HealthReport
 from defilev.report.health_text import health_text
 from defilev.report.ink import plain
-from defilev.report.perp import PerpView, perp_view
+from defilev.report.perp import perp_view
 from defilev.report.total import DriverView, TotalView, total_of
 from defilev.risk.forms import health_factor
 from defilev.risk.holdings import Holding, holdings_of
-from tests.factories import LIMITS, PRICE_LIMITS, USDC, WETH, a_borrow, a_report, a_supply, an_account, exposure_of
-from tests.support.gmx import read_gmx, recorded_tickers
+from tests.factories import a_report
+from tests.support.hedged import HEDGE, HEDGE_FORMS, LOAN, LOAN_FORMS, PLAIN, STABLE
 
-PLAIN = HealthQuestion(LIMITS, PRICE_LIMITS)
 PRICES = Path(__file__).parents[1] / "golden/data/prices"
 END_OF_PRICES = 1_751_328_000
 
 
-def short_of_weth() -> PerpView:
-    """A recorded short of 50 ETH behind dollars, its index called WETH as on a public chain."""
-    (account,) = read_gmx(["user3"], tickers=recorded_tickers())
-    state: PositionState = account.state
-    index = replace(state.index_price, token=replace(state.index_price.token, symbol="WETH"))
-    account = account_from_state(replace(state, index_price=index, chain_id=1), self_check=EXACT_CHECK)
-    return perp_view(account, exposure=GMX_V2.exposure(account, stable=STABLE), question=PLAIN)
-
-
-def loan_of_weth(amount: Decimal) -> HealthView:
-    account = an_account(a_supply(WETH, str(amount), "2772.55", rate="0.02"), a_borrow(USDC, "80000", "1", rate="0.05"))
-    return health_view(account, exposure=exposure_of(account), question=PLAIN)
-
-
-STABLE = frozenset({read_gmx(["user3"])[0].margin[0].asset.address})
-HEDGE = short_of_weth()
-LOAN = loan_of_weth(Decimal(HEDGE.account.legs[0].size_in_tokens).scaleb(-18))
-
-
 def book() -> TotalView:
-    equities = {WETH.address: float(LOAN.balance.collateral_value), USDC.address: -float(LOAN.balance.debt_value)}
-    loan = exposure_of(LOAN.account)
-    loan = replace(loan, terms=tuple(replace(term, equity=equities[term.asset]) for term in loan.terms))
-    holdings: list[Holding] = [
-        *holdings_of(loan),
-        *holdings_of(GMX_V2.exposure(HEDGE.account, stable=STABLE)),
-    ]
+    holdings: list[Holding] = [*holdings_of(LOAN_FORMS), *holdings_of(HEDGE_FORMS)]
     return total_of([(LOAN, Decimal(1))], (), holdings, [HEDGE])
 
 
@@ -79,7 +49,7 @@ def test_a_hedge_of_the_same_size_leaves_no_delta() -> None:
 def test_a_hedged_book_lives_between_two_moves() -> None:
     """The loan dies of a fall and the hedge of a rise, each where its own forms say that health is one."""
     (together, eth) = book().bounds
-    exposure = GMX_V2.exposure(HEDGE.account, stable=STABLE)
+    exposure = HEDGE_FORMS
     feed = next(driver.feed for driver in exposure.drivers if driver.symbol == "WETH")
 
     assert (None, "ETH") == (together.driver, eth.driver)
@@ -95,7 +65,7 @@ def test_a_hedged_book_lives_between_two_moves() -> None:
 
 def test_what_can_be_liquidated_now_has_no_room() -> None:
     """Both bounds of an account that is liquidatable are zero, and a book with it in it has none further off."""
-    exposure = GMX_V2.exposure(HEDGE.account, stable=STABLE)
+    exposure = HEDGE_FORMS
 
     assert {(Decimal(0), Decimal(0))} == {
         (each.below, each.above) for each in bounds_of(exposure, quote="USD", is_liquidatable=True)
