@@ -234,6 +234,8 @@ def _open_positions(curie: _Curie, *, early: bool) -> None:
             is_short = Decimal(size) < 0
             order = (base, is_short, is_short, _wad(size.removeprefix("-")), 0, DEADLINE, 0, b"")
             curie.send("clearing_house", OPEN, order, sender=user)
+        for symbol, amount in position.get("wallet", {}).items():
+            curie.site.transfer(symbol, user, curie.site.tokens[symbol].units(amount))
 
 
 def _positions(curie: _Curie, *, early: bool) -> Iterator[tuple[str, Mapping[str, Any]]]:
