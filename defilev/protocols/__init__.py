@@ -7,6 +7,7 @@ from defilev.protocols.compound_v3 import COMPOUND_V3
 from defilev.protocols.contract import AccountsRead, LendingProtocol, PerpProtocol, PerpsRead
 from defilev.protocols.gmx_v2 import GMX_V2
 from defilev.protocols.morpho_blue import MorphoBlue
+from defilev.protocols.perp_curie import PERP_CURIE
 from defilev.protocols.sparklend import SPARKLEND
 
 __all__ = ["PERPS", "PROTOCOLS", "AccountsRead", "LendingProtocol", "PerpProtocol", "PerpsRead"]
@@ -14,5 +15,5 @@ __all__ = ["PERPS", "PROTOCOLS", "AccountsRead", "LendingProtocol", "PerpProtoco
 _ALL: tuple[LendingProtocol, ...] = (AAVE_V3, SPARKLEND, MorphoBlue(), COMPOUND_V3)
 PROTOCOLS = {protocol.name: protocol for protocol in _ALL}
 
-_PERPS: tuple[PerpProtocol, ...] = (GMX_V2,)
+_PERPS: tuple[PerpProtocol, ...] = (GMX_V2, PERP_CURIE)
 PERPS = {protocol.name: protocol for protocol in _PERPS}

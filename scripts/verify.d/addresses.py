@@ -35,6 +35,9 @@ PACKAGES = {
     "@oasisdex/addresses@0.1.92": (
         "sha512-cj8xj7PuT9ZEVoF9IhfghRsmrW/ui/Jz3CUyCP2x3gQ5mdf6rKgMe8PPwtrpfVCgcBYWn/wpN0L9JO8EuIy8Zw=="
     ),
+    "@perp/curie-deployments@2023.4.12-1681295833590": (
+        "sha512-NJbTy3frix5AQS5Bk/littykkmQ/m1rFD5HUQG8b0SDVGsqvIsSr5NSlhwb+UGJS7EHtgxevh4P4dTPc4dN6lQ=="
+    ),
     "@protocolink/logics@0.4.8": (
         "sha512-lmUplG0GYvIjcpEIVEXFi8zcb7Lxqzj+LrE/sxSEgFNs5zzeOXWczwdicAL+clJBixUs7dX6/Zlr+3qnyWswhQ=="
     ),

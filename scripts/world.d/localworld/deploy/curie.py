@@ -1,4 +1,4 @@
-"""Perp v2 "Curie" from the artifacts its packages ship: contracts, two markets, a maker, and the accounts that trade."""
+"""Perp v2 "Curie" from the artifacts its packages ship: contracts, two markets, a maker, and who trades in them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,18 +27,22 @@ MARKET_KEYS = ("base_token", "symbol", "feed", "dispatcher")
 
 @dataclass(frozen=True, slots=True)
 class _Curie:
-    """The build and its configuration; `at` are the contracts' addresses."""
+    """The build and its configuration."""
 
     site: Site
     config: Mapping[str, Any]
 
     @property
     def at(self) -> Mapping[str, str]:
-        return self.config["contracts"]  # type: ignore[no-any-return]
+        """The contracts' addresses."""
+        contracts: Mapping[str, str] = self.config["contracts"]
+        return contracts
 
     @property
     def markets(self) -> Sequence[Mapping[str, Any]]:
-        return self.config["market"]  # type: ignore[no-any-return]
+        """The markets' tables."""
+        listed: Sequence[Mapping[str, Any]] = self.config["market"]
+        return listed
 
     def send(self, name: str, signature: str, *arguments: Any, sender: str | None = None) -> None:
         self.site.chain.send(self.at.get(name, name), signature, *arguments, sender=sender)
@@ -171,7 +175,7 @@ def _open_market(curie: _Curie, market: Mapping[str, Any]) -> str:
 
 
 def _make(curie: _Curie) -> None:
-    """Fund the maker, the mover and the insurance; quote both markets once the pools are old enough to have averages."""
+    """Fund the maker, the mover and the insurance; quote both markets once the pools are old enough for averages."""
     site = curie.site
     for trader, amount in ((site.lender, "market_maker_deposit"), (site.chain.owner, "mover_deposit")):
         _deposit(curie, trader, "USDC", curie.config[amount])
@@ -191,7 +195,7 @@ def _make(curie: _Curie) -> None:
 
 
 def _trade(curie: _Curie) -> None:
-    """Open what loses while the markets stand elsewhere, bring them back, and open the rest; averages settle between."""
+    """Open what loses while the markets stand elsewhere, bring them back, open the rest; averages settle between."""
     _move(curie, displaced=True)
     _open_positions(curie, early=True)
     _move(curie, displaced=False)
