@@ -46,7 +46,8 @@ def account_from_state(state: CurieState, *, self_check: SelfCheck) -> PerpAccou
 def _margin(state: CurieState) -> Iterator[Margin]:
     token, value = state.settlement, math.cash(state)
     if value:
-        unit = Price(WAD, QUOTE_DECIMALS, state.contracts.vault, state.contracts.vault)
+        vault = state.contracts.vault  # it takes the token for a dollar
+        unit = Price(WAD, QUOTE_DECIMALS, vault, vault, state.block.timestamp)
         yield Margin(token, math.cut_to_settlement(value, decimals=token.decimals), unit, value)
     for held in state.collateral:
         yield Margin(held.token, held.amount, _collateral_price(held), math.collateral_value(held))
@@ -58,7 +59,8 @@ def _collateral_price(held: Collateral) -> Price:
 
 def _leg(state: CurieState, position: Position) -> PerpLeg:
     held, entered, market = math.size(position), math.notional(position), position.market
-    mark = Price(math.reference_price(market), QUOTE_DECIMALS, market.token.address, market.price_feed)
+    at = state.block.timestamp if market.status == "open" else None
+    mark = Price(math.reference_price(market), QUOTE_DECIMALS, market.token.address, market.price_feed, at)
     return PerpLeg(
         side="long" if held > 0 else "short",
         index=market.token,
