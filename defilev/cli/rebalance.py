@@ -20,6 +20,8 @@ from defilev.cli.plan import (
     Protocol,
     ToHealthFactor,
     ToLeverage,
+    ToMarginRatio,
+    Via,
     Who,
 )
 from defilev.errors import UsageError
@@ -60,7 +62,9 @@ def rebalance(
     market: Market = None,
     to_health_factor: ToHealthFactor = None,
     to_leverage: ToLeverage = None,
+    to_margin_ratio: ToMarginRatio = None,
     close: Close = False,
+    via: Via = None,
     from_target: FromTarget = None,
     plan: PlanFile = None,
     resume: Resume = False,
@@ -92,7 +96,9 @@ def rebalance(
     goal = {
         "to_health_factor": to_health_factor,
         "to_leverage": to_leverage,
+        "to_margin_ratio": to_margin_ratio,
         "close": close,
+        "via": via,
         "from_target": from_target,
     }
     limits = {"max_slippage": max_slippage, "floor": floor, "debt": debt, "collateral": collateral, "expires": expires}

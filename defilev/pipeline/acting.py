@@ -27,7 +27,7 @@ from defilev.pipeline.scheduling import sending_for
 from defilev.pipeline.session import Session
 from defilev.pipeline.trying import TOLERANCE, account_of, require_chain, require_kept, require_unexpired, try_plan
 from defilev.plan import rest_of
-from defilev.protocols import PROTOCOLS
+from defilev.protocols import ACTING
 from defilev.simulate import EngineChoice
 from defilev.units import Wad
 
@@ -84,7 +84,7 @@ def policy_of(
         spent: remembers what the last day saw; nothing if left out.
         payer: signs in the owner's place and may only repay; the owner signs if left out.
     """
-    protocol = PROTOCOLS[account.protocol]
+    protocol = ACTING[account.protocol]
     limits = session.settings.limits
     policy = policy_for(
         account,
@@ -180,7 +180,7 @@ def broadcast(retried: Retried, plan: Plan, desk: Desk) -> Outcome:
     seen: list[LendingAccount] = []
 
     def verify(block: Block) -> Wad | None:
-        seen.append(account_of(session.at(block), plan))
+        seen.append(account_of(session.at(block), plan, or_nothing=True))
         return seen[-1].health_factor
 
     execution = execute(plan, desk, verify=verify, at=session.block)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from random import Random
 from typing import Any
 
 from defilev.abi import encode, interface, keccak
 from defilev.model.book import MarketEntry
 from defilev.model.perp import PerpAccount
+from defilev.model.plan import Goal, Plan
 from defilev.model.request import Address
+from defilev.model.token import TokenBalance, Wallet
 from defilev.observe.drive import drive
+from defilev.plan import ReduceInputs, Via, plan_reduction
 from defilev.protocols import PERPS
+from defilev.protocols.perp_curie import PERP_CURIE_LOANS
 from tests.support.world import World
 
 __all__ = ["MARKETS", "Curie"]
@@ -73,6 +78,46 @@ class Curie:
         answer = self.world.rpc("eth_call", {"to": call.to, "data": "0x" + call.data.hex()}, "latest")
         values = interface("perp_curie")[function].decode(bytes.fromhex(answer[2:]))
         return values[0] if len(values) == 1 else values
+
+    def plan(
+        self, name: str, goal: Goal, *, via: Via = "reduce", slippage: str = "0.01", market: str | None = None
+    ) -> Plan:
+        """Plan for a named account as production does, at the head."""
+        account, owner = PERP_CURIE_LOANS.loan(self.account(name)), self.owners()[name]
+        usdc = PERP_CURIE_LOANS.settlement(account)
+        wallet = Wallet(owner, 10**20, 0, False, (TokenBalance(usdc, self.world.balance("USDC", owner)),))
+        return plan_reduction(
+            ReduceInputs(
+                protocol=PERP_CURIE_LOANS,
+                account=account,
+                wallet=wallet,
+                goal=goal,
+                via=via,
+                max_slippage=Decimal(slippage),
+                window=600,
+                block_seconds=Decimal(12),
+                gas_price=10**9,
+                market=market,
+            )
+        )
+
+    def carry_out(self, plan: Plan) -> str | None:
+        """Send every transaction of a plan; return why one reverted, `None` when all went through."""
+        for step in plan.steps:
+            receipt = self.world.send(plan.owner, step.to, bytes.fromhex(step.data[2:]))
+            if receipt["status"] != "0x1":
+                return self._reason(plan.owner, step.to, step.data)
+        return None
+
+    def _reason(self, sender: Address, to: Address, data: str) -> str:
+        request = {
+            "jsonrpc": "2.0",
+            "id": 1,
+            "method": "eth_call",
+            "params": [{"from": sender, "to": to, "data": data}],
+        }
+        answer = self.world.client.post(self.world.rpc_url, json=request).json()
+        return str(answer.get("error", {}).get("message", "it passes now"))
 
     def trade(self, owner: Address, market: str, size: int) -> bool:
         """Buy `size` base, or sell it when negative, at any price; return whether the contract let it through."""

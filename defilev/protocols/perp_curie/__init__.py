@@ -15,12 +15,11 @@ from defilev.model.request import Address, Block, Read
 from defilev.protocols.contract import PerpsRead
 from defilev.protocols.perp_curie import forms
 from defilev.protocols.perp_curie.account import PROTOCOL
+from defilev.protocols.perp_curie.acting import ABILITIES, PERP_CURIE_LOANS
 from defilev.protocols.perp_curie.read import identify, read_accounts
 from defilev.protocols.perp_curie.state import CurieState
 
-__all__ = ["PERP_CURIE"]
-
-ABILITIES = Abilities(plans=False, broadcasts="no", self_check="exact", versions=("2.8",))
+__all__ = ["PERP_CURIE", "PERP_CURIE_LOANS"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,17 +25,25 @@ __all__ = [
     "rule_calls",
 ]
 
-HOUSE_CALLS = 5
+HOUSE_CALLS = 6
 RULE_CALLS = 9
 LIST_CALLS = 2
-MARKET_CALLS = 14
+MARKET_CALLS = 15
 POSITION_CALLS = 10
 COLLATERAL_CALLS = 5
 HELD_CALLS = 1
 OWNER_CALLS = 12
-SPOT_SECONDS = 15
+SPOT_SECONDS = 0
+SHORT_SECONDS = 15
 COLLATERAL_SECONDS = 900
-HOUSE = ("getVault", "getExchange", "getOrderBook", "getAccountBalance", "getClearingHouseConfig")
+HOUSE = (
+    "getVault",
+    "getExchange",
+    "getOrderBook",
+    "getAccountBalance",
+    "getClearingHouseConfig",
+    "getQuoteToken",
+)
 
 
 def house_calls(clearing_house: Address) -> list[Call]:
@@ -64,7 +72,7 @@ def list_calls(vault: Address, account_balance: Address, owner: Address) -> list
 def market_calls(contracts: Contracts, rules: Rules, base_token: Address) -> list[Call]:
     """Ask for a market's status and prices, `MARKET_CALLS` calls; only a closed one has a closing price."""
     ask, exchange = interface("perp_curie"), contracts.exchange
-    roots = (SPOT_SECONDS, rules.market_interval, rules.premium_interval, rules.funding_interval)
+    roots = (SPOT_SECONDS, SHORT_SECONDS, rules.market_interval, rules.premium_interval, rules.funding_interval)
     indices = (0, rules.premium_interval, rules.funding_interval)
     return [
         interface("erc20")["symbol"].call(base_token),

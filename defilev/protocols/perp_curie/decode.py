@@ -37,6 +37,7 @@ class House(NamedTuple):
     order_book: Address
     account_balance: Address
     config: Address
+    quote_token: Address
 
 
 class Terms(NamedTuple):
@@ -123,9 +124,9 @@ def decode_list(name: str, result: CallResult) -> tuple[Address, ...]:
 def decode_market(base_token: Address, results: Results) -> Market:
     """Return the answers to `market_calls`."""
     symbol, is_open, is_closed, feed, mark, *rest = results
-    roots, indices, (paused, closed) = rest[:4], rest[4:7], rest[7:]
+    roots, indices, (paused, closed) = rest[:5], rest[5:8], rest[8:]
     opened, shut = _one("isOpen", is_open, "market"), _one("isClosed", is_closed, "market")
-    spot, average, premium, funding = (_one("getSqrtMarketTwapX96", each, "exchange") for each in roots)
+    spot, short, average, premium, funding = (_one("getSqrtMarketTwapX96", each, "exchange") for each in roots)
     index, premium_index, funding_index = (_one("getIndexPrice", each, "market") for each in indices)
     return Market(
         token=Token(base_token, token_symbol(base_token, symbol), QUOTE_DECIMALS),
@@ -133,6 +134,7 @@ def decode_market(base_token: Address, results: Results) -> Market:
         price_feed=_one("getPriceFeed", feed, "market"),
         mark_price=_one("getMarkPrice", mark, "AccountBalance"),
         spot=spot,
+        short_average=short,
         market_average=average,
         premium_average=premium,
         funding_average=funding,

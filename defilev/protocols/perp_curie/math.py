@@ -12,6 +12,7 @@ from defilev.protocols.perp_curie.state import QUOTE_DECIMALS, RATIO, Collateral
 from defilev.units import RAY, WAD, Ray
 
 __all__ = [
+    "DUST",
     "absolute_value",
     "account_value",
     "all_funding",
@@ -72,7 +73,7 @@ def price_of_root(root: int) -> int:
 def mark_price(market: Market) -> int:
     """Return the median of market price, market average and index with premium; `AccountBalance._getMarkPrice`."""
     premium = price_of_root(market.premium_average) - market.premium_index
-    prices = (price_of_root(market.spot), price_of_root(market.market_average), market.index_price + premium)
+    prices = (price_of_root(market.short_average), price_of_root(market.market_average), market.index_price + premium)
     return sorted(prices)[1]
 
 

@@ -29,6 +29,7 @@ class Contracts:
     order_book: Address
     account_balance: Address
     config: Address
+    quote_token: Address
     collateral_manager: Address
     market_registry: Address
 
@@ -49,10 +50,10 @@ class Rules:
 class Market:
     """One market at the read's block: prices have 18 decimals, square roots are scaled by 2**96.
 
-    `mark_price` is the contract's median, worked out whatever the status. `spot`, `market_average` and
-    `premium_average` are square roots of the average price over 15 s, over the market's and over the premium's
-    interval; `funding_average` over the one of funding. Index prices are spot and averages of the feed, and stand
-    still in a market that is not open. `closed_price` is `None` unless the market is closed.
+    `mark_price` is the contract's median, worked out whatever the status. `spot` is the square root of the pool's
+    price; `short_average`, `market_average` and `premium_average` of the average price over 15 s, over the market's
+    and over the premium's interval; `funding_average` over the one of funding. Index prices are spot and averages of
+    the feed, and stand still in a market that is not open. `closed_price` is `None` unless the market is closed.
     """
 
     token: Token
@@ -60,6 +61,7 @@ class Market:
     price_feed: Address
     mark_price: int
     spot: int
+    short_average: int
     market_average: int
     premium_average: int
     funding_average: int
