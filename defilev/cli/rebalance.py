@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -93,14 +93,8 @@ def rebalance(
 
     wanted = _mode(sign_only=sign_only, broadcast=broadcast, unsigned=unsigned)
     run = run_of(ctx)
-    goal = {
-        "to_health_factor": to_health_factor,
-        "to_leverage": to_leverage,
-        "to_margin_ratio": to_margin_ratio,
-        "close": close,
-        "via": via,
-        "from_target": from_target,
-    }
+    goal: dict[str, Any] = {"to_health_factor": to_health_factor, "to_leverage": to_leverage}
+    goal |= {"to_margin_ratio": to_margin_ratio, "close": close, "via": via, "from_target": from_target}
     limits = {"max_slippage": max_slippage, "floor": floor, "debt": debt, "collateral": collateral, "expires": expires}
     made_before = "--plan" if plan else "--resume" if resume else None
     if made_before:

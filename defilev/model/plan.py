@@ -148,15 +148,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What was asked for; `value` is the health factor, leverage or margin ratio, `None` for `close`.
-
-    A margin ratio is what is left of a perpetual's margin over its maintenance margin.
-    """
+    """What was asked for; `value` is the health factor, leverage or (perpetuals) margin ratio, `None` for `close`."""
 
     kind: Literal["health-factor", "leverage", "close", "margin-ratio"]
     value: Decimal | None
 
 
+ConditionKind = Literal[
+    "health-factor-at-least", "margin-ratio-at-least", "debt-at-most", "collateral-at-least", "balance-at-least",
+    "no-debt", "no-collateral", "allowance-zero",
+]  # fmt: skip
 _SPOKEN_OF: Mapping[str, tuple[str, ...]] = {
     "health-factor-at-least": ("limit",),
     "debt-at-most": ("limit", "token"),
@@ -178,16 +179,7 @@ class PostCondition:
     `margin-ratio-at-least` (wad, of perpetuals).
     """
 
-    kind: Literal[
-        "health-factor-at-least",
-        "debt-at-most",
-        "collateral-at-least",
-        "no-debt",
-        "no-collateral",
-        "allowance-zero",
-        "balance-at-least",
-        "margin-ratio-at-least",
-    ]
+    kind: ConditionKind
     limit: int | None = None
     token: Token | None = None
     spender: Address | None = None

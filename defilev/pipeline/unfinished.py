@@ -17,7 +17,7 @@ from defilev.pipeline.outcomes import received, taken
 from defilev.pipeline.planning import PlanQuestion
 from defilev.pipeline.taking_up import plan_of
 from defilev.plan.goals import Aim
-from defilev.plan.reducing import is_reached
+from defilev.plan.reduce_inputs import is_reached
 from defilev.protocols import PERPS_AS_LOANS
 from defilev.units import WAD
 

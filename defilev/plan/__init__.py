@@ -9,7 +9,8 @@ from defilev.plan.assemble import assemble
 from defilev.plan.closing import plan_closing
 from defilev.plan.goals import parse_goal
 from defilev.plan.inputs import PlanInputs
-from defilev.plan.reducing import ReduceInputs, Via, plan_reduction
+from defilev.plan.reduce_inputs import ReduceInputs, Via
+from defilev.plan.reducing import plan_reduction
 from defilev.plan.refusals import require_possible
 from defilev.plan.repaying import plan_repayment
 from defilev.plan.staircase import plan_path
