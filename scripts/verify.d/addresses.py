@@ -126,6 +126,9 @@ def listed(calls: dict[str, Any], chain: dict[str, Any]) -> list[tuple[str, str,
             found.append((name, contract["address"], chain["comets"].get(name.removeprefix("compound-v3/"))))
         elif name.startswith("aave-v3/"):
             found.append((name, contract["address"], chain["pools"].get(MARKETS[name.removeprefix("aave-v3/")])))
+        elif name.startswith("perp-curie/"):
+            entry = "vault" if contract["role"].endswith("-pool") else "clearing_house"
+            found.append((name, contract["address"], chain["perp-curie"][entry]))
         elif name.startswith("morpho-blue/"):
             found.append((name, contract["address"], chain["morpho-blue"]["morpho"]))
         elif name:

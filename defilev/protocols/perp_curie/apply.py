@@ -69,5 +69,5 @@ def _withdrawn(state: CurieState, token: Address) -> CurieState:
     if state.positions:
         raise Infeasible("margin is withdrawn once every position is closed", fix="close with --close")
     if token == state.settlement.address:
-        return replace(state, balance=min(state.balance, 0), owed_pnl=min(state.owed_pnl, 0))
+        return replace(state, balance=0, owed_pnl=0) if math.cash(state) >= 0 else state
     return replace(state, collateral=tuple(each for each in state.collateral if each.token.address != token))

@@ -1,7 +1,8 @@
 """A Perp v2 account as the loan that it is: what plans, policies and executions act on.
 
-A long holds the base and owes the quote that it was bought for; a short holds the quote and owes the base. `debt_value`
-counts pending funding; health is that of `PerpAccount`, with the maintenance margin on the side of what is owed.
+A long holds the base and owes the quote that it was bought for; a short holds the quote and owes the base. Neither
+value is negative: funding that is received counts as collateral, cash that is owed as debt. Health is that of
+`PerpAccount`, with the maintenance margin on the side of what is owed.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ def loan_of(account: PerpAccount) -> LendingAccount:
     """Return the loan that `account` is."""
     state: CurieState = account.state
     debt = account.requirement - account.maintenance_margin
+    moved = max(-math.cash(state), 0) + max(-math.all_funding(state), 0)
     return LendingAccount(
         chain_id=account.chain_id,
         block=account.block,
@@ -44,8 +46,8 @@ def loan_of(account: PerpAccount) -> LendingAccount:
         market=account.market,
         owner=account.owner,
         quote_decimals=QUOTE_DECIMALS,
-        collateral_value=account.capacity,
-        debt_value=debt,
+        collateral_value=account.capacity + moved,
+        debt_value=debt + moved,
         available_borrows=0,
         liquidation_threshold=None,
         loan_to_value=None,
