@@ -31,6 +31,13 @@ ToHealthFactor = Annotated[
 ToLeverage = Annotated[
     str | None, typer.Option("--to-leverage", metavar="X", help="Bring collateral over equity down to this.")
 ]
+ToMarginRatio = Annotated[
+    str | None, typer.Option("--to-margin-ratio", metavar="X", help="Perpetuals: margin left over maintenance margin.")
+]
+Via = Annotated[
+    str | None,
+    typer.Option("--via", metavar="WAY", help="Perpetuals: `reduce` them (default), or add `margin` from the wallet."),
+]
 Close = Annotated[bool, typer.Option("--close", help="Repay everything and withdraw everything.")]
 FromTarget = Annotated[
     Path | None, typer.Option("--from-target", metavar="FILE", help="The goal of a `defilev target --json` document.")
@@ -72,7 +79,9 @@ def plan(
     market: Market = None,
     to_health_factor: ToHealthFactor = None,
     to_leverage: ToLeverage = None,
+    to_margin_ratio: ToMarginRatio = None,
     close: Close = False,
+    via: Via = None,
     from_target: FromTarget = None,
     max_slippage: MaxSlippage = None,
     floor: Floor = None,
@@ -93,7 +102,9 @@ def plan(
         load(ctx).values,
         to_health_factor=to_health_factor,
         to_leverage=to_leverage,
+        to_margin_ratio=to_margin_ratio,
         close=close,
+        via=via,
         from_target=from_target,
         max_slippage=max_slippage,
         floor=floor,
@@ -138,13 +149,13 @@ def bundled(
 
 def _made(ctx: typer.Context, who: str, protocol: str, market: str | None, question: PlanQuestion) -> Plan:
     from defilev.cli.who import one_account
-    from defilev.pipeline.look import read_account
+    from defilev.pipeline.loans import read_loan
     from defilev.pipeline.planning import make_plan
 
     out = output(ctx)
     with one_account(run_of(ctx), who) as (session, owner):
         with out.stage("observe"):
-            account = read_account(session, owner, protocol=protocol, market=market)
+            account = read_loan(session, owner, protocol=protocol, market=market)
         with out.stage("plan"):
             return make_plan(session, account, question)
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from defilev.config.settings import Settings
     from defilev.model.target import Target
     from defilev.pipeline.planning import PlanQuestion
+    from defilev.plan import Via
 
 __all__ = ["plan_question"]
 
@@ -23,6 +24,8 @@ def plan_question(
     to_health_factor: str | None,
     to_leverage: str | None,
     close: bool,
+    to_margin_ratio: str | None = None,
+    via: str | None = None,
     from_target: Path | None = None,
     max_slippage: str | None = None,
     floor: str | None = None,
@@ -39,19 +42,31 @@ def plan_question(
     from defilev.pipeline.planning import PlanQuestion
 
     target = None if from_target is None else _target(from_target)
-    if target is not None and (to_health_factor is not None or to_leverage is not None or close):
+    goals = (to_health_factor, to_leverage, to_margin_ratio)
+    if target is not None and (close or any(each is not None for each in goals)):
         raise UsageError("--from-target and another goal contradict each other", fix="give one of them")
     return PlanQuestion(
         goal=target_goal(target)
         if target is not None
-        else parse_goal(to_health_factor=to_health_factor, to_leverage=to_leverage, close=close),
+        else parse_goal(
+            to_health_factor=to_health_factor, to_leverage=to_leverage, close=close, to_margin_ratio=to_margin_ratio
+        ),
         meant_for=None if target is None else _position(target),
         max_slippage=settings.max_slippage if max_slippage is None else parse_slippage(max_slippage),
         floor=settings.floor if floor is None else parse_floor(floor),
         window=settings.expires if expires is None else parse_duration(expires, what="--expires"),
         debt=debt,
         collateral=collateral,
+        via=_via(via),
     )
+
+
+def _via(text: str | None) -> Via | None:
+    match text:
+        case None | "reduce" | "margin":
+            return text
+        case _:
+            raise UsageError(f"--via {text!r} is no way to a goal", fix="give reduce or margin")
 
 
 def _position(target: Target) -> tuple[str, str, str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -23,6 +23,8 @@ from defilev.cli.plan import (
     Safe,
     ToHealthFactor,
     ToLeverage,
+    ToMarginRatio,
+    Via,
     Who,
     bundled,
     require_safe,
@@ -65,7 +67,9 @@ def rebalance(
     market: Market = None,
     to_health_factor: ToHealthFactor = None,
     to_leverage: ToLeverage = None,
+    to_margin_ratio: ToMarginRatio = None,
     close: Close = False,
+    via: Via = None,
     from_target: FromTarget = None,
     plan: PlanFile = None,
     resume: Resume = False,
@@ -97,12 +101,8 @@ def rebalance(
 
     wanted = _mode(sign_only=sign_only, broadcast=broadcast, unsigned=unsigned, safe=safe)
     run = run_of(ctx)
-    goal = {
-        "to_health_factor": to_health_factor,
-        "to_leverage": to_leverage,
-        "close": close,
-        "from_target": from_target,
-    }
+    goal: dict[str, Any] = {"to_health_factor": to_health_factor, "to_leverage": to_leverage}
+    goal |= {"to_margin_ratio": to_margin_ratio, "close": close, "via": via, "from_target": from_target}
     limits = {"max_slippage": max_slippage, "floor": floor, "debt": debt, "collateral": collateral, "expires": expires}
     made_before = "--plan" if plan else "--resume" if resume else None
     if made_before:

@@ -24,7 +24,7 @@ from defilev.pipeline.acting import (
     unsigned,
 )
 from defilev.pipeline.isolated import is_called
-from defilev.pipeline.look import read_account
+from defilev.pipeline.loans import read_loan
 from defilev.pipeline.planning import PlanQuestion, make_plan
 from defilev.pipeline.proving import require_fork, require_proven
 from defilev.pipeline.session import Session
@@ -145,7 +145,7 @@ class Rebalancing:
             require_unexpired(session, plan)
             return plan
         with out.stage("observe"):
-            account = read_account(session, owner, protocol=self.protocol, market=self.market)
+            account = read_loan(session, owner, protocol=self.protocol, market=self.market)
         assert question is not None  # noqa: S101 - the command gives a file or a question
         with out.stage("plan"):
             return make_plan(session, account, question)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from defilev.errors import AttemptOpen, Refused
-from defilev.pipeline.look import read_account
+from defilev.pipeline.loans import read_loan
 
 if TYPE_CHECKING:
     from defilev.cli.output import Output
@@ -41,7 +41,7 @@ class Rest:
         from defilev.pipeline.recording import chain_identity
         from defilev.pipeline.unfinished import find_unfinished
 
-        account = read_account(session, self.owner, protocol=self.protocol, market=self.market)
+        account = read_loan(session, self.owner, protocol=self.protocol, market=self.market)
         journal = open_for_reading(place_of(session.settings.journal))
         if journal is None:
             raise self._nothing()
@@ -69,10 +69,10 @@ class Rest:
         """Bring in what is open; return what is left to plan, `None` when nothing is, at the newest block."""
         from defilev.pipeline.journalled import ready_to_take_up
 
-        market = read_account(session, self.owner, protocol=self.protocol, market=self.market).market
+        market = read_loan(session, self.owner, protocol=self.protocol, market=self.market).market
         with ready_to_take_up(session, account=self.owner, open_signer=open_signer, tell=tell) as ready:
             newest = session.at("latest")
-            account = read_account(newest, self.owner, protocol=self.protocol, market=market)
+            account = read_loan(newest, self.owner, protocol=self.protocol, market=market)
             found = ready.unfinished(newest, owner=self.owner, protocol=self.protocol, market=market)
             is_over = found is not None and found.is_over(account)
             if found is not None and is_over:

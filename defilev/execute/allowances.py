@@ -88,7 +88,7 @@ def _takes(call: DecodedCall, token: Address, spender: Address) -> bool:
         return False
     if call.role == "router":
         return swap_call(call).hops[0][0] == token
-    return call.move is not None and (call.move.kind, call.move.asset) == ("repay", token)
+    return call.move is not None and call.move.kind in ("repay", "supply") and call.move.asset == token
 
 
 def _amount(call: DecodedCall) -> int | None:

@@ -24,7 +24,7 @@ __all__ = [
     "is_owner",
 ]
 
-MoveKind: TypeAlias = Literal["withdraw", "repay"]
+MoveKind: TypeAlias = Literal["withdraw", "repay", "supply", "reduce"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,9 @@ class Bounds:
     minimum must bring. `selectors` are those that the chain's list has for each role, `None` where no list is shipped:
     then the rules decide alone. `holdings` is `None` where the market knows what everything is. `collateral` are the
     tokens that the account has as such. `is_for_another` says that the signer is not the owner: it repays exact amounts
-    on the owner's behalf, and nothing else.
+    on the owner's behalf, and nothing else. `house` is the contract that perpetuals are traded at, beside the pool that
+    takes their margin; `None` for loans. `at` is the Unix time of the account's block, `supplies` what is
+    held by token.
     """
 
     owner: Address
@@ -61,6 +63,9 @@ class Bounds:
     holdings: Holdings | None = None
     collateral: frozenset[Address] = frozenset()
     is_for_another: bool = False
+    house: Address | None = None
+    at: int = 0
+    supplies: Mapping[Address, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +107,14 @@ class MarketRules:
     """What may be called of one protocol's contract: its interface, the rules by function, and what a call moves.
 
     `for_another` has, beside those rules, what a signer must keep who is not the owner, by the functions that it may
-    call at all: none where there is no such rule.
+    call at all: none where there is no such rule. `house` has the rules for the contract that perpetuals are traded at.
     """
 
     interface: str
     rules: Mapping[str, Callable[[DecodedCall, Bounds], Iterator[Check]]]
     move: Callable[[str, Mapping[str, Any]], MarketMove]
     for_another: Mapping[str, Callable[[DecodedCall, Bounds], Iterator[Check]]] = field(default_factory=dict)
+    house: Mapping[str, Callable[[DecodedCall, Bounds], Iterator[Check]]] = field(default_factory=dict)
 
 
 def is_of_market(name: str, token: Address, bounds: Bounds) -> Check:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from typing import Protocol
+from typing import Protocol, get_args
 
-from defilev.execute.checks import Bounds, Check, DecodedCall, MarketMove
+from defilev.execute.checks import Bounds, Check, DecodedCall, MarketMove, MoveKind
 from defilev.execute.rules import swap_call
 from defilev.model.account import LendingAccount
 from defilev.model.request import Address
@@ -78,8 +78,8 @@ class NothingSpent:
 
 
 def spending_of(calls: Sequence[DecodedCall], account: LendingAccount, bounds: Bounds) -> Spending:
-    """Return what a plan of `calls` adds to the day: the larger of what it withdraws and what it repays."""
-    sums = {"withdraw": Fraction(0), "repay": Fraction(0)}
+    """Return what a plan of `calls` adds to the day: the largest of what it withdraws, repays, supplies and reduces."""
+    sums = dict.fromkeys(get_args(MoveKind), Fraction(0))
     for call in calls:
         if call.move is not None:
             sums[call.move.kind] += _value(call, account, bounds) or 0
@@ -125,8 +125,8 @@ def _moved(move: MarketMove, account: LendingAccount, bounds: Bounds) -> int:
     """Return the base units that a market's call moves: of shares, their part of what the account has."""
     if move.amount is not None:
         return move.amount
-    side = {"withdraw": "supply", "repay": "borrow"}[move.kind]
-    whole = sum(leg.amount for leg in account.legs if (leg.side, leg.asset.address) == (side, move.asset))
+    sides = {"withdraw": ("supply",), "repay": ("borrow",)}.get(move.kind, ("supply", "borrow"))
+    whole = sum(leg.amount for leg in account.legs if leg.side in sides and leg.asset.address == move.asset)
     if move.shares is None or bounds.holdings is None:
         return whole
     own = bounds.holdings.debt_shares if move.kind == "repay" else bounds.holdings.supply_shares

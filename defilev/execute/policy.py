@@ -226,6 +226,8 @@ def _list_checks(policy: Policy) -> Iterator[Check]:
     yield equal("chain of the list of calls", listed.chain_id, account.chain_id)
     pool = listed.address(f"{account.protocol}-pool", f"{account.protocol}/{account.deployment or account.market}")
     yield Check("pool", pool in (None, policy.pool), policy.pool, pool)
+    house, found = listed.address(f"{account.protocol}-house", f"{account.protocol}/{account.market}"), _house(account)
+    yield Check("house", found is None or house in (None, found), found, house)
     router = listed.address(*_ROUTER)
     yield Check("router", policy.router is None or router in (None, policy.router), policy.router, router)
 
@@ -246,6 +248,9 @@ def _bounds(plan: Plan, policy: Policy) -> Bounds:
         holdings=_holdings(account),
         collateral=frozenset(leg.asset.address for leg in account.legs if leg.used_as_collateral),
         is_for_another=policy.mover != account.owner,
+        house=_house(account),
+        at=account.block.timestamp,
+        supplies={leg.asset.address: leg.amount for leg in account.legs if leg.side == "supply"},
     )
 
 
@@ -257,11 +262,18 @@ def _holdings(account: LendingAccount) -> Holdings | None:
     return Holdings(int(details["collateral"]), int(details["supply_shares"]), int(details["borrow_shares"]))
 
 
+def _house(account: LendingAccount) -> Address | None:
+    """Return the contract that the account's perpetuals are traded at."""
+    found = dict(account.details).get("clearing_house")
+    return None if found is None else Address(found)
+
+
 def _selectors(policy: Policy) -> dict[str, frozenset[bytes]] | None:
     """Return by role what the chain's list has; the rules of this package stay in force beside it."""
     if policy.calls is None:
         return None
-    roles = {"pool": f"{policy.account.protocol}-pool", "router": _ROUTER[0], "token": "token"}
+    protocol = policy.account.protocol
+    roles = {"pool": f"{protocol}-pool", "house": f"{protocol}-house", "router": _ROUTER[0], "token": "token"}
     return {role: policy.calls.selectors(listed) for role, listed in roles.items()}
 
 

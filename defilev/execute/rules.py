@@ -20,7 +20,8 @@ from defilev.execute.checks import (
 )
 from defilev.execute.compound_v3_calls import COMPOUND_V3
 from defilev.execute.morpho_blue_calls import MORPHO_BLUE
-from defilev.model.plan import Action, Approve, Repay, Swap, Withdraw
+from defilev.execute.perp_curie_calls import PERP_CURIE, same_trade
+from defilev.model.plan import Action, Approve, Reduce, Repay, Supply, Swap, Withdraw
 from defilev.model.request import Address
 
 __all__ = ["ADAPTERS", "SwapCall", "checks", "decode_call", "same_action", "swap_call"]
@@ -30,9 +31,11 @@ ADAPTERS: Mapping[str, MarketRules] = {
     "sparklend": AAVE_V3,
     "morpho-blue": MORPHO_BLUE,
     "compound-v3": COMPOUND_V3,
+    "perp-curie": PERP_CURIE,
 }
 """What may be called of each protocol; one that is not here cannot be acted on."""
 
+_MARKET = ("pool", "house")
 UNLIMITED_FROM = 2**255
 _ADDRESS_BYTES = 20
 _FEE_BYTES = 3
@@ -63,7 +66,7 @@ def decode_call(to: Address, data: bytes, bounds: Bounds) -> DecodedCall:
     if bounds.selectors is not None and known.selector not in bounds.selectors[role]:
         raise ValueError(f"0x{data[:4].hex()} is not in the chain's list of calls to the {role}")
     arguments = known.decode_arguments(data)
-    move = ADAPTERS[bounds.protocol].move(known.name, arguments) if role == "pool" else None
+    move = ADAPTERS[bounds.protocol].move(known.name, arguments) if role in _MARKET else None
     return DecodedCall(to, role, known.name, arguments, move)
 
 
@@ -78,8 +81,10 @@ def same_action(call: DecodedCall, action: Action, bounds: Bounds) -> bool:
     """Tell whether `action` says exactly what the bytes do; names that are only shown are not compared."""
     arguments, move = call.arguments, call.move
     match action:
-        case Withdraw() | Repay():
+        case Withdraw() | Repay() | Supply():
             return move is not None and _same_move(move, action, bounds)
+        case Reduce():
+            return call.role == "house" and same_trade(call, action, bounds)
         case Approve():
             found = (call.role, bounds.tokens.get(call.to), arguments.get("spender"), arguments.get("amount"))
             return found == ("token", action.asset, action.spender, action.amount)
@@ -89,7 +94,7 @@ def same_action(call: DecodedCall, action: Action, bounds: Bounds) -> bool:
             return False
 
 
-def _same_move(move: MarketMove, action: Withdraw | Repay, bounds: Bounds) -> bool:
+def _same_move(move: MarketMove, action: Withdraw | Repay | Supply, bounds: Bounds) -> bool:
     """Tell whether a market's call is the action; of a number that stands for everything the whole plan tells."""
     if (move.kind, bounds.tokens.get(move.asset)) != (action.kind, action.asset):
         return False
@@ -113,16 +118,22 @@ def swap_call(call: DecodedCall) -> SwapCall:
 def _role(to: Address, bounds: Bounds) -> str | None:
     if to == bounds.pool:
         return "pool"
+    if to == bounds.house:
+        return "house"
     if to == bounds.router:
         return "router"
     return "token" if to in bounds.tokens else None
 
 
 def _interface_name(role: str, bounds: Bounds) -> str:
-    return {"pool": ADAPTERS[bounds.protocol].interface, "router": "uniswap_v3_swap_router_02", "token": "erc20"}[role]
+    if role in _MARKET:
+        return ADAPTERS[bounds.protocol].interface
+    return {"router": "uniswap_v3_swap_router_02", "token": "erc20"}[role]
 
 
 def _rules_of(role: str, bounds: Bounds) -> Mapping[str, Callable[[DecodedCall, Bounds], Iterator[Check]]]:
+    if role == "house":
+        return ADAPTERS[bounds.protocol].house
     return ADAPTERS[bounds.protocol].rules if role == "pool" else _RULES[role]
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "PlanCost",
     "PostCondition",
     "Promise",
+    "Reduce",
     "Repay",
     "Step",
     "Supply",
@@ -105,7 +106,24 @@ class Swap:
     kind: Literal["swap"] = "swap"
 
 
-Action = Supply | Withdraw | Borrow | Repay | Approve | Swap
+@dataclass(frozen=True, slots=True)
+class Reduce:
+    """Bring a perpetual position nearer to nothing: sell `amount` base units of a long, or buy back those of a short.
+
+    `None` is the whole position, whatever it is when it runs. `quote_limit` is what the sale brings at least, or the
+    purchase costs at most, in base units of `quote`, fees included; after the Unix time `deadline` it reverts.
+    """
+
+    asset: Token
+    side: Literal["long", "short"]
+    amount: int | None
+    quote_limit: int
+    deadline: int
+    quote: Token
+    kind: Literal["reduce"] = "reduce"
+
+
+Action = Supply | Withdraw | Borrow | Repay | Approve | Swap | Reduce
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +164,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What was asked for; `value` is the health factor or leverage, `None` for `close`."""
+    """What was asked for; `value` is the health factor, leverage or (perpetuals) margin ratio, `None` for `close`."""
 
-    kind: Literal["health-factor", "leverage", "close"]
+    kind: Literal["health-factor", "leverage", "close", "margin-ratio"]
     value: Decimal | None
 
 
+ConditionKind = Literal[
+    "health-factor-at-least", "margin-ratio-at-least", "debt-at-most", "collateral-at-least", "balance-at-least",
+    "no-debt", "no-collateral", "allowance-zero",
+]  # fmt: skip
 _SPOKEN_OF: Mapping[str, tuple[str, ...]] = {
     "health-factor-at-least": ("limit",),
     "debt-at-most": ("limit", "token"),
@@ -160,6 +182,7 @@ _SPOKEN_OF: Mapping[str, tuple[str, ...]] = {
     "no-collateral": (),
     "allowance-zero": ("token", "spender"),
     "balance-at-least": ("limit", "token"),
+    "margin-ratio-at-least": ("limit",),
 }
 
 
@@ -168,18 +191,11 @@ class PostCondition:
     """Something that must hold after the last step.
 
     kinds: `health-factor-at-least` (wad), `debt-at-most` and `collateral-at-least` (base units of `token`),
-    `no-debt`, `no-collateral`, `allowance-zero` (of `token` to `spender`), `balance-at-least` (of `token`, in wallet).
+    `no-debt`, `no-collateral`, `allowance-zero` (of `token` to `spender`), `balance-at-least` (of `token`, in wallet),
+    `margin-ratio-at-least` (wad, of perpetuals).
     """
 
-    kind: Literal[
-        "health-factor-at-least",
-        "debt-at-most",
-        "collateral-at-least",
-        "no-debt",
-        "no-collateral",
-        "allowance-zero",
-        "balance-at-least",
-    ]
+    kind: ConditionKind
     limit: int | None = None
     token: Token | None = None
     spender: Address | None = None

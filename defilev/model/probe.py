@@ -17,7 +17,8 @@ class Observed:
     """An account as its contracts describe it after a step.
 
     `health_factor` is `None` when nothing is owed; values are in quote base units, amounts in base units of each token.
-    `supplied` counts idle supply too, `owed` every kind of debt, `wallet` what the owner holds outside the market.
+    `margin_ratio` is that of perpetuals, `None` without any. `supplied` counts idle supply too, `owed` every kind of
+    debt, `wallet` what the owner holds outside the market.
     """
 
     health_factor: Wad | None
@@ -27,6 +28,7 @@ class Observed:
     owed: tuple[TokenBalance, ...]
     wallet: tuple[TokenBalance, ...]
     allowances: tuple[Allowance, ...]
+    margin_ratio: Wad | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from defilev.pipeline.sequencing import require_sequencer
 from defilev.pipeline.session import Session
 from defilev.pipeline.trying import TOLERANCE, account_of, require_chain, require_kept, require_unexpired, try_plan
 from defilev.plan import rest_of
-from defilev.protocols import PROTOCOLS
+from defilev.protocols import ACTING
 from defilev.simulate import EngineChoice
 from defilev.units import WAD, Wad
 
@@ -101,7 +101,7 @@ def policy_of(
     Raises:
         SafeUnknown: it is not a Safe.
     """
-    protocol = PROTOCOLS[account.protocol]
+    protocol = ACTING[account.protocol]
     limits = session.settings.limits
     policy = policy_for(
         account,
@@ -199,7 +199,7 @@ def broadcast(retried: Retried, plan: Plan, desk: Desk) -> Outcome:
     seen: list[LendingAccount] = []
 
     def verify(block: Block) -> Wad | None:
-        seen.append(account_of(session.at(block), plan))
+        seen.append(account_of(session.at(block), plan, or_nothing=True))
         return seen[-1].health_factor
 
     execution = execute(plan, desk, verify=verify, at=session.block)

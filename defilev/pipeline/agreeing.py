@@ -14,7 +14,7 @@ from defilev.chain.values import FeeHistory
 from defilev.errors import WrongChain
 from defilev.model.account import LendingAccount
 from defilev.model.request import Address, Block
-from defilev.pipeline.look import read_account
+from defilev.pipeline.loans import read_loan
 from defilev.pipeline.session import Session
 from defilev.units import to_decimal
 
@@ -80,7 +80,7 @@ def agree(
         EndpointsDisagree: the nodes answer, and too few of them alike.
         QuorumMissing: too few nodes answer, or are up to date.
         WrongChain: the nodes serve another chain than the session was opened on.
-        DataError: see `read_account`.
+        DataError: see `read_loan`.
     """
     endpoints = session.endpoints
     is_alone = len(endpoints) == 1
@@ -105,7 +105,7 @@ class _Asking:
         at, place = self._session.at(block), f"at block {block.number}"
 
         def account_by(endpoint: Endpoint) -> LendingAccount:
-            return read_account(at.through([endpoint.name]), owner, protocol=protocol, market=market)
+            return read_loan(at.through([endpoint.name]), owner, protocol=protocol, market=market)
 
         def nonce_by(endpoint: Endpoint) -> int:
             return endpoint.node.nonce(self._actor, block=block)

@@ -13,7 +13,7 @@ from defilev.journal.values import Fill
 from defilev.model.account import LendingAccount
 from defilev.model.plan import Plan, Swap
 from defilev.model.request import Address
-from defilev.protocols import PROTOCOLS
+from defilev.protocols import ACTING
 
 if TYPE_CHECKING:
     from defilev.chain.values import Log
@@ -83,7 +83,7 @@ def _moved(log: Log, token: Address, owner: Address, *, place: int) -> int:
 
 def _cost(plan: Plan, before: LendingAccount, fills: Sequence[Fill]) -> int | None:
     """Return what the swaps lost, in quote base units, as the plan's own cost is counted; `None` when one is unseen."""
-    value = PROTOCOLS[plan.protocol].value_down
+    value = ACTING[plan.protocol].value_down
     got = {fill.step: fill.got for fill in fills}
     lost = 0
     for step in plan.steps:

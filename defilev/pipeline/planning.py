@@ -18,9 +18,9 @@ from defilev.pipeline.exiting import exit_notices
 from defilev.pipeline.hubs import native_of, read_hubs
 from defilev.pipeline.market_prices import limits_of
 from defilev.pipeline.session import Session
-from defilev.plan import PlanInputs, plan_deleverage, plan_repayment
+from defilev.plan import PlanInputs, ReduceInputs, Via, plan_deleverage, plan_reduction, plan_repayment
 from defilev.plan.inputs import DEFAULT_FLOOR
-from defilev.protocols import PROTOCOLS
+from defilev.protocols import PERPS_AS_LOANS, PROTOCOLS
 from defilev.risk.prices import price_notices
 from defilev.units import WAD, Wad
 from defilev.venues import venue_of
@@ -38,7 +38,8 @@ class PlanQuestion:
     `max_slippage` is a fraction, `floor` a health factor, `window` the seconds until the first signature at the latest;
     `collateral` and `debt` are symbols or addresses, `None` to let the plan choose. `meant_for` is the owner, protocol
     and market that the goal was worked out for, `None` when a person named it. `in_hand` is, by token, the collateral
-    that an earlier run withdrew and did not come to sell; no more of it counts than the wallet holds.
+    that an earlier run withdrew and did not come to sell; no more of it counts than the wallet holds. `via` says how
+    perpetuals reach the goal, `None` for the usual way.
     """
 
     goal: Goal
@@ -49,6 +50,7 @@ class PlanQuestion:
     debt: str | None = None
     meant_for: tuple[str, str, str, str] | None = None
     in_hand: tuple[tuple[Address, int], ...] = ()
+    via: Via | None = None
 
 
 def make_plan(session: Session, account: LendingAccount, question: PlanQuestion) -> Plan:
@@ -60,10 +62,42 @@ def make_plan(session: Session, account: LendingAccount, question: PlanQuestion)
         UsageError: the goal was worked out for another position.
         DataError: the wallet or a quote cannot be read.
     """
-    inputs = _inputs(session, account, question)
-    plan = drive(plan_deleverage(inputs), session.fetch)
+    if account.protocol in PERPS_AS_LOANS:
+        plan = plan_reduction(_reduce_inputs(session, account, question))
+    else:
+        _require_loan(question)
+        plan = drive(plan_deleverage(_inputs(session, account, question)), session.fetch)
     session.reader.verify()
     return plan
+
+
+def _require_loan(question: PlanQuestion) -> None:
+    """Refuse what only perpetuals have."""
+    if question.goal.kind == "margin-ratio":
+        raise UsageError("a loan has no margin ratio", fix="give --to-health-factor")
+    if question.via is not None:
+        raise UsageError("--via is for perpetuals", fix="leave it out")
+
+
+def _reduce_inputs(session: Session, account: LendingAccount, question: PlanQuestion) -> ReduceInputs:
+    _require_meant(account, question)
+    protocol = PERPS_AS_LOANS[account.protocol]
+    wallet = read_wallet(
+        session, account.owner, tokens=(protocol.settlement(account),), spenders=[protocol.spender(account)]
+    )
+    return ReduceInputs(
+        protocol=protocol,
+        account=account,
+        wallet=wallet,
+        goal=question.goal,
+        via=question.via or "reduce",
+        max_slippage=question.max_slippage,
+        window=question.window,
+        block_seconds=block_seconds(session.chain_id),
+        gas_price=_gas_price(session),
+        native=native_of(protocol.tokens(account), read_hubs(session)),
+        market=question.collateral or question.debt,
+    )
 
 
 def make_repayment(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from defilev.errors import PolicyViolation
 from defilev.model.plan import Plan
 from defilev.model.simulation import SimulationReport
-from defilev.protocols import PROTOCOLS
+from defilev.protocols import ACTING
 from defilev.simulate import EngineChoice
 
 __all__ = ["require_fork", "require_proven"]
@@ -17,7 +17,7 @@ def require_fork(protocol: str, engine: EngineChoice) -> None:
     Raises:
         PolicyViolation: they are signed only once they have held on a fork, or never.
     """
-    known = PROTOCOLS.get(protocol)
+    known = ACTING.get(protocol)
     if known is None or known.abilities.broadcasts == "simulated":
         return
     if known.abilities.broadcasts == "no" or engine != "anvil":
@@ -34,14 +34,14 @@ def require_proven(plan: Plan, report: SimulationReport) -> None:
     Raises:
         PolicyViolation: the protocol's plans are signed only once that very plan has held on a fork, or never.
     """
-    required = PROTOCOLS[plan.protocol].abilities.broadcasts
+    required = ACTING[plan.protocol].abilities.broadcasts
     has_held = report.engine == "anvil" and report.succeeded and report.plan_hash == plan.hash
     if required == "no" or (required == "forked" and not has_held):
         raise _refused(plan.protocol, tried_with=report.engine, plan=plan.hash)
 
 
 def _refused(protocol: str, **facts: object) -> PolicyViolation:
-    if PROTOCOLS[protocol].abilities.broadcasts == "no":
+    if ACTING[protocol].abilities.broadcasts == "no":
         return PolicyViolation(
             f"a plan for {protocol} is never signed here", fix="export it with --unsigned FILE", **facts
         )

@@ -13,7 +13,7 @@ from defilev.model.plan import Plan
 from defilev.pipeline.chains import block_seconds
 from defilev.pipeline.hubs import native_of, read_hubs
 from defilev.pipeline.session import Session
-from defilev.protocols import PROTOCOLS
+from defilev.protocols import ACTING
 from defilev.units import WAD, to_decimal
 
 __all__ = ["sending_for"]
@@ -64,7 +64,7 @@ def _is_urgent(session: Session, account: LendingAccount) -> bool:
 
 def _fee_cap(session: Session, account: LendingAccount, plan: Plan, *, is_urgent: bool) -> int:
     moved = _in_wei(session, account, max(account.debt_value - plan.promise.debt_value, 0))
-    penalty = PROTOCOLS[account.protocol].penalty(account) if is_urgent else None
+    penalty = ACTING[account.protocol].penalty(account) if is_urgent else None
     at_risk = None
     if is_urgent:
         lost = Fraction(0) if penalty is None else Fraction(penalty.bonus) * Fraction(penalty.close_factor)
@@ -74,7 +74,7 @@ def _fee_cap(session: Session, account: LendingAccount, plan: Plan, *, is_urgent
 
 def _in_wei(session: Session, account: LendingAccount, value: Fraction | int) -> Fraction | None:
     """Return a value in quote base units as wei of the native asset; `None` when that has no price."""
-    protocol = PROTOCOLS[account.protocol]
+    protocol = ACTING[account.protocol]
     native = native_of(protocol.tokens(account), read_hubs(session))
     price = protocol.value_down(account, native.address, WAD) if native else 0
     return Fraction(value) * WAD / price if price else None

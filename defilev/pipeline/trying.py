@@ -11,9 +11,9 @@ from defilev.model.account import LendingAccount
 from defilev.model.plan import Plan
 from defilev.model.request import Address, Call
 from defilev.model.simulation import SimulationReport
-from defilev.pipeline.look import read_account
+from defilev.pipeline.loans import read_loan
 from defilev.pipeline.session import Session
-from defilev.protocols import PROTOCOLS
+from defilev.protocols import ACTING
 from defilev.simulate import EngineChoice, ForkSource, require_moved, simulate
 from defilev.units import WAD, Wad
 from defilev.venues.uniswap_v3.reasons import CODES as VENUE_CODES
@@ -44,10 +44,10 @@ def require_chain(session: Session, plan: Plan) -> None:
         )
 
 
-def account_of(session: Session, plan: Plan) -> LendingAccount:
-    """Return the account that a plan is about, at the session's block; raises `PlanForAnotherChain`."""
+def account_of(session: Session, plan: Plan, *, or_nothing: bool = False) -> LendingAccount:
+    """Return the account that a plan is about, at the session's block; raises as `read_loan`, `PlanForAnotherChain`."""
     require_chain(session, plan)
-    return read_account(session, plan.owner, protocol=plan.protocol, market=plan.market)
+    return read_loan(session, plan.owner, protocol=plan.protocol, market=plan.market, or_nothing=or_nothing)
 
 
 def try_plan(
@@ -70,7 +70,7 @@ def try_plan(
         PlanForAnotherChain: the node is of another chain.
         AnvilMissing, AnvilFailed, DataError: it could not be tried.
     """
-    protocol = PROTOCOLS[plan.protocol]
+    protocol = ACTING[plan.protocol]
     interfaces = [*protocol.interfaces(), *(interface(name) for name in VENUE_INTERFACES)]
     probe = protocol.probe(account or account_of(session, plan), plan)
     *others, last = [_source(session, endpoint.url) for endpoint in session.endpoints.ranked()]

@@ -11,12 +11,14 @@ from typing import Any
 from defilev.chain.node import Node
 from defilev.journal import JournalReader
 from defilev.model.account import LendingAccount
-from defilev.model.plan import Plan, Repay, Swap, Withdraw
+from defilev.model.plan import Plan, Repay, Supply, Swap, Withdraw
 from defilev.model.request import Address
 from defilev.pipeline.outcomes import received, taken
 from defilev.pipeline.planning import PlanQuestion
 from defilev.pipeline.taking_up import plan_of
 from defilev.plan.goals import Aim
+from defilev.plan.reduce_inputs import is_reached
+from defilev.protocols import PERPS_AS_LOANS
 from defilev.units import WAD
 
 __all__ = ["Unfinished", "find_unfinished"]
@@ -42,6 +44,8 @@ class Unfinished:
         """Tell whether `account` is where the plan was to take it."""
         if self.plan.goal.kind == "close":
             return account.is_empty
+        if self.plan.protocol in PERPS_AS_LOANS:
+            return is_reached(PERPS_AS_LOANS[self.plan.protocol], account, self.plan.goal)
         return Aim(self.plan.goal).met(account)
 
     def question(self, *, window: int) -> PlanQuestion:
@@ -54,6 +58,7 @@ class Unfinished:
             window=window,
             debt=debts[0] if debts and self.plan.goal.kind != "close" else None,
             in_hand=self.in_hand,
+            via="margin" if any(isinstance(step.action, Supply) for step in self.plan.steps) else None,
         )
 
 

@@ -9,11 +9,24 @@ from defilev.plan.assemble import assemble
 from defilev.plan.closing import plan_closing
 from defilev.plan.goals import parse_goal
 from defilev.plan.inputs import PlanInputs
+from defilev.plan.reduce_inputs import ReduceInputs, Via
+from defilev.plan.reducing import plan_reduction
 from defilev.plan.refusals import require_possible
 from defilev.plan.repaying import plan_repayment
 from defilev.plan.staircase import plan_path
 
-__all__ = ["PlanInputs", "parse_goal", "plan_deleverage", "plan_document", "plan_from", "plan_repayment", "rest_of"]
+__all__ = [
+    "PlanInputs",
+    "ReduceInputs",
+    "Via",
+    "parse_goal",
+    "plan_deleverage",
+    "plan_document",
+    "plan_from",
+    "plan_reduction",
+    "plan_repayment",
+    "rest_of",
+]
 
 
 def plan_deleverage(inputs: PlanInputs) -> Read[Plan]:

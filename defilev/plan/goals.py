@@ -35,14 +35,22 @@ MARGIN = WAD // 10_000
 LEVERAGE_PLACES = 6
 
 
-def parse_goal(*, to_health_factor: str | None, to_leverage: str | None, close: bool) -> Goal:
+def parse_goal(
+    *, to_health_factor: str | None, to_leverage: str | None, close: bool, to_margin_ratio: str | None = None
+) -> Goal:
     """Return the one goal that was given.
 
     Raises:
         InvalidNumber: none or several were given, or a number cannot be meant.
     """
-    if (to_health_factor is not None) + (to_leverage is not None) + close != 1:
-        raise InvalidNumber("a plan needs one goal", fix="give one of --to-health-factor, --to-leverage and --close")
+    given = [each for each in (to_health_factor, to_leverage, to_margin_ratio) if each is not None]
+    if len(given) + close != 1:
+        raise InvalidNumber(
+            "a plan needs one goal",
+            fix="give one of --to-health-factor, --to-leverage, --to-margin-ratio and --close",
+        )
+    if to_margin_ratio is not None:
+        return Goal("margin-ratio", _above_one(to_margin_ratio, what="--to-margin-ratio"))
     if to_health_factor is not None:
         return Goal("health-factor", _above_one(to_health_factor, what="--to-health-factor"))
     if to_leverage is not None:

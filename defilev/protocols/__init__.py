@@ -2,17 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from defilev.protocols.aave_v3 import AAVE_V3
 from defilev.protocols.compound_v3 import COMPOUND_V3
-from defilev.protocols.contract import AccountsRead, LendingProtocol, PerpProtocol, PerpsRead
+from defilev.protocols.contract import (
+    AccountsRead,
+    ActingProtocol,
+    LendingProtocol,
+    PerpActing,
+    PerpProtocol,
+    PerpsRead,
+)
 from defilev.protocols.gmx_v2 import GMX_V2
 from defilev.protocols.morpho_blue import MorphoBlue
+from defilev.protocols.perp_curie import PERP_CURIE, PERP_CURIE_LOANS
 from defilev.protocols.sparklend import SPARKLEND
 
-__all__ = ["PERPS", "PROTOCOLS", "AccountsRead", "LendingProtocol", "PerpProtocol", "PerpsRead"]
+__all__ = [
+    "ACTING",
+    "PERPS",
+    "PERPS_AS_LOANS",
+    "PROTOCOLS",
+    "AccountsRead",
+    "ActingProtocol",
+    "LendingProtocol",
+    "PerpActing",
+    "PerpProtocol",
+    "PerpsRead",
+]
 
 _ALL: tuple[LendingProtocol, ...] = (AAVE_V3, SPARKLEND, MorphoBlue(), COMPOUND_V3)
 PROTOCOLS = {protocol.name: protocol for protocol in _ALL}
 
-_PERPS: tuple[PerpProtocol, ...] = (GMX_V2,)
+_PERPS: tuple[PerpProtocol, ...] = (GMX_V2, PERP_CURIE)
 PERPS = {protocol.name: protocol for protocol in _PERPS}
+
+_AS_LOANS: tuple[PerpActing, ...] = (PERP_CURIE_LOANS,)
+PERPS_AS_LOANS = {protocol.name: protocol for protocol in _AS_LOANS}
+"""Perpetuals that can be acted on, each account as the loan that it is."""
+
+ACTING: Mapping[str, ActingProtocol] = {**PROTOCOLS, **PERPS_AS_LOANS}
+"""Everything that plans can be made for."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Protocol
 
 from defilev.abi import Interface, Transaction
@@ -12,13 +14,23 @@ from defilev.model.account import LendingAccount
 from defilev.model.book import MarketEntry
 from defilev.model.exposure import Exposure
 from defilev.model.perp import PerpAccount
-from defilev.model.plan import Action, Plan, Withdraw
+from defilev.model.plan import Action, Plan, Reduce, Withdraw
 from defilev.model.probe import ProbeCalls
 from defilev.model.request import Address, Block, LogFilter, Read
 from defilev.model.target_inputs import BorrowMarket, Penalty
 from defilev.model.token import Token
+from defilev.units import Wad
 
-__all__ = ["AccountsRead", "LendingProtocol", "MarketProtocol", "PerpProtocol", "PerpsRead", "WholeMarkets"]
+__all__ = [
+    "AccountsRead",
+    "ActingProtocol",
+    "LendingProtocol",
+    "MarketProtocol",
+    "PerpActing",
+    "PerpProtocol",
+    "PerpsRead",
+    "WholeMarkets",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +108,43 @@ class MarketProtocol(Protocol):
         ...
 
 
-class LendingProtocol(MarketProtocol, Protocol):
+class ActingProtocol(MarketProtocol, Protocol):
+    """What a plan needs of a protocol once it is made: to be tried, allowed, sent and accounted for; pure functions."""
+
+    def transaction(self, account: LendingAccount, action: Action) -> Transaction:
+        """Return the call that performs a market action (`Supply`, `Withdraw`, `Borrow`, `Repay`) for the owner."""
+        ...
+
+    def spender(self, account: LendingAccount) -> Address:
+        """Return the contract that takes tokens from the wallet on supply and repay."""
+        ...
+
+    def tokens(self, account: LendingAccount) -> tuple[Token, ...]:
+        """Return the tokens of the market, held or not."""
+        ...
+
+    def value_down(self, account: LendingAccount, asset: Address, amount: int) -> int:
+        """Return the value of `amount` base units at the oracle's price, in quote base units, rounded down."""
+        ...
+
+    def gas(self, action: Action) -> int:
+        """Return a gas limit that suffices for `action`."""
+        ...
+
+    def probe(self, account: LendingAccount, plan: Plan) -> ProbeCalls:
+        """Return what to ask of the account while `plan` is simulated."""
+        ...
+
+    def penalty(self, account: LendingAccount) -> Penalty | None:
+        """Return what a liquidation at a health factor just below 1 takes; `None` without collateral."""
+        ...
+
+    def error_codes(self) -> Mapping[str, str]:
+        """Return the meanings of the short codes that the market raises as messages."""
+        ...
+
+
+class LendingProtocol(ActingProtocol, Protocol):
     """The rules of one lending protocol: pure functions."""
 
     def read_accounts(
@@ -136,10 +184,6 @@ class LendingProtocol(MarketProtocol, Protocol):
         """Return the account when nothing but time passes until the Unix time `at`."""
         ...
 
-    def transaction(self, account: LendingAccount, action: Action) -> Transaction:
-        """Return the call that performs a market action (`Supply`, `Withdraw`, `Borrow`, `Repay`) for the owner."""
-        ...
-
     def withdraw_all(self, account: LendingAccount, asset: Token) -> Withdraw:
         """Return the action that withdraws all there is of `asset`.
 
@@ -155,44 +199,16 @@ class LendingProtocol(MarketProtocol, Protocol):
         """
         ...
 
-    def spender(self, account: LendingAccount) -> Address:
-        """Return the contract that takes tokens from the wallet on supply and repay."""
-        ...
-
-    def tokens(self, account: LendingAccount) -> tuple[Token, ...]:
-        """Return the tokens of the market, held or not."""
-        ...
-
-    def value_down(self, account: LendingAccount, asset: Address, amount: int) -> int:
-        """Return the value of `amount` base units at the oracle's price, in quote base units, rounded down."""
-        ...
-
     def liquidity(self, account: LendingAccount, asset: Address) -> int:
         """Return the base units of `asset` that can leave the market now."""
-        ...
-
-    def gas(self, action: Action) -> int:
-        """Return a gas limit that suffices for `action`."""
-        ...
-
-    def probe(self, account: LendingAccount, plan: Plan) -> ProbeCalls:
-        """Return what to ask of the account while `plan` is simulated."""
         ...
 
     def exposure(self, account: LendingAccount, *, stable: frozenset[Address]) -> Exposure:
         """Return the account as linear forms of its drivers; assets in `stable` are meant to stay at one."""
         ...
 
-    def penalty(self, account: LendingAccount) -> Penalty | None:
-        """Return what a liquidation at a health factor just below 1 takes; `None` without collateral."""
-        ...
-
     def borrow_market(self, account: LendingAccount, asset: Address) -> Read[BorrowMarket]:
         """Read what the borrow rate of `asset` depends on; raises `CallReverted` for a rate model that is not known."""
-        ...
-
-    def error_codes(self) -> Mapping[str, str]:
-        """Return the meanings of the short codes that the market raises as messages."""
         ...
 
 
@@ -213,4 +229,57 @@ class PerpProtocol(MarketProtocol, Protocol):
 
     def exposure(self, account: PerpAccount, *, stable: frozenset[Address]) -> Exposure:
         """Return the account as linear forms of its drivers; assets in `stable` are meant to stay at one."""
+        ...
+
+
+class PerpActing(ActingProtocol, Protocol):
+    """The rules of a protocol of perpetuals that can be acted on, its accounts taken as loans; pure functions.
+
+    What is predicted has every fill at its limit and funding as it is pending now.
+    """
+
+    def loan(self, account: PerpAccount) -> LendingAccount:
+        """Return the loan that an account is."""
+        ...
+
+    def apply(self, account: LendingAccount, action: Action) -> LendingAccount:
+        """Return the account right after `action`; raises `Infeasible` with the contract's own reason."""
+        ...
+
+    def at_worst(self, account: LendingAccount) -> LendingAccount:
+        """Return the account at the worst price of each market that the block knows."""
+        ...
+
+    def margin_ratio(self, account: LendingAccount) -> Wad | None:
+        """Return what is left of the margin over the maintenance margin, rounded down; `None` without positions."""
+        ...
+
+    def leverage(self, account: LendingAccount) -> Fraction | None:
+        """Return the positions' value over what is left of the margin; `None` when nothing is left."""
+        ...
+
+    def positions(self, account: LendingAccount) -> tuple[tuple[Token, int], ...]:
+        """Return index and size of each position, negative for shorts, the largest first."""
+        ...
+
+    def settlement(self, account: LendingAccount) -> Token:
+        """Return the token that margin is added in."""
+        ...
+
+    def held(self, account: LendingAccount) -> tuple[Token, ...]:
+        """Return the tokens that are withdrawn once no position is left."""
+        ...
+
+    def require_tradable(self, account: LendingAccount) -> None:
+        """Raise `Infeasible` where no position could be traded."""
+        ...
+
+    def reduce(
+        self, account: LendingAccount, token: Token, amount: int | None, *, slippage: Decimal, deadline: int
+    ) -> Reduce:
+        """Return the trade that reduces a position by `amount`, by all of it when `None`, within `slippage`."""
+        ...
+
+    def loss(self, account: LendingAccount, action: Reduce) -> tuple[int, int]:
+        """Return what a trade loses in quote base units: expected, and at worst."""
         ...

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from defilev.model.account import Notice
-from defilev.model.plan import Action, Approve, Plan, Repay, Step, Swap, Withdraw
+from defilev.model.plan import Action, Approve, Plan, Reduce, Repay, Step, Swap, Withdraw
 from defilev.model.token import Token
 from defilev.report import figures
 from defilev.report.ink import Ink
@@ -71,11 +71,16 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
     if plan.market_label:
         yield "market", plan.market
     if plan.goal.kind == "close" and not plan.label:
-        yield "close", "repays everything that is owed, withdraws everything that is supplied"
+        is_perp = any(isinstance(step.action, Reduce) for step in plan.steps)
+        owed = "closes every position" if is_perp else "repays everything that is owed"
+        yield "close", f"{owed}, withdraws everything that is {'left' if is_perp else 'supplied'}"
     else:
         yield "leverage", f"{figures.leverage(plan.leverage_before)} → {figures.leverage(plan.promise.leverage)}"
     if plan.health_factor_before is not None:
         yield "health factor", f"{_health(plan.health_factor_before)} → {_promised(plan)}"
+    for condition in plan.post_conditions:
+        if condition.kind == "margin-ratio-at-least":
+            yield "margin ratio", f"at least {_health(condition.limit)} afterwards"
 
 
 def _market(plan: Plan) -> str:
@@ -113,6 +118,8 @@ def _what(action: Action) -> str:
             return f"no {figures.clean(asset.symbol)}"
         case Repay(asset, amount) if action.shares is not None and amount is not None:
             return f"up to {_amount(amount, asset)}"
+        case Reduce(asset, side, amount):
+            return f"{_amount(amount, asset) if amount is not None else f'all {figures.clean(asset.symbol)}'} {side}"
         case Withdraw() | Repay():
             return f"all {figures.clean(action.asset.symbol)}" if action.amount is None else _of(action)
         case _:
@@ -136,6 +143,10 @@ def _how(plan: Plan, step: Step) -> str:
             fees = " + ".join(f"{figures.grouped(Decimal(hop.fee) / 10_000, 2)} %" for hop in route)
             through = f" through {tokens}" if tokens else ""
             return f"quote {_amount(quoted, route[-1].token_out)}{through}, fee {fees}"
+        case Reduce(_, "long", _, limit, _, quote):
+            return f"sell for at least {_amount(limit, quote)}"
+        case Reduce(_, _, _, limit, _, quote):
+            return f"buy back for at most {_amount(limit, quote)}"
         case _:
             return _market(plan)
 
@@ -174,9 +185,9 @@ def _joined(actions: Iterator[Action]) -> str:
 
 def _after(plan: Plan) -> Iterator[tuple[str, str]]:
     cost = plan.cost
-    if any(isinstance(step.action, Swap) for step in plan.steps):
+    if any(isinstance(step.action, Swap | Reduce) for step in plan.steps):
         yield "cost", _cost(plan)
-    if cost.worst > cost.expected:
+    if cost.worst > cost.expected and any(isinstance(step.action, Swap) for step in plan.steps):
         left = _value(plan, cost.worst - cost.expected)
         yield "left over", f"what better fills bring, about {left}, stays in the wallet"
     for text in _wallet(plan):

@@ -136,6 +136,7 @@ def _condition(condition: PostCondition) -> str:
     of_token = f" of {clean(token.symbol)}" if token else ""
     words = {
         "health-factor-at-least": f"health factor at least {_health(condition.limit)}",
+        "margin-ratio-at-least": f"margin ratio at least {_health(condition.limit)}",
         "debt-at-most": f"debt at most {figure}",
         "collateral-at-least": f"collateral at least {figure}",
         "balance-at-least": f"at least {figure} in the wallet",
@@ -150,7 +151,7 @@ def _found(check: CheckedCondition) -> str:
     if check.holds or check.found is None:
         return ""
     token = check.condition.token
-    if check.condition.kind == "health-factor-at-least":
+    if check.condition.kind in {"health-factor-at-least", "margin-ratio-at-least"}:
         return f": {_health(check.found)}"
     return f": {amount(check.found, token.decimals)} {clean(token.symbol)}" if token else f": {check.found}"
 

@@ -36,6 +36,7 @@ def _found(condition: PostCondition, observed: Observed) -> int | None:
     }
     totals = {
         "health-factor-at-least": observed.health_factor,
+        "margin-ratio-at-least": observed.margin_ratio,
         "no-debt": observed.debt_value,
         "no-collateral": observed.collateral_value,
     }

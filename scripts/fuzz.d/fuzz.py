@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from page import write_page
+from fuzz_page import write_page
 
 from tests.support.fuzzing import Finding, Trial, draw, try_one
 from tests.support.world import own_world

@@ -36,6 +36,9 @@ PACKAGES = {
     "@oasisdex/addresses@0.1.92": (
         "sha512-cj8xj7PuT9ZEVoF9IhfghRsmrW/ui/Jz3CUyCP2x3gQ5mdf6rKgMe8PPwtrpfVCgcBYWn/wpN0L9JO8EuIy8Zw=="
     ),
+    "@perp/curie-deployments@2023.4.12-1681295833590": (
+        "sha512-NJbTy3frix5AQS5Bk/littykkmQ/m1rFD5HUQG8b0SDVGsqvIsSr5NSlhwb+UGJS7EHtgxevh4P4dTPc4dN6lQ=="
+    ),
     "@protocolink/logics@0.4.8": (
         "sha512-lmUplG0GYvIjcpEIVEXFi8zcb7Lxqzj+LrE/sxSEgFNs5zzeOXWczwdicAL+clJBixUs7dX6/Zlr+3qnyWswhQ=="
     ),
@@ -124,6 +127,9 @@ def listed(calls: dict[str, Any], chain: dict[str, Any]) -> list[tuple[str, str,
             found.append((name, contract["address"], chain["comets"].get(name.removeprefix("compound-v3/"))))
         elif name.startswith("aave-v3/"):
             found.append((name, contract["address"], chain["pools"].get(MARKETS[name.removeprefix("aave-v3/")])))
+        elif name.startswith("perp-curie/"):
+            entry = "vault" if contract["role"].endswith("-pool") else "clearing_house"
+            found.append((name, contract["address"], chain["perp-curie"][entry]))
         elif name.startswith("morpho-blue/"):
             found.append((name, contract["address"], chain["morpho-blue"]["morpho"]))
         elif name:

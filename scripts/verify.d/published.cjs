@@ -76,6 +76,11 @@ for (const { chainId, markets } of comets) {
   if (!published[chainId]?.comets) continue;
   for (const { id, cometAddress } of markets) published[chainId].comets[marketOf[id]] = cometAddress;
 }
+const perp = require(at("perp-curie-deployments/optimism/core/metadata.json"));
+published[perp.chainId]["perp-curie"] = {
+  clearing_house: perp.contracts.ClearingHouse.address,
+  vault: perp.contracts.Vault.address,
+};
 if (!published[1].comets.usdc) throw new Error("the package with Comets has none for Ethereum");
 for (const file of readdirSync(at("aave-dao-aave-address-book/dist"))) {
   const market = /^AaveV3[A-Za-z]+\.js$/.test(file) ? require(at("aave-dao-aave-address-book/dist", file)) : {};

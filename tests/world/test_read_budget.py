@@ -60,7 +60,7 @@ def test_isolated_markets_share_their_calls(world: World) -> None:
 
     assert 4 == node.rpc.round_trips["eth_call"]
     assert len(ISOLATED) * len(owners) == sum(len(read.accounts) for read in found)
-    assert 7 == sum(not account.is_empty for read in found for account in read.accounts)
+    assert 8 == sum(not account.is_empty for read in found for account in read.accounts)
 
 
 def test_what_is_remembered_of_an_isolated_market_is_proved_by_its_id(world: World) -> None:

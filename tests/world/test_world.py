@@ -32,10 +32,12 @@ HEALTH = {
     "not-enabled": ("2.4900", "2.4900"),
     "debt-free": (None, None),
     "empty": (None, None),
-    "dust": ("622500686", "830000997"),
+    "dust": ("622500704", "830001035"),
     "short": ("1.7333", "1.7333"),
     **dict.fromkeys(("morpho-comfortable", "morpho-near", "morpho-liquidatable", "morpho-loop"), (None, None)),
     "morpho-several": ("3.1125", None),
+    **dict.fromkeys(("perp-long", "perp-short", "perp-cross", "perp-near", "perp-liquidatable"), (None, None)),
+    "hedged": (None, None),
 }
 
 

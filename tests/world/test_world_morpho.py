@@ -28,6 +28,7 @@ HEALTH = {
     ("morpho-loop", "wstETH/WETH"): 1.0500,
     ("morpho-several", "wstETH/USDC"): 2.0984,
     ("morpho-several", "wstETH/WETH"): 1.4411,
+    ("hedged", "wstETH/USDC"): 1.8885,
 }
 RATES = [
     (0, 0, 0, 317097919),

@@ -68,7 +68,7 @@ def _build(built: Built, progress: Progress) -> None:
     fetch_all()
     files = _compile(progress)
     progress(f"deploying on chain id {built.chain_id}")
-    options = ["--chain-id", str(built.chain_id), "--auto-impersonate", "--accounts", "20"]
+    options = ["--chain-id", str(built.chain_id), "--auto-impersonate", "--accounts", "24"]
     options += ["--gas-limit", "100000000", "--timestamp", str(GENESIS_TIME)]
     with node.temporary(options) as rpc, complete_folder(built.folder) as scratch:
         rpc.request("anvil_setBlockTimestampInterval", BLOCK_SECONDS)

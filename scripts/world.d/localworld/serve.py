@@ -125,6 +125,7 @@ def _address_book(manifest: dict[str, Any]) -> str:
         entry = f"{market['protocol']}.{market['market']}"
         lines += ["", f"[{entry}]", f'pool_addresses_provider = "{market["addresses_provider"]}"']
     lines += ["", "[morpho-blue.main]", *_morpho_blue(manifest["morpho_blue"])]
+    lines += ["", "[perp-curie.main]", f'clearing_house = "{manifest["perp_curie"]["clearing_house"]}"']
     lines += ["", "[uniswap-v3]"]
     lines += [f'{name} = "{manifest["uniswap_v3"][name]}"' for name in ("factory", "quoter_v2", "swap_router_02")]
     return "\n".join(lines) + "\n"

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 
 from localworld.context import Site
-from localworld.deploy import aave_30, aave_36, feeds, finish, morpho_blue, positions, tokens, uniswap_v3
+from localworld.deploy import aave_30, aave_36, curie, feeds, finish, morpho_blue, positions, tokens, uniswap_v3
 
 STEPS: tuple[Callable[[Site], None], ...] = (
     tokens.deploy,
     feeds.deploy,
+    curie.deploy,
     aave_36.deploy,
     aave_30.deploy,
     uniswap_v3.deploy,
