@@ -17,7 +17,7 @@ from defilev.model.request import Address
 from tests.support.world import World
 
 REPAY = "Repay(address,address,address,uint256,bool)"
-APPROVE = "0x095ea7b3"
+APPROVE, NOTHING = "0x095ea7b3", "0x"
 LIQUIDATION = "LiquidationCall(address,address,address,uint256,uint256,address,bool)"
 ALLOWED = 0.03
 """What a health factor may lie above the goal, at the lowest price so far: more is an action that was done twice."""
@@ -69,12 +69,16 @@ def duplicates(
 
 
 def _repeated(world: World, parts: Sequence[Part], seen: Sequence[Seen]) -> Iterator[str]:
-    """Yield calls that succeeded twice with the same bytes; an allowance may be granted or taken back again."""
+    """Yield calls that succeeded twice with the same bytes.
+
+    An allowance may be granted or taken back again, and a call of nothing, which takes the nonce of what is no longer
+    wanted, does nothing.
+    """
     names = {part.actor.lower(): part.name for part in parts if part.actor is not None}
     calls: Counter[tuple[str, str, str]] = Counter()
     for block in range(seen[0].block + 1, seen[-1].block + 1):
         for sent in world.rpc("eth_getBlockByNumber", hex(block), True)["transactions"]:
-            if sent["from"] in names and not sent["input"].startswith(APPROVE):
+            if sent["from"] in names and not sent["input"].startswith(APPROVE) and sent["input"] != NOTHING:
                 receipt = world.rpc("eth_getTransactionReceipt", sent["hash"])
                 calls[names[sent["from"]], sent["to"], sent["input"]] += receipt["status"] == "0x1"
     for (name, _, data), count in calls.items():
