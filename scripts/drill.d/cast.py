@@ -36,6 +36,9 @@ DEPTHS = {"urgent": 0.9, "emergency": 0.4}
 LOW, HIGH = 0.8, 1.04
 """Between which health factors accounts would be at the path's lowest price if nothing were done."""
 
+LEAST = 1.06
+"""The lowest health that an account begins with: the market lends no more."""
+
 SHORT = 0.5
 """Of what keeps an account from liquidation at the lowest price, the part that a reserve which is too small holds."""
 
@@ -109,7 +112,7 @@ def _part(number: int, chance: random.Random, lowest: float, seed: int) -> Part:
     authority = KINDS[number % len(KINDS)]
     is_short = authority == "reserve" and number % 10 in SHORT_OF_TEN
     collateral, value = chance.choice(("WETH", "wstETH")), float(chance.randrange(40_000, 400_000, 1_000))
-    start = chance.uniform(LOW, 0.95 if is_short else HIGH) / lowest
+    start = max(chance.uniform(LOW, 0.95 if is_short else HIGH) / lowest, LEAST)
     trigger = round(1 + (start - 1) * chance.uniform(0.6, 0.9), 3)
     owed = THRESHOLDS[collateral] * value / start
     keys = [address_of(Secret(_key(seed, number, role))) for role in ROLES]

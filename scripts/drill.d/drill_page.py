@@ -23,7 +23,7 @@ and four Uniswap pools go with it. In the two hours before the end of the one wi
 4 % less than the feeds say. In hours that span more than 5 % the base fee climbs by an eighth a block to 500 gwei. A
 liquidator takes every account in the very block whose price makes it liquidatable, ahead of everybody else.
 
-At the path's lowest price the accounts would be at a health between 0.80 and 1.04 if nothing were done; each begins
+At the path's lowest price the accounts would be at a health of 0.80 to 1.04 if nothing were done; each begins
 above its trigger, which lies at six to nine tenths of its way from liquidation. Sales may lose 2, 5 and 10 %
 against the feeds in the three tiers, the most that rules may say; urgent begins at nine tenths of the way to the
 trigger, emergency at four tenths; the tiers pay up to 600, 1000 and 2000 gwei. Two of eight reserves hold half of
