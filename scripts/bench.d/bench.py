@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 from guarding import measure as guard_figures
 from journal import measure as journal_figures
-from planning import planning_figures
+from planning_figures import planning_figures
 from risk_figures import risk_figures
 from sending import measure as sending_figures
 
