@@ -50,6 +50,7 @@ from defilev.errors.base import (
     TokenMisbehaves,
     UsageError,
 )
+from defilev.errors.journal import AttemptOpen, ForeignTransaction, JournalDamaged, JournalUnusable, LeaseLost
 from defilev.errors.keys import (
     KeystoreForAnotherAccount,
     KeystoreInsecure,
@@ -84,6 +85,7 @@ from defilev.errors.safe import (
 )
 
 __all__ = [
+    "AttemptOpen",
     "BlockUnavailable",
     "BundleTampered",
     "BundleUnreadable",
@@ -93,10 +95,14 @@ __all__ = [
     "DefilevError",
     "EndpointsDisagree",
     "FeedUnmovable",
+    "ForeignTransaction",
+    "JournalDamaged",
+    "JournalUnusable",
     "KeyFailure",
     "KeystoreForAnotherAccount",
     "KeystoreInsecure",
     "KeystoreInvalid",
+    "LeaseLost",
     "NotConfirmed",
     "OrderCancelled",
     "PoolUnmovable",
@@ -232,18 +238,6 @@ class HistoryUnusable(DataError):
     default_fix = "give a complete history with --prices, or a figure with --volatility 65%"
 
 
-class JournalUnusable(DataError):
-    """The journal cannot be opened, read or written, so nothing may be signed."""
-
-    default_fix = "make the journal's place writable for you alone, or name another with DEFILEV_JOURNAL"
-
-
-class JournalDamaged(DataError):
-    """The journal is not what was written into it: damaged, edited, or cut short."""
-
-    default_fix = "run `defilev journal verify`, and keep the file; docs/journal.md says how to go on"
-
-
 class AnvilMissing(DataError):
     """No anvil binary was found."""
 
@@ -286,24 +280,6 @@ class StalePrice(Refused):
     """A price is too old for a plan that raises risk."""
 
     default_fix = "wait for the feed to be updated"
-
-
-class AttemptOpen(Refused):
-    """A transaction of an earlier run may still land, or another process holds the account."""
-
-    default_fix = "bring it to its end with `defilev rebalance … --resume --broadcast`, see `defilev journal ls`"
-
-
-class ForeignTransaction(Refused):
-    """A nonce that the journal had reserved was used by a transaction that it does not know."""
-
-    default_fix = "look at what the account sent and who holds its key; then run it again"
-
-
-class LeaseLost(Refused):
-    """Another guard has taken over an account since this one looked; nothing more is written or signed for it."""
-
-    default_fix = "`defilev guard status` says who leads; this guard stands by"
 
 
 class OneEndpoint(Refused):

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields as fields_of
 
 from defilev.errors import PlanForAnotherChain
 from defilev.execute.allowances import allowance_checks, everything_checks
+from defilev.execute.checking_calls import checked_calls
 from defilev.execute.checks import Bounds, Check, DecodedCall, Holdings
 from defilev.execute.denying import at_most, deny, equal, require
 from defilev.execute.limits import Limits, NothingSpent, Spent, limit_checks
 from defilev.execute.public_keys import assert_key_allowed
-from defilev.execute.rules import ADAPTERS, checks, decode_call, same_action
-from defilev.execute.safe_policy import calls_of_step
+from defilev.execute.rules import ADAPTERS
 from defilev.execute.transaction import TransactionFields, decode_signed
 from defilev.model.account import LendingAccount
 from defilev.model.book import AddressBook
 from defilev.model.call_list import CallList
-from defilev.model.plan import Action, Execute, Plan, Step
+from defilev.model.plan import Plan, Step
 from defilev.model.request import Address
-from defilev.model.safe import SafeAccount, SafeCall
+from defilev.model.safe import SafeAccount
 from defilev.model.token import Token
-from defilev.plan.bundling import call_of
 
 __all__ = ["Limits", "Policy", "check_cancellation", "check_plan", "check_signed", "check_transaction", "policy_for"]
 
-_CALLDATA = re.compile(r"0x(?:[0-9a-f]{2})+")
 _HALF_CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141 // 2
 _DEFAULT_LIMITS = Limits()
 _NOTHING = NothingSpent()
@@ -123,7 +120,7 @@ def check_plan(plan: Plan, *, policy: Policy) -> list[DecodedCall]:
     for check in (*_head_checks(plan, policy), *_list_checks(policy)):
         require(check)
     bounds = _bounds(plan, policy)
-    of_steps = [_checked_calls(step, bounds, policy, place) for place, step in enumerate(plan.steps)]
+    of_steps = [checked_calls(step, bounds, policy.safe, place) for place, step in enumerate(plan.steps)]
     calls = [call for found in of_steps for call in found]
     steps = [step for step, found in zip(plan.steps, of_steps, strict=True) for _ in found]
     actions = [action for step in plan.steps for action in step.actions]
@@ -275,36 +272,3 @@ def _selectors(policy: Policy) -> dict[str, frozenset[bytes]] | None:
     protocol = policy.account.protocol
     roles = {"pool": f"{protocol}-pool", "house": f"{protocol}-house", "router": _ROUTER[0], "token": "token"}
     return {role: policy.calls.selectors(listed) for role, listed in roles.items()}
-
-
-def _checked_calls(step: Step, bounds: Bounds, policy: Policy, place: int) -> list[DecodedCall]:
-    """Return what a transaction does: one call, or those that a Safe is made to make."""
-    action, safe = step.action, policy.safe
-    if isinstance(action, Execute):
-        require(equal("value", step.value, 0), step)
-        made = calls_of_step(step, action, safe=safe, nonce=place + (safe.nonce if safe else 0))
-        require(equal("calls of the Safe", len(made), len(action.actions)), step)
-        return [_checked(call, each, step, bounds) for call, each in zip(made, action.actions, strict=True)]
-    require(equal("Safe", None, safe), step)
-    call = _checked(call_of(step), action, step, bounds)
-    said = tuple((name, str(value)) for name, value in call.arguments.items())
-    require(equal("function", step.function, call.function), step)
-    require(Check("arguments", step.arguments == said, step.arguments, said), step)
-    return [call]
-
-
-def _checked(made: SafeCall, action: Action, step: Step, bounds: Bounds) -> DecodedCall:
-    require(equal("value", made.value, 0), step)
-    if not _CALLDATA.fullmatch(made.data):
-        deny(step, "calldata", made.data[:80], "0x and lower-case hex digits, two for each byte")
-    try:
-        call = decode_call(made.to, bytes.fromhex(made.data[2:]), bounds)
-        outcomes = list(checks(call, bounds))
-    except ValueError as error:
-        deny(step, "call", str(error), "a call of the policy's table")
-    for check in outcomes:
-        require(check, step)
-    said = tuple((name, str(value)) for name, value in call.arguments.items())
-    matches = same_action(call, action, bounds)
-    require(Check("declared action", matches, action.kind, f"what the bytes do: {call.function}{said}"), step)
-    return call
