@@ -54,8 +54,8 @@ have been told of each of them, louder than for information, at an earlier block
 
 DUPLICATES = """## Duplicates
 
-They are counted on the chain: calls of the guard's keys that succeeded twice with the same bytes (but for
-approvals), repayments that end above the goal at the lowest price until then, and transactions that the journal
+They are counted on the chain: calls of the guard's keys that succeeded twice with the same bytes, but for approvals
+and for calls of nothing, by which a nonce is given back (`0x…` in a run that still counted those); repayments that end above the goal at the lowest price until then, and transactions that the journal
 does not know. A run is a plan that was begun; one that prices have made stale stops between two rounds, and another
 goes on."""
 
@@ -78,8 +78,8 @@ def page(known: Mapping[str, Document]) -> str:
     """Return the page."""
     drills = [(name, known[name]) for name in sorted(known)]
     sections = [
-        TITLE, FEASIBLE, _outcomes(drills), _authorities(drills), _reasons(drills), _faults(drills), DUPLICATES, LIMITS,
-        _runs(drills),
+        TITLE, FEASIBLE, _outcomes(drills), _authorities(drills), _reasons(drills), _faults(drills), _doubled(drills),
+        LIMITS, _runs(drills),
     ]  # fmt: skip
     return "\n\n".join(sections) + "\n"
 
@@ -146,6 +146,11 @@ def _faults(drills: Sequence[tuple[str, Document]]) -> str:
         for name, drill in drills
     ]
     return _table(head, rows)
+
+
+def _doubled(drills: Sequence[tuple[str, Document]]) -> str:
+    found = [f"- {name}: {each}" for name, drill in drills for each in drill["doubled"]]
+    return "\n\n".join([DUPLICATES, "\n".join(found) or "None was found."])
 
 
 def _runs(drills: Sequence[tuple[str, Document]]) -> str:
