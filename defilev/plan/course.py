@@ -42,7 +42,7 @@ Course = tuple[Part, ...]
 
 
 def read_mixture(path: Path, inputs: PlanInputs, sources: Sequence[Ranked]) -> Read[Course | None]:
-    """Return the cheapest sales along all of `sources` that reach the goal; `None` when the venue takes none of them.
+    """Return the cheapest sales along all of `sources` that reach the goal; `None` when none is made.
 
     Costs are those of the quotes at rising sizes, a round's gas, and what interest says (see `Carry`). What is repaid
     is counted at the worst allowed price, as in the plan itself. Pairs that share a pool are priced as if they did not.
@@ -58,7 +58,7 @@ def read_mixture(path: Path, inputs: PlanInputs, sources: Sequence[Ranked]) -> R
     if not solved:
         raise _unreachable(inputs, ways)
     way, done = min(solved, key=lambda each: each[1].cost)
-    return _course(path, way, done)
+    return _course(path, way, done) or None
 
 
 def _cheapest(problem: Problem) -> Sales | None:
@@ -69,9 +69,14 @@ def _cheapest(problem: Problem) -> Sales | None:
 
 
 def _course(path: Path, problem: Problem, done: Sales) -> Course:
-    """Return the sales in their order: zero-LTV collateral, then the lowest threshold; last what lands on the goal."""
+    """Return the sales in their order: zero-LTV collateral, then the lowest threshold; last what lands on the goal.
+
+    Empty where the programme sells nothing, as when rounding alone keeps a position of cents from its goal.
+    """
     cleared = {debt for debt in range(len(problem.owed)) if _repaid(done, debt) >= WHOLE * problem.owed[debt]}
     sales = [sale for sale in done.sales if sale.sold > NOTHING * problem.held[sale.route.collateral].value]
+    if not sales:
+        return ()
     landing = max(sales, key=lambda sale: (sale.route.debt not in cleared, not _is_whole(problem, sale), sale.sold))
 
     def order(sale: Amount) -> tuple[bool, bool, float]:
