@@ -1,0 +1,43 @@
+"""The command line of scripts/contracts: compile what is shipped, test it with forge in the local world's state."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import artifact
+import forge
+import mutants
+from localworld.errors import WorldError
+
+
+def main() -> int:
+    """Run one command; forge's options follow `test`."""
+    parser = argparse.ArgumentParser(prog="scripts/contracts")
+    commands = parser.add_subparsers(dest="command", required=True)
+    build = commands.add_parser("build", help="compile with the pinned solc and write abis/leverage_executor*.json")
+    build.add_argument("--check", action="store_true", help="write nothing; fail when the files are stale")
+    test = commands.add_parser("test", help="forge test; what forge is told follows")
+    test.add_argument("forge", nargs=argparse.REMAINDER)
+    commands.add_parser("coverage", help="fail unless every line and branch of the shipped contracts was run")
+    commands.add_parser("mutate", help="take every check out of the contract, one by one; a test has to fail for each")
+    arguments = parser.parse_args()
+    try:
+        return _run(arguments)
+    except WorldError as error:
+        print(f"error: {error.fact}\nfix: {error.fix}", file=sys.stderr)
+        return 1
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if arguments.command == "build":
+        return artifact.check() if arguments.check else artifact.write()
+    if arguments.command == "test":
+        return forge.test(arguments.forge)
+    if arguments.command == "coverage":
+        return forge.coverage()
+    return mutants.run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
