@@ -1,29 +1,16 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.27;
 
-import {IAavePool, IERC20, IMorpho, ISwapRouter02, MarketParams, ExactInput} from "../Interfaces.sol";
+import {ExactInput, IAavePool, IERC20, ISwapRouter02} from "../Interfaces.sol";
 import {LeverageExecutor} from "../LeverageExecutor.sol";
-import {
-    Attacker,
-    FalsePool,
-    FixedPrice,
-    HostileRouter,
-    HostileToken,
-    Lie,
-    LyingLender
-} from "./Hostile.sol";
-import {IDelegation, IMorphoMore, World} from "./World.sol";
+import {Attacked} from "./Attacked.sol";
+import {FalsePool, Lie, LyingLender} from "./Hostile.sol";
+import {IDelegation} from "./World.sol";
 import {vm} from "./Vm.sol";
 
 /// What an attacker can try, with each capability: nothing of it may go through.
-contract HostileTest is World {
-    Attacker private attacker;
+contract HostileTest is Attacked {
     address private stranger = address(0xBAD);
-
-    function setUp() public override {
-        super.setUp();
-        attacker = new Attacker();
-    }
 
     // ── Somebody else's call ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -214,13 +201,6 @@ contract HostileTest is World {
         vm.stopPrank();
     }
 
-    function routed(uint256 percent) private returns (LeverageExecutor.Order memory order) {
-        order = loop(AAVE);
-        approveTaken(order);
-        vm.etch(ROUTER, address(new HostileRouter(percent, attacker, WETH, WSTETH)).code);
-        give(WETH, ROUTER, 1000 ether);
-    }
-
     function leveringOrder() private returns (LeverageExecutor.Order memory order) {
         openAave(AAVE, WSTETH, 100 ether, WETH, 1 ether);
         address token = aToken(AAVE, WSTETH);
@@ -232,101 +212,7 @@ contract HostileTest is World {
         delegateTaken(order);
     }
 
-    // ── Re-entrance ─────────────────────────────────────────────────────────────────────────────────────────────────
-
-    /// The attacker has a position of its own, whose order would go through, and would carry away what lies in the middle.
-    function arm() private {
-        openFor(address(attacker), AAVE, [WSTETH, WETH], [uint256(10 ether), 5 ether]);
-        LeverageExecutor.Order memory own = aaveOrder(AAVE, WETH, WSTETH, WETH_WSTETH);
-        (own.borrowed, own.limit, own.taken, own.lender) = (1 ether, 1 ether, 1 ether, AAVE);
-        address token = aToken(AAVE, WSTETH);
-        vm.prank(address(attacker));
-        IERC20(token).approve(address(executor), 1 ether);
-        bytes memory data = abi.encode(address(attacker), false, own);
-        give(WETH, address(executor), 1.1 ether);
-        attacker.arm(address(executor), abi.encodeCall(LeverageExecutor.deleverage, (own)));
-        attacker.arm(address(executor), abi.encodeCall(LeverageExecutor.leverage, (own)));
-        attacker.arm(address(executor), abi.encodeCall(LeverageExecutor.onMorphoFlashLoan, (1 ether, data)));
-        attacker.arm(address(executor), abi.encodeCall(LeverageExecutor.uniswapV3FlashCallback, (0, 0, data)));
-        bytes memory callback =
-            abi.encodeCall(LeverageExecutor.executeOperation, (WETH, 1 ether, 0, address(executor), data));
-        attacker.arm(address(executor), callback);
-        bytes memory loan = abi.encodeCall(IAavePool.flashLoanSimple, (address(executor), WETH, 1 ether, data, 0));
-        attacker.arm(AAVE, loan);
-        attacker.arm(SPARK, loan);
-    }
-
-    function testTheAttackersOwnOrderWouldGoThroughAlone() public {
-        arm();
-        attacker.fire();
-        require(attacker.tried() == 7 && attacker.successes() == 1, "the attempt is no real one");
-    }
-
-    function testReentranceFromTheVenueFails() public {
-        LeverageExecutor.Order memory order = routed(100);
-        arm();
-        delever(order);
-        require(attacker.tried() == 7 && attacker.successes() == 0, "an attempt went through");
-    }
-
-    function testReentranceFromATokenFails() public {
-        (LeverageExecutor.Order memory order,) = hostileMarket(false, address(0));
-        arm();
-        give(WETH, address(executor), 10 ether);
-        vm.prank(person);
-        executor.deleverage(order);
-        require(attacker.tried() == 14 && attacker.successes() == 0, "an attempt went through");
-    }
-
-    /// A market of Morpho whose collateral is the hostile token, and a position of the person in it.
-    function hostileMarket(bool sticky, address refused)
-        private
-        returns (LeverageExecutor.Order memory order, HostileToken token)
-    {
-        token = new HostileToken(attacker, sticky, refused);
-        token.mint(person, 100 ether);
-        order = aaveOrder(MORPHO, WETH, address(token), "");
-        order.market = openMarket(WETH, address(token));
-        (order.borrowed, order.limit, order.taken) = (10 ether, 10 ether, 10 ether);
-        signAuthorization(order);
-    }
-
-    /// A new market of Morpho at a fixed price, 100 whole tokens in it, and the person's 50 against 100.
-    function openMarket(address loan, address collateral) private returns (MarketParams memory market) {
-        market = MarketParams(loan, collateral, address(new FixedPrice()), RATE_MODEL, 0.86e18);
-        uint256 unit = loan == WETH ? 1 ether : 1e6;
-        give(loan, address(this), 100 * unit);
-        (bool done,) = loan.call(abi.encodeCall(IERC20.approve, (MORPHO, 100 * unit)));
-        require(done, "no approval");
-        IMorphoMore(MORPHO).createMarket(market);
-        IMorphoMore(MORPHO).supply(market, 100 * unit, 0, address(this), "");
-        vm.startPrank(person);
-        IERC20(collateral).approve(MORPHO, 100 ether);
-        IMorpho(MORPHO).supplyCollateral(market, 100 ether, person, "");
-        IMorpho(MORPHO).borrow(market, 50 * unit, 0, person, OWNER);
-        vm.stopPrank();
-    }
-
     // ── What stays behind ───────────────────────────────────────────────────────────────────────────────────────────
-
-    function testAllowanceThatATokenKeepsReverts() public {
-        (LeverageExecutor.Order memory order, HostileToken token) = hostileMarket(true, address(0));
-        vm.etch(ROUTER, address(new HostileRouter(100, attacker, WETH, address(token))).code);
-        token.mint(ROUTER, 10 ether);
-        (order.borrowed, order.limit, order.taken) = (5 ether, 5 ether, 5 ether);
-        vm.expectRevert(abi.encodeWithSelector(LeverageExecutor.AllowanceLeft.selector, address(token), MORPHO));
-        vm.prank(person);
-        executor.leverage(order);
-    }
-
-    function testAllowanceOfTheRouterThatATokenKeepsReverts() public {
-        (LeverageExecutor.Order memory order, HostileToken token) = hostileMarket(true, address(0));
-        vm.etch(ROUTER, address(new HostileRouter(100, attacker, WETH, address(token))).code);
-        give(WETH, ROUTER, 10 ether);
-        vm.expectRevert(abi.encodeWithSelector(LeverageExecutor.AllowanceLeft.selector, address(token), ROUTER));
-        vm.prank(person);
-        executor.deleverage(order);
-    }
 
     function testLargerApprovalThanTakenReverts() public {
         LeverageExecutor.Order memory order = loop(AAVE);
@@ -357,39 +243,6 @@ contract HostileTest is World {
         vm.expectRevert(abi.encodeWithSelector(LeverageExecutor.AllowanceLeft.selector, MORPHO, address(executor)));
         vm.prank(person);
         executor.deleverage(order);
-    }
-
-    function testTokenThatAnswersFalseReverts() public {
-        (LeverageExecutor.Order memory order, HostileToken token) = hostileMarket(false, address(executor));
-        give(WETH, address(executor), 10 ether);
-        vm.expectRevert(abi.encodeWithSelector(LeverageExecutor.TokenFailed.selector, address(token)));
-        vm.prank(person);
-        executor.deleverage(order);
-    }
-
-    function testTokenThatIsNoneReverts() public {
-        LeverageExecutor.Order memory order = loop(AAVE);
-        order.market.collateralToken = POOL_DAI_USDC; // no reserve of the pool, and no token
-        vm.expectRevert();
-        vm.prank(person);
-        executor.deleverage(order);
-        order.market.collateralToken = address(new HostileToken(attacker, false, address(0)));
-        vm.expectRevert(abi.encodeWithSelector(LeverageExecutor.TokenFailed.selector, address(0)));
-        vm.prank(person);
-        executor.deleverage(order);
-    }
-
-    function testTokenThatAnswersNothingServes() public {
-        HostileToken token = new HostileToken(attacker, false, address(0));
-        token.mint(person, 100 ether);
-        LeverageExecutor.Order memory order = aaveOrder(MORPHO, USDT, address(token), "");
-        order.market = openMarket(USDT, address(token));
-        (order.borrowed, order.taken) = (10e6, 1 ether);
-        give(USDT, MORPHO, 10e6);
-        give(USDT, address(executor), 11e6);
-        signAuthorization(order);
-        delever(order);
-        require(IERC20(USDT).balanceOf(person) == 1e6, "the rest was not given back");
     }
 
     /// Who sends tokens to the executor gives them to its next caller; nothing breaks by it.

@@ -55,7 +55,7 @@ def run(command: str, *options: str, code: str = "", quiet: bool = False) -> sub
     """Run one command of forge on `contracts/`; `code` (hex) takes the executor's place. Its files go to `.world`."""
     fetch_all()
     state()
-    known = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ}
+    known = {name: os.environ[name] for name in ("PATH", "TMPDIR", "FOUNDRY_PROFILE") if name in os.environ}
     environment = known | {
         "HOME": str(MADE / "home"),
         "DEFILEV_SOLC": str(npm_pin("solc", "0.8.27").folder),
