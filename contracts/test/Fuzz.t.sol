@@ -32,6 +32,7 @@ contract FuzzTest is World {
         LeverageExecutor.Order memory order = aaveOrder(pool, USDC, WETH, USDC_WETH);
         order.lender = lenders(lender / 2);
         order.borrowed = within(share, 1e6, owed);
+        if (order.lender == POOL_WETH_USDC_DEAR && order.borrowed > 90_000e6) order.lender = MORPHO; // all it holds
         order.limit = order.borrowed * 1e12 * 102 / (3000 * 100) + 1e12;
         if (order.limit > size) order.limit = size;
         order.taken = order.limit;
