@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from eth_utils import keccak, to_checksum_address
+from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
 from localworld.compiling import Group
 from localworld.errors import WorldError
 from localworld.fetch import fetch_all
