@@ -12,11 +12,12 @@ from pathlib import Path, PurePosixPath
 
 from localworld.errors import WorldError
 from localworld.layout import complete_folder, ensure_cache, file_lock
-from localworld.pins import NpmPin, PypiPin, anvil_pin, cast_pin, npm_pins, pypi_pins, safe_pin
+from localworld.pins import NpmPin, PypiPin, anvil_pin, npm_pins, pypi_pins, safe_pin, tool_pin
 
 PARALLEL = 6
 ANVIL = ("bin", "anvil")
 CAST = ("bin", "cast")
+FORGE = ("bin", "forge")
 DEADLINE = 300
 NPM_OPTIONS = (
     "--loglevel=error",
@@ -48,7 +49,12 @@ def anvil_binary() -> Path:
 
 def cast_binary() -> Path:
     """The cast of this platform, fetched when it is missing."""
-    return _binary(cast_pin(), CAST)
+    return _binary(tool_pin("cast"), CAST)
+
+
+def forge_binary() -> Path:
+    """The forge of this platform, fetched when it is missing."""
+    return _binary(tool_pin("forge"), FORGE)
 
 
 def safe_artifacts() -> Path:
@@ -93,7 +99,7 @@ def _unpack(tarball: Path, folder: Path) -> None:
             target = folder.joinpath(*inner)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content.read())
-            target.chmod(0o755 if inner in (ANVIL, CAST) else 0o644)
+            target.chmod(0o755 if inner in (ANVIL, CAST, FORGE) else 0o644)
     tarball.unlink()
 
 

@@ -9,8 +9,8 @@ from localworld.errors import WorldError
 from localworld.layout import CACHE, SOURCES
 
 ANVIL = "@foundry-rs/anvil-"
-CAST = "@foundry-rs/cast-"
 SAFE = "@safe-global/safe-contracts"
+TOOL = "@foundry-rs/{}-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +81,13 @@ def anvil_pin() -> NpmPin:
     )
 
 
-def cast_pin() -> NpmPin:
-    """The cast build of this platform."""
+def tool_pin(tool: str) -> NpmPin:
+    """The build of `cast` or `forge` for this platform."""
     here = this_platform()
     for entry in _read()["tool"]:
-        if entry["name"].startswith(CAST) and entry["platform"] == here:
+        if entry["name"].startswith(TOOL.format(tool)) and entry["platform"] == here:
             return NpmPin(**entry)
-    raise WorldError(f"no cast is pinned for {here}", fix="use Linux or macOS on x86_64 or arm64")
+    raise WorldError(f"no {tool} is pinned for {here}", fix="use Linux or macOS on x86_64 or arm64")
 
 
 def safe_pin() -> NpmPin:
