@@ -55,9 +55,9 @@ have been told of each of them, louder than for information, at an earlier block
 DUPLICATES = """## Duplicates
 
 They are counted on the chain: calls of the guard's keys that succeeded twice with the same bytes, but for approvals
-and for calls of nothing, by which a nonce is given back (`0x…` in a run that still counted those); repayments that end above the goal at the lowest price until then, and transactions that the journal
-does not know. A run is a plan that was begun; one that prices have made stale stops between two rounds, and another
-goes on."""
+and for calls of nothing, by which a nonce is given back (`0x…` in a run that still counted those); repayments that
+end above the goal at the lowest price until then, and transactions that the journal does not know. A run is a plan
+that was begun; one that prices have made stale stops between two rounds, and another goes on."""
 
 LIMITS = """## What this does not show
 
