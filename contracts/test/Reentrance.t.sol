@@ -58,7 +58,7 @@ contract ReentranceTest is Attacked {
         order.market = openMarket(address(token), WSTETH);
         (order.borrowed, order.taken) = (10e6, 1 ether);
         signAuthorization(order);
-        token.mint(address(executor), 10e6);
+        token.mint(address(executor), 20e6); // enough for the attacker's attempt to end well, were it let in
         bytes memory data = abi.encode(person, false, order);
         attacker.arm(address(executor), abi.encodeCall(LeverageExecutor.uniswapV3FlashCallback, (0, 0, data)));
         attacker.arm(address(executor), abi.encodeCall(LeverageExecutor.onMorphoFlashLoan, (10e6, data)));
