@@ -17,5 +17,5 @@ def test_the_demo_runs_the_main_job_and_leaves_nothing_behind(repository: Path, 
     assert "DRY RUN: nothing was signed." in said
     assert re.search(r"before +promised +got", said)
     assert re.search(r"health factor +1\.663 +2\.000 +2\.000", said)
-    assert len(re.findall(r"^\$ defilev ", said, re.MULTILINE)) == 7
+    assert len(re.findall(r"^\$ defilev ", said, re.MULTILINE)) == 10
     assert "stopped" in done.stdout + done.stderr

@@ -29,6 +29,7 @@ OF_SCRIPTS = {
     "--illegal",
     "--legal",
     "--seed",
+    "--plans",
     *CHAOS,
 }
 OF_PYTEST = {"--dist", "--hypothesis-seed"}

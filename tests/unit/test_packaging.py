@@ -85,7 +85,9 @@ def check_installed(binaries: Path, folder: Path) -> None:
     assert sorted(path.name for path in (ROOT / "abis").iterdir()) == abis
     chains = ("arbitrum", "base", "ethereum", "optimism")
     assert sorted(f"{chain}.toml" for chain in (*chains, "avalanche")) == books
-    assert sorted(f"{chain}{of}.toml" for chain in chains for of in ("", "-compound")) == lists
+    assert (
+        sorted(["optimism-perp.toml", *(f"{chain}{of}.toml" for chain in chains for of in ("", "-compound"))]) == lists
+    )
 
 
 def test_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
