@@ -169,7 +169,7 @@ def test_a_protocol_that_is_not_read_yet_is_marked(run: Run, tmp_path: Path) -> 
     """The address book may name more than this version reads."""
     (tmp_path / "book.toml").write_text(
         '[chain]\nid = 5\nname = "five"\nmulticall3 = "0xcA11bde05977b3631167028862bE2a173976CA11"\n'
-        '[perp-curie.main]\nclearing_house = "0x54586bE62E3c3580375aE3723C145253060Ca0C2"\n'
+        '[venus.main]\ncomptroller = "0x54586bE62E3c3580375aE3723C145253060Ca0C2"\n'
     )
 
-    assert "perp-curie (not read yet)" in run("protocols", "ls", "--address-book", "book.toml")[1]
+    assert "venus (not read yet)" in run("protocols", "ls", "--address-book", "book.toml")[1]

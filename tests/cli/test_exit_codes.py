@@ -40,7 +40,7 @@ def test_0_is_success_with_or_without_a_position(cli: Cli) -> None:
 
 def test_1_is_a_defect_in_one_line(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """What nobody thought of ends with one line and a fix, and its traceback only with -v."""
-    monkeypatch.setattr("defilev.pipeline.look.drive_each", None)
+    monkeypatch.setattr("defilev.pipeline.sequencing.drive_each", None)
     printed = cli("health", "comfortable", "--json")
     loud = cli("health", "comfortable", "-v")
 

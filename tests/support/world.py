@@ -125,12 +125,17 @@ class World:
         return list(drive(read, self.reader(at).fetch).accounts)
 
     def send(
-        self, sender: Address, to: Address, data: bytes, *, value: int = 0, gas: int = 5_000_000
+        self, sender: Address, to: Address | None, data: bytes, *, value: int = 0, gas: int = 5_000_000
     ) -> dict[str, Any]:
-        """Send a transaction from any account without its key, wait for it, and return its receipt."""
+        """Send a transaction from any account without its key, wait for it, and return its receipt.
+
+        Without `to` it makes a contract.
+        """
         self.rpc("anvil_impersonateAccount", sender)
         self.rpc("anvil_setBalance", sender, hex(10**24))
-        fields = {"from": sender, "to": to, "data": "0x" + data.hex(), "value": hex(value), "gas": hex(gas)}
+        fields = {"from": sender, "data": "0x" + data.hex(), "value": hex(value), "gas": hex(gas)}
+        if to is not None:
+            fields["to"] = to
         receipt: dict[str, Any] = {}
         sent = self.rpc("eth_sendTransaction", fields)
         while not receipt:

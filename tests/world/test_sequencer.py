@@ -60,9 +60,7 @@ def place_sentinel(world: World, operator: Address) -> None:
     provider = Address(world.description["markets"]["main"]["addresses_provider"])
     arguments = encode(["address", "address", "uint256"], [provider, FEED, GRACE])
     code = bytes.fromhex(json.loads(found.read_text())["bytecode"][2:]) + arguments
-    fields = {"from": operator, "data": "0x" + code.hex(), "gas": hex(3_000_000)}
-    world.rpc("anvil_impersonateAccount", operator)
-    placed = world.rpc("eth_getTransactionReceipt", world.rpc("eth_sendTransaction", fields))["contractAddress"]
+    placed = world.send(operator, None, code)["contractAddress"]
     data = keccak(b"setPriceOracleSentinel(address)")[:4] + encode(["address"], [placed])
     assert "0x1" == world.send(operator, provider, data)["status"]
 
