@@ -73,11 +73,13 @@ def _ways(wanted: Wanted) -> list[tuple[str, Callable[[], Plan]]]:
     rule, tier = wanted.rule, wanted.tier
     if rule.authority == "reserve":
         return [("reserve", lambda: _repayment(wanted))]
-    dearer: tuple[str, Callable[[], Plan]] = ("wallet-and-dearer-sale", lambda: _sale(wanted, tier.slippage))
-    wallet: tuple[str, Callable[[], Plan]] = ("wallet", lambda: _repayment(wanted))
-    if is_too_fast(tier.slippage / 2, fall=wanted.fall):
-        return [dearer, wallet]
-    return [("wallet-and-sale", lambda: _sale(wanted, tier.slippage / 2)), dearer, wallet]
+    ways: list[tuple[str, Callable[[], Plan]]] = [
+        ("wallet-and-dearer-sale", lambda: _sale(wanted, tier.slippage)),
+        ("wallet", lambda: _repayment(wanted)),
+    ]
+    if not is_too_fast(tier.slippage / 2, fall=wanted.fall):
+        ways.insert(0, ("wallet-and-sale", lambda: _sale(wanted, tier.slippage / 2)))
+    return ways
 
 
 def is_too_fast(slippage: Decimal, *, fall: Decimal) -> bool:

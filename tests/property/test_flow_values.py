@@ -18,6 +18,7 @@ from defilev.model.account import LendingAccount
 from defilev.model.execution import Execution, SignedStep
 from defilev.model.exposure import Exposure
 from defilev.model.flow import FlowValue
+from defilev.model.perp import PerpAccount
 from defilev.model.plan import Goal, Plan, PostCondition, Promise, Step
 from defilev.model.plan_hash import with_hash
 from defilev.model.request import Address
@@ -82,6 +83,7 @@ def plans(draw: st.DrawFn) -> Plan:
 
 VALUES: dict[type[FlowValue], st.SearchStrategy[FlowValue]] = {
     LendingAccount: accounts(),
+    PerpAccount: st.builds(PerpAccount, state=st.none()),
     Exposure: st.from_type(Exposure),
     Target: st.from_type(Target),
     Plan: plans(),

@@ -202,7 +202,7 @@ ROWS = (
         ("a reserve is paused", "by the market's governance, for one or two looks",
          "the guard waits, calls people, sends nothing, and acts with the first look afterwards"),
         paused,
-        Mutant(DECIDING, "    if reading.is_paused:\n", "    if False:\n"),
+        Mutant(DECIDING, "    if facts.reading.is_paused:\n", "    if False:\n"),
     ),
     _row(
         "F38",

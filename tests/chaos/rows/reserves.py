@@ -214,7 +214,8 @@ ROWS: tuple[Row, ...] = (
         ("all of the collateral is lent out", "somebody borrows it all, or all but up to 1.5 WETH",
          "what is there is used and no more; what cannot leave is said and people called; a reserve reaches the goal"),
         lent_out,
-        Mutant("defilev/plan/staircase.py", "            return path, refusal\n", "            raise\n"),
+        Mutant("defilev/plan/staircase.py",
+               "                return _Short(path, refusal)\n", "                raise\n"),
         quick=1,
     ),
     row_of(

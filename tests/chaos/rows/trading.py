@@ -263,7 +263,9 @@ ROWS: tuple[Row, ...] = (
         ("liquidators are first", "a fall, and a liquidation before the first transaction in its block; half must sell",
          "it is safe again with two new plans at the most; no loop of reverts"),
         crowded,
-        Mutant(LADDER, "    return min(usual, max(1 + (health - 1) / 2, _LOWEST_FLOOR))\n", "    return usual\n"),
+        Mutant("defilev/pipeline/planning.py",
+               "    return min(usual, max(1 + (health - 1) / 2, _LOWEST_FLOOR)).quantize(_LOWEST_FLOOR, ROUND_DOWN)\n",
+               "    return usual\n"),
         quick=1,
     ),
     row_of(
@@ -279,8 +281,8 @@ ROWS: tuple[Row, ...] = (
         ("the pool is empty", "its provider burns 99 to 99.99 % between the quote and the sale",
          "as before; what can be sold is, no plan fails on a fork, and the rest comes from a reserve"),
         drained,
-        Mutant("defilev/plan/staircase.py", "_descend(path, inputs, candidate, aim, sold)",
-               "_descend(path, inputs, candidate, aim, Sold())"),
+        Mutant("defilev/plan/staircase.py", "_descend(path, inputs, course, aim, sold)",
+               "_descend(path, inputs, course, aim, Sold())"),
         quick=1,
     ),
     row_of(
