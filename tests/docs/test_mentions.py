@@ -30,6 +30,7 @@ OF_SCRIPTS = {
     "--legal",
     "--seed",
     "--plans",
+    "--minutes",
     *CHAOS,
 }
 OF_PYTEST = {"--dist", "--hypothesis-seed"}
