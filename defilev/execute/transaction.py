@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from defilev.abi import checksum, keccak
 from defilev.model.request import Address
 
-__all__ = ["SignedTransaction", "TransactionFields", "decode_signed"]
+__all__ = ["SignedTransaction", "TransactionFields", "decode_signed", "signing_fields"]
 
 Item: TypeAlias = "bytes | list[Item]"
 TYPE_EIP1559 = b"\x02"
@@ -162,3 +162,20 @@ def _decode_list(data: bytes, position: int, end: int) -> list[Item]:
     if position != end:
         raise ValueError("a list ends inside its last item")
     return items
+
+
+def signing_fields(fields: TransactionFields) -> dict[str, Any]:
+    """Return what another signer is asked to sign: every field, and the payload with its hash."""
+    payload = fields.unsigned()
+    return {
+        "type": 2,
+        "nonce": fields.nonce,
+        "max_fee_per_gas": str(fields.max_fee_per_gas),
+        "max_priority_fee_per_gas": str(fields.max_priority_fee_per_gas),
+        "gas_limit": str(fields.gas_limit),
+        "to": fields.to,
+        "value": str(fields.value),
+        "data": "0x" + fields.data.hex(),
+        "signing_payload": "0x" + payload.hex(),
+        "signing_hash": "0x" + keccak(payload).hex(),
+    }

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from defilev.abi import keccak
 from defilev.chain.node import Node
 from defilev.execute.fees import read_fees
 from defilev.execute.policy import Policy, check_plan, check_transaction
 from defilev.execute.preparing import assert_current
-from defilev.execute.transaction import TransactionFields
+from defilev.execute.transaction import TransactionFields, signing_fields
 from defilev.model.plan import Plan, Step
 
 __all__ = ["SCHEMA", "unsigned_document"]
@@ -54,20 +53,10 @@ def unsigned_document(plan: Plan, *, node: Node, policy: Policy) -> dict[str, An
 
 
 def _entry(step: Step, fields: TransactionFields) -> dict[str, Any]:
-    payload = fields.unsigned()
     return {
         "step": step.index,
         "action": step.action.kind,
-        "type": 2,
-        "nonce": fields.nonce,
-        "max_fee_per_gas": str(fields.max_fee_per_gas),
-        "max_priority_fee_per_gas": str(fields.max_priority_fee_per_gas),
-        "gas_limit": str(fields.gas_limit),
-        "to": fields.to,
-        "value": str(fields.value),
-        "data": step.data,
+        **signing_fields(fields),
         "function": step.function,
         "arguments": dict(step.arguments),
-        "signing_payload": "0x" + payload.hex(),
-        "signing_hash": "0x" + keccak(payload).hex(),
     }

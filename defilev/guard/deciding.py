@@ -67,7 +67,25 @@ def decide(
         acting,
         [fired for _, fired in firing],
     )
-    decision = Decision(
+    decision = replace(
+        _seen(rule, reading),
+        fired=tuple(fired for _, fired in firing),
+        verdict=verdict,
+        reason=reason,
+        next_check=reading.now + rule.tiers[tier].every,
+        tier=tier if verdict in ("act", "wait", "held") else None,
+        goal=goal if verdict in ("act", "wait", "held") else None,
+        is_armed=is_armed,
+    )
+    kept = _remembered(memory, reading, decision, peaks)
+    after = replace(kept, spent=spent, next_check=decision.next_check, fall=fall)
+    told = (*alerts_of(decision, memory, tier=tier), *notice_alerts(decision, reading.notices, memory))
+    return Judged(decision, after, told, fall)
+
+
+def _seen(rule: AccountRule, reading: Reading) -> Decision:
+    """Return what was seen of an account, before anything is decided."""
+    return Decision(
         account=rule.name,
         owner=rule.owner,
         protocol=rule.protocol,
@@ -78,19 +96,12 @@ def decide(
         collateral_value=reading.account.collateral_value,
         debt_value=reading.account.debt_value,
         quote_decimals=reading.account.quote_decimals,
-        fired=tuple(fired for _, fired in firing),
-        verdict=verdict,
-        reason=reason,
-        next_check=reading.now + rule.tiers[tier].every,
-        tier=tier if verdict in ("act", "wait", "held") else None,
-        goal=goal if verdict in ("act", "wait", "held") else None,
+        fired=(),
+        verdict="nothing",
+        reason="",
+        next_check=reading.now,
         liquidation_probability=max(reading.probabilities.values(), default=None),
-        is_armed=is_armed,
     )
-    kept = _remembered(memory, reading, decision, peaks)
-    after = replace(kept, spent=spent, next_check=decision.next_check, fall=fall)
-    told = (*alerts_of(decision, memory, tier=tier), *notice_alerts(decision, reading.notices, memory))
-    return Judged(decision, after, told, fall)
 
 
 def _remembered(memory: Memory, reading: Reading, decision: Decision, peaks: Mapping[str, Decimal]) -> Memory:

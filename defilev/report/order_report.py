@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from defilev.abi import keccak
-from defilev.execute.transaction import TransactionFields
+from defilev.execute.transaction import TransactionFields, signing_fields
 from defilev.pipeline.following import Followed
 from defilev.pipeline.ordering import MadeOrder
 from defilev.protocols.gmx_v2.state import USD_DECIMALS
@@ -118,18 +117,4 @@ def _does(made: MadeOrder) -> str:
 
 
 def _transaction(contract: str, function: str, fields: TransactionFields) -> dict[str, Any]:
-    payload = fields.unsigned()
-    return {
-        "contract": contract,
-        "function": function,
-        "type": 2,
-        "nonce": fields.nonce,
-        "max_fee_per_gas": str(fields.max_fee_per_gas),
-        "max_priority_fee_per_gas": str(fields.max_priority_fee_per_gas),
-        "gas_limit": str(fields.gas_limit),
-        "to": fields.to,
-        "value": str(fields.value),
-        "data": "0x" + fields.data.hex(),
-        "signing_payload": "0x" + payload.hex(),
-        "signing_hash": "0x" + keccak(payload).hex(),
-    }
+    return {"contract": contract, "function": function, **signing_fields(fields)}

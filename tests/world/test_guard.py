@@ -8,19 +8,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from defilev.abi import encode, keccak
+from defilev.config.settings import Settings
 from defilev.errors import DataError
-from defilev.journal import open_for_reading, place_of
+from defilev.journal import open_for_reading, open_journal, place_of
 from defilev.model.request import Address
+from defilev.pipeline.recording import chain_identity
+from defilev.pipeline.session import connect
 from tests.support import postgres
 from tests.support.cli import Cli, Printed, assert_refused, credentials, untouched
 from tests.support.guards import rules_file
+from tests.support.journals import a_receipt, a_reservation, an_attempt, an_outcome, begun
 from tests.support.killed import in_flight, wait_until
 from tests.support.safes import deploy_safes, open_treasury
 from tests.support.world import World
@@ -283,6 +287,24 @@ def test_a_price_that_comes_to_be_capped_is_told(cli: Cli, path: Path, tmp_path:
     assert int(before["decisions"][0]["health_factor"]) > int(after["decisions"][0]["health_factor"])
 
 
+@pytest.mark.parametrize(("reverted", "verdict"), [(2, "act"), (3, "held")])
+def test_the_third_revert_in_ten_minutes_halts_the_account(
+    cli: Cli, path: Path, tmp_path: Path, reverted: int, verdict: str
+) -> None:
+    """Two are bad luck; after three nothing is begun until a person says so, and people are called."""
+    give(cli.world, "USDC", cli.world.account(PAYER), 50_000 * 10**6)
+    cli.world.set_price("WETH", FALLEN)
+    revert(cli, path, reverted)
+    cli.world.advance(10)
+    urgent = rules(cli, tmp_path, cool_down='"1s"', triggers=f'[account.tiers.urgent]\nbelow = "1.85"\n{TRIGGER}')
+    report = tick(once(cli, urgent, "--broadcast", "--json"))
+
+    assert verdict == report["decisions"][-1]["verdict"]
+    halted = [alert["kind"] for alert in report["alerts"] if alert["kind"] == "account-halted"]
+    assert (["account-halted"] if verdict == "held" else []) == halted
+    assert (verdict == "held") == ("halted" in cli("guard", "status", "--rules", tmp_path / "guard.toml").out)
+
+
 def test_a_killed_action_is_finished_by_the_next_tick(cli: Cli, path: Path, tmp_path: Path) -> None:
     """Killed with a transaction in the pool, the next tick brings it in and repays: once, to the goal."""
     payer = cli.world.account(PAYER)
@@ -375,6 +397,25 @@ def allowance(world: World, payer: Address) -> int:
     """Return what the pool may take of the payer's USDC."""
     data = keccak(b"allowance(address,address)")[:4] + encode(["address", "address"], [payer, world.pool("main")])
     return int(world.rpc("eth_call", {"to": world.token("USDC"), "data": "0x" + data.hex()}, "latest"), 16)
+
+
+def revert(cli: Cli, path: Path, times: int) -> None:
+    """Put runs of the guard into the journal whose transaction was included and reverted, as of the newest block."""
+    owner = cli.world.account(WHO)
+    with closing(connect(Settings(rpc_url=(cli.world.rpc_url,), address_book=(cli.world.address_book,)))) as session:
+        chain = chain_identity(session)
+    (account,) = cli.world.read("main", [owner])
+    with open_journal(place_of(path)) as journal:
+        for nonce in range(times):
+            run = begun(journal, kind="guard", account=owner, chain=chain)
+            journal.observe(run, account, role="before")
+            intent = journal.reserve(a_reservation(run, chain=chain, account=cli.world.account("mixed"), nonce=nonce))
+            attempt = an_attempt(nonce)
+            journal.sign(intent, attempt)
+            journal.handed_over(attempt.hash, "OK", endpoint="node")
+            journal.included(attempt.hash, a_receipt(succeeded=False))
+            journal.move(intent, "REVERTED_FINAL", why="deep enough")
+            journal.finish(run, an_outcome(got_debt=account.debt_value))
 
 
 def cap_rate(world: World, symbol: str, cap: float) -> None:

@@ -6,16 +6,16 @@ driver no asset of the market shares, and for old e-mode categories with a price
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from defilev.abi import interface
 from defilev.abi.address import ZERO_ADDRESS
 from defilev.abi.answers import decode_one, decode_optional
 from defilev.errors import NotDeployed
 from defilev.model.book import MarketEntry
-from defilev.model.request import Address, Batch, Block, Call, Read, Results
+from defilev.model.request import Address, Block, Call, Read, Results
 from defilev.protocols.aave_family import calls
 from defilev.protocols.aave_family.check import checked_accounts
 from defilev.protocols.aave_family.decode import (
@@ -46,8 +46,6 @@ from defilev.protocols.price_feeds import (
 __all__ = ["identify", "read_accounts"]
 
 ENTRY_POINT = "pool_addresses_provider"
-T = TypeVar("T")
-Part = Generator[Batch, Results, T]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +130,14 @@ def read_accounts(
     return AccountsRead(accounts, _metadata(head, reserves, feeds))
 
 
-def _nothing() -> Part[None]:
+def _nothing() -> Read[None]:
     return None
     yield
 
 
 def _known_head(
     provider: Address, owners: Sequence[Address], metadata: Mapping[str, Any]
-) -> Part[tuple[_Head, tuple[ReserveRead, ...], dict[Address, Feed]] | None]:
+) -> Read[tuple[_Head, tuple[ReserveRead, ...], dict[Address, Feed]] | None]:
     """Ask everything of a known market at once; `None` when it is no longer the one that was known."""
     pool, oracle = metadata["pool"], metadata["oracle"]
     assets = tuple(metadata["symbols"])
@@ -172,7 +170,7 @@ def _known_head(
     return head, reserves, refreshed
 
 
-def _cold_head(market: MarketEntry, owners: Sequence[Address]) -> Part[_Head]:
+def _cold_head(market: MarketEntry, owners: Sequence[Address]) -> Read[_Head]:
     provider = market.entry_points[ENTRY_POINT]
     results = yield calls.provider_calls(provider)
     functions = interface("aave_v3_addresses_provider")
@@ -206,7 +204,7 @@ def _decode_head(pool: Address, oracle: Address, owners: Sequence[Address], resu
     return _Head(pool, oracle, revision, candidates(revision, present), base_unit, users, assets)
 
 
-def _cold_reserves(head: _Head) -> Part[tuple[tuple[ReserveRead, ...], dict[int, EModeRead]]]:
+def _cold_reserves(head: _Head) -> Read[tuple[tuple[ReserveRead, ...], dict[int, EModeRead]]]:
     categories = sorted({user.e_mode for user in head.users if user.e_mode})
     batch = calls.reserve_calls(head.pool, head.oracle, head.assets)
     cursor = len(batch)
@@ -222,7 +220,7 @@ def _positions(
     reserves: Sequence[ReserveRead],
     e_modes: dict[int, EModeRead],
     feeds: dict[Address, Feed],
-) -> Part[tuple[tuple[tuple[Position, ...], ...], dict[int, EModeRead], dict[Address, Feed]]]:
+) -> Read[tuple[tuple[tuple[Position, ...], ...], dict[int, EModeRead], dict[Address, Feed]]]:
     """Ask for every balance, for e-modes and price sources not known yet, in one batch."""
     stable = REGIMES[head.regimes[0]].stable_debt
     batch: list[Call] = []
@@ -245,7 +243,7 @@ def _positions(
 
 def _category_prices(
     head: _Head, e_modes: dict[int, EModeRead], feeds: Mapping[Address, Feed]
-) -> Part[dict[int, EModeRead]]:
+) -> Read[dict[int, EModeRead]]:
     """Ask for the prices of old categories that have a source of their own; an answer of zero counts as none."""
     sources = {category: read.price_source for category, read in e_modes.items() if read.price_source is not None}
     if not sources:

@@ -5,12 +5,12 @@ Three batches when nothing is known of the market, one when its assets and feeds
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from defilev.model.book import MarketEntry
-from defilev.model.request import Address, Batch, Block, Call, Read, Results
+from defilev.model.request import Address, Block, Call, Read, Results
 from defilev.protocols.compound_v3 import calls
 from defilev.protocols.compound_v3.check import checked_accounts
 from defilev.protocols.compound_v3.decode import (
@@ -26,9 +26,6 @@ from defilev.protocols.compound_v3.decode import (
 from defilev.protocols.contract import AccountsRead
 
 __all__ = ["identify", "read_accounts"]
-
-T = TypeVar("T")
-Part = Generator[Batch, Results, T]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +82,12 @@ def read_accounts(
     return AccountsRead(accounts, _metadata(answers))
 
 
-def _nothing() -> Part[None]:
+def _nothing() -> Read[None]:
     return None
     yield
 
 
-def _unknown(market: MarketEntry, owners: Sequence[Address]) -> Part[_Answers]:
+def _unknown(market: MarketEntry, owners: Sequence[Address]) -> Read[_Answers]:
     comet = market.entry_points["comet"]
     results = yield [*calls.market_calls(comet), *calls.user_calls(comet, owners)]
     size = len(calls.MARKET_GETTERS)
@@ -103,7 +100,7 @@ def _unknown(market: MarketEntry, owners: Sequence[Address]) -> Part[_Answers]:
     return _Answers(head, users, infos, base, results[: len(assets_asked)], results[len(assets_asked) :])
 
 
-def _known(market: MarketEntry, owners: Sequence[Address], metadata: Mapping[str, Any]) -> Part[_Answers | None]:
+def _known(market: MarketEntry, owners: Sequence[Address], metadata: Mapping[str, Any]) -> Read[_Answers | None]:
     """Ask everything of a known market at once; `None` when it is no longer the one that was known."""
     comet, feeds = market.entry_points["comet"], dict(metadata["feeds"])
     parts: list[list[Call]] = [

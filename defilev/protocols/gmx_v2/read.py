@@ -7,14 +7,14 @@ the first hundred, costs one more.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from defilev.errors import LayoutUnknown
 from defilev.model.book import MarketEntry
 from defilev.model.perp import PerpAccount
-from defilev.model.request import Address, Batch, Block, Call, Read, Results
+from defilev.model.request import Address, Block, Call, Read, Results
 from defilev.protocols.contract import PerpsRead
 from defilev.protocols.gmx_v2 import calls, decode
 from defilev.protocols.gmx_v2.account import account_from_state
@@ -25,9 +25,6 @@ from defilev.protocols.gmx_v2.state import Market, Position, PositionState, Toke
 from defilev.protocols.gmx_v2.tickers import Tickers
 
 __all__ = ["identify", "read_accounts"]
-
-T = TypeVar("T")
-Part = Generator[Batch, Results, T]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +102,7 @@ def read_accounts(
     return PerpsRead(accounts, {"feeds": {token: quote.terms.feed for token, quote in quotes.items()}})
 
 
-def _positions(entry: MarketEntry, owners: Sequence[Address], feeds: Mapping[Address, Address | None]) -> Part[_Found]:
+def _positions(entry: MarketEntry, owners: Sequence[Address], feeds: Mapping[Address, Address | None]) -> Read[_Found]:
     known = [call for token, feed in feeds.items() for call in _quote_calls(entry, token, feed)]
     listed = [call for owner in owners for call in calls.owner_calls(entry, owner)]
     results = yield [*calls.head_calls(entry), *listed, *known]
@@ -119,7 +116,7 @@ def _positions(entry: MarketEntry, owners: Sequence[Address], feeds: Mapping[Add
     return _Found(tuple(positions), decode.decode_markets(markets), decode.uint(minimum), quotes)
 
 
-def _all_of(entry: MarketEntry, owner: Address, results: Results) -> Part[list[Position]]:
+def _all_of(entry: MarketEntry, owner: Address, results: Results) -> Read[list[Position]]:
     """Return an owner's positions, page after page; the DataStore's count says where the list ends."""
     count, held = decode.uint(results[0]), list(decode.decode_page(owner, results[1]))
     while len(held) < count:
@@ -149,7 +146,7 @@ def _known_quotes(feeds: Mapping[Address, Address | None], results: Results) -> 
     return quotes
 
 
-def _markets(entry: MarketEntry, found: _Found) -> Part[dict[Address, Market]]:
+def _markets(entry: MarketEntry, found: _Found) -> Read[dict[Address, Market]]:
     used = tuple(dict.fromkeys(position.market for position in found.positions))
     missing = [market for market in used if market not in found.markets]
     results: Results = (yield [calls.market_call(entry, market) for market in missing]) if missing else ()
@@ -163,7 +160,7 @@ def _needed(positions: Sequence[Position], markets: Mapping[Address, Market]) ->
     return tuple(dict.fromkeys(token for position in positions for token in markets[position.market].tokens))
 
 
-def _quotes(entry: MarketEntry, found: _Found, needed: Sequence[Address]) -> Part[dict[Address, _Quote]]:
+def _quotes(entry: MarketEntry, found: _Found, needed: Sequence[Address]) -> Read[dict[Address, _Quote]]:
     """Return what is known of the needed tokens' prices; asks nothing about those that were known before."""
     missing = [token for token in needed if token not in found.quotes]
     if not missing:

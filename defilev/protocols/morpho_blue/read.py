@@ -6,15 +6,15 @@ its oracle's feeds are, and the rounds of feeds below those.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from defilev.abi import interface
 from defilev.abi.answers import decode_one
 from defilev.model.account import Notice
 from defilev.model.book import MarketEntry
-from defilev.model.request import Address, Batch, Block, Call, CallResult, Read, Results
+from defilev.model.request import Address, Block, Call, CallResult, Read, Results
 from defilev.model.token import Token
 from defilev.protocols.contract import AccountsRead
 from defilev.protocols.morpho_blue import calls, decode
@@ -47,9 +47,6 @@ from defilev.protocols.price_feeds import (
 )
 
 __all__ = ["identify", "read_accounts"]
-
-T = TypeVar("T")
-Part = Generator[Batch, Results, T]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +130,7 @@ def read_accounts(
 
 def _cold(
     morpho: Address, market_id: str, owners: Sequence[Address], *, at: int
-) -> Part[tuple[_Known, _Head, int | None, _Judged]]:
+) -> Read[tuple[_Known, _Head, int | None, _Judged]]:
     first, *rest = yield [calls.params_call(morpho, market_id), *_head_calls(morpho, market_id, owners)]
     params = decode.decode_params(morpho, market_id, first)
     head = _head(morpho, market_id, rest)
@@ -151,7 +148,7 @@ def _cold(
 
 def _warm(
     morpho: Address, known: _Known, owners: Sequence[Address], feeds: Mapping[str, Any], *, at: int
-) -> Part[tuple[_Head, int | None, dict[Address, Feed], _Judged]]:
+) -> Read[tuple[_Head, int | None, dict[Address, Feed], _Judged]]:
     params, sources = known.params, known.parts.feeds
     batch = [*_head_calls(morpho, params.id, owners), *calls.price_calls(params)]
     refreshed_at = len(batch)
@@ -213,7 +210,7 @@ def _known(params: MarketParams, tokens: Sequence[Address], results: Results, pa
     return _Known(params, found[0][0], found[1][0] if len(found) > 1 else None, parts, notices)
 
 
-def _new_feeds(parts: OracleParts) -> Part[dict[Address, Feed]]:
+def _new_feeds(parts: OracleParts) -> Read[dict[Address, Feed]]:
     """Ask every feed what it is, and those below adapters for their rounds."""
     if not parts.feeds:
         return {}

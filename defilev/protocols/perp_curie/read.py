@@ -6,15 +6,15 @@ the contracts were known.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from defilev.abi import interface
 from defilev.abi.answers import token_symbol
 from defilev.model.book import MarketEntry
 from defilev.model.perp import PerpAccount
-from defilev.model.request import Address, Batch, Block, Call, Read, Results
+from defilev.model.request import Address, Block, Call, Read, Results
 from defilev.model.token import Token
 from defilev.protocols.contract import PerpsRead
 from defilev.protocols.perp_curie import calls, decode
@@ -24,9 +24,6 @@ from defilev.protocols.perp_curie.decode import House, Terms
 from defilev.protocols.perp_curie.state import Contracts, CurieState, Market
 
 __all__ = ["identify", "read_accounts"]
-
-T = TypeVar("T")
-Part = Generator[Batch, Results, T]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +100,7 @@ def read_accounts(
     return PerpsRead(tuple(each for each in found if each is not None), {"house": lists.house._asdict()})
 
 
-def _lists(entry: MarketEntry, owners: Sequence[Address], metadata: Mapping[str, Any] | None) -> Part[_Lists]:
+def _lists(entry: MarketEntry, owners: Sequence[Address], metadata: Mapping[str, Any] | None) -> Read[_Lists]:
     """Return the deployment and what each owner has in it; what was known is asked along with what proves it."""
     clearing_house = entry.entry_points["clearing_house"]
     known = House(**metadata["house"]) if metadata else None
