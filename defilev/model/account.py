@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, Self
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
-from defilev.model.codec import from_document
-from defilev.model.flow import FlowValue
+from defilev.model.flow import StatefulValue
 from defilev.model.request import Address, Block
 from defilev.model.token import Token
 from defilev.units import Bps, Ray, Wad
@@ -81,7 +80,7 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class LendingAccount(FlowValue):
+class LendingAccount(StatefulValue):
     """A position in one market at one block.
 
     Values (`collateral_value`, `debt_value`, `available_borrows`) are integers scaled by `10**quote_decimals`.
@@ -116,23 +115,6 @@ class LendingAccount(FlowValue):
     quote: str = "USD"
     market_label: str = ""
     deployment: str = ""
-
-    @classmethod
-    def from_document(cls, document: Any, *, state_type: type | None = None) -> Self:
-        """Return the account that `document` describes; see `FlowValue.from_document`.
-
-        Args:
-            document: plain JSON data.
-            state_type: what the account's protocol keeps as `state`. When left out the state stays plain data: such an
-                account has all its figures, and can neither be planned for nor taken as linear forms.
-        """
-        account = super(LendingAccount, cls).from_document(document)
-        return account if state_type is None else replace(account, state=from_document(state_type, account.state))
-
-    @property
-    def market_name(self) -> str:
-        """What people call the market."""
-        return self.market_label or self.market
 
     @property
     def equity_value(self) -> int:

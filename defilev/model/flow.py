@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 from defilev.errors import UsageError
 from defilev.model.codec import from_document, parse_json, to_document
 
-__all__ = ["FlowValue"]
+__all__ = ["FlowValue", "StatefulValue"]
 
 
 class FlowValue:
@@ -43,6 +44,32 @@ class FlowValue:
         except ValueError:
             raise UsageError(f"not a {cls.SCHEMA} document: it is not JSON", fix="make the file again") from None
         return cls.from_document(document)
+
+
+class StatefulValue(FlowValue):
+    """An account of a market: a document of which one field, `state`, is its protocol's own."""
+
+    __slots__ = ()
+    market: str
+    market_label: str
+    state: Any
+
+    @classmethod
+    def from_document(cls, document: Any, *, state_type: type | None = None) -> Self:
+        """Return the account that `document` describes; see `FlowValue.from_document`.
+
+        Args:
+            document: plain JSON data.
+            state_type: what the account's protocol keeps as `state`. When left out the state stays plain data: such an
+                account has all its figures, and can neither be planned for nor taken as linear forms.
+        """
+        account = super().from_document(document)
+        return account if state_type is None else replace(account, state=from_document(state_type, account.state))  # type: ignore[type-var]
+
+    @property
+    def market_name(self) -> str:
+        """What people call the market."""
+        return self.market_label or self.market
 
 
 def without_schema(document: Any, schema: str) -> dict[str, Any]:

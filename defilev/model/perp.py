@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, Self
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
 from defilev.model.account import Notice, Price, SelfCheck
-from defilev.model.codec import from_document
-from defilev.model.flow import FlowValue
+from defilev.model.flow import StatefulValue
 from defilev.model.request import Address, Block
 from defilev.model.token import Token
 from defilev.units import WAD, Ray, Wad, mul_div_down
@@ -73,7 +72,7 @@ class PerpLeg:
 
 
 @dataclass(frozen=True, slots=True)
-class PerpAccount(FlowValue):
+class PerpAccount(StatefulValue):
     """Legs that share one margin, at one block: on GMX one position, elsewhere all that an owner has.
 
     Values are integers scaled by `10**quote_decimals`. `price_impact` is what closing at today's depth counts, never
@@ -104,17 +103,6 @@ class PerpAccount(FlowValue):
     quote: str = "USD"
     market_label: str = ""
     deployment: str = ""
-
-    @classmethod
-    def from_document(cls, document: Any, *, state_type: type | None = None) -> Self:
-        """Return the account that `document` describes, its state as `state_type`, or plain data when left out."""
-        account = super(PerpAccount, cls).from_document(document)
-        return account if state_type is None else replace(account, state=from_document(state_type, account.state))
-
-    @property
-    def market_name(self) -> str:
-        """What people call the market."""
-        return self.market_label or self.market
 
     @property
     def is_empty(self) -> bool:
