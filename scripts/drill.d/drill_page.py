@@ -63,7 +63,11 @@ LIMITS = """## What this does not show
 
 Blocks of 144 seconds, so that an hour has as many as were asked for; one venue; a liquidator who pays whatever it
 takes, and no other bots; a local node, which never fails here (`docs/reliability.md` has nodes that do). Equity
-changes include what the price did to everybody; the difference between the two columns is what the guard did."""
+changes include what the price did to everybody; the difference between the two columns is what the guard did.
+
+Of a reserve, *feasible* says that its money suffices, not that there is time. On 5 August 2024 the price falls by more
+than 2 % a block: a reserve that decides at one block approves in the next and repays in the one after, where the
+liquidator is ahead of it, so that accounts which begin near the edge are lost though their reserve is large enough."""
 
 
 def write_page(name: str, result: Document, command: str, *, date: str) -> None:
