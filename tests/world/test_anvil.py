@@ -45,37 +45,32 @@ def is_running(pid: int) -> bool:
     return True
 
 
-def leftovers() -> set[Path]:
-    """Return the temporary folders of anvils."""
-    return set(Path(tempfile.gettempdir()).glob("defilev-anvil-*"))
-
-
 def transfer(sender: Address, *, value: int = 1, fee: int = 100 * GWEI) -> ForkTransaction:
     """Return a plain transfer to nobody."""
     return ForkTransaction(sender, NOBODY, b"", 30_000, fee, GWEI, value)
 
 
-def test_an_anvil_is_gone_with_its_block(binary: Path) -> None:
+def test_an_anvil_is_gone_with_its_block(binary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After the block of code, with or without an exception or an interrupt, neither process nor folder is left."""
-    before = leftovers()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     for failure in (None, ValueError, KeyboardInterrupt):
         with suppress(ValueError, KeyboardInterrupt), Anvil(binary) as anvil:
             assert is_running(anvil.pid)
             if failure:
                 raise failure
         assert not is_running(anvil.pid)
-        assert before == leftovers()
+        assert [] == list(tmp_path.iterdir())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent was killed")
-def test_an_anvil_does_not_outlive_a_killed_parent(binary: Path) -> None:
+def test_an_anvil_does_not_outlive_a_killed_parent(binary: Path, tmp_path: Path) -> None:
     """When the process that started it is killed and cannot tidy up, the anvil ends too."""
     script = (
         "import sys, time; from pathlib import Path; from defilev.chain.anvil import Anvil\n"
         "with Anvil(Path(sys.argv[1])) as anvil: print(anvil.pid, flush=True); time.sleep(60)"
     )
-    before = leftovers()
-    with subprocess.Popen([sys.executable, "-c", script, binary], stdout=subprocess.PIPE, text=True) as parent:
+    command, environment = [sys.executable, "-c", script, binary], {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
         assert is_running(pid)
@@ -84,9 +79,6 @@ def test_an_anvil_does_not_outlive_a_killed_parent(binary: Path) -> None:
     while is_running(pid) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not is_running(pid)
-    for folder in leftovers() - before:
-        (folder / "anvil.log").unlink()
-        folder.rmdir()
 
 
 def test_a_bare_anvil_has_no_money_and_does_not_mine(binary: Path) -> None:
