@@ -69,7 +69,7 @@ def test_an_anvil_does_not_outlive_a_killed_parent(binary: Path, tmp_path: Path)
         "import sys, time; from pathlib import Path; from defilev.chain.anvil import Anvil\n"
         "with Anvil(Path(sys.argv[1])) as anvil: print(anvil.pid, flush=True); time.sleep(60)"
     )
-    command, environment = [sys.executable, "-c", script, binary], {**os.environ, "TMPDIR": str(tmp_path)}
+    command, environment = [sys.executable, "-c", script, str(binary)], {**os.environ, "TMPDIR": str(tmp_path)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
