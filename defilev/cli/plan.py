@@ -36,7 +36,11 @@ ToMarginRatio = Annotated[
 ]
 Via = Annotated[
     str | None,
-    typer.Option("--via", metavar="WAY", help="Perpetuals: `reduce` them (default), or add `margin` from the wallet."),
+    typer.Option(
+        "--via",
+        metavar="WAY",
+        help="Perpetuals: `reduce` (default) or add `margin`. Loans: `atomic`, one call of the executor.",
+    ),
 ]
 Close = Annotated[bool, typer.Option("--close", help="Repay everything and withdraw everything.")]
 FromTarget = Annotated[

@@ -63,10 +63,12 @@ def plan_question(
 
 def _via(text: str | None) -> Via | None:
     match text:
-        case None | "reduce" | "margin":
+        case None | "reduce" | "margin" | "atomic":
             return text
         case _:
-            raise UsageError(f"--via {text!r} is no way to a goal", fix="give reduce or margin")
+            raise UsageError(
+                f"--via {text!r} is no way to a goal", fix="give reduce or margin for perpetuals, atomic for a loan"
+            )
 
 
 def _position(target: Target) -> tuple[str, str, str, str]:

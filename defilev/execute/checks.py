@@ -47,7 +47,8 @@ class Bounds:
     tokens that the account has as such. `is_for_another` says that the signer is not the owner: it repays exact amounts
     on the owner's behalf, and nothing else. `house` is the contract that perpetuals are traded at, beside the pool that
     takes their margin; `None` for loans. `at` is the Unix time of the account's block, `supplies` what is
-    held by token.
+    held by token. `executor` is the verified contract that acts in one call, `None` where a plan does without it, and
+    `receipts` has by address the tokens that stand for what is supplied, each with the token that it stands for.
     """
 
     owner: Address
@@ -66,6 +67,8 @@ class Bounds:
     house: Address | None = None
     at: int = 0
     supplies: Mapping[Address, int] = field(default_factory=dict)
+    executor: Address | None = None
+    receipts: Mapping[Address, tuple[Token, Address]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +96,17 @@ class MarketMove:
 
 @dataclass(frozen=True, slots=True)
 class DecodedCall:
-    """A call as its bytes say it; `move` is `None` for calls of other contracts than the market's."""
+    """A call as its bytes say it; `move` is `None` for calls that move nothing in the market.
+
+    `pulled` is what the executor takes by allowance: the token, and how many base units.
+    """
 
     to: Address
     role: str
     function: str
     arguments: Mapping[str, Any]
     move: MarketMove | None = None
+    pulled: tuple[Address, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

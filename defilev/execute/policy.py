@@ -21,6 +21,7 @@ from defilev.model.plan import Plan, Step
 from defilev.model.request import Address
 from defilev.model.safe import SafeAccount
 from defilev.model.token import Token
+from defilev.plan.atomic_inputs import AtomicInputs
 
 __all__ = ["Limits", "Policy", "check_cancellation", "check_plan", "check_signed", "check_transaction", "policy_for"]
 
@@ -28,6 +29,7 @@ _HALF_CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0
 _DEFAULT_LIMITS = Limits()
 _NOTHING = NothingSpent()
 _ROUTER = ("uniswap-v3-router", "uniswap-v3")
+_EXECUTOR = "leverage-executor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,8 @@ class Policy:
     keys that everybody knows may sign: only on a loopback anvil. `calls` is the chain's shipped list, `None` where none
     is shipped; `spent` remembers what the last day saw. With a `payer` the profile is `repay-only`: that account signs,
     and nothing but exact repayments on the owner's behalf is allowed, each with its approval. With a `safe` the payer
-    sends what that Safe's owners signed, and the rules are for the Safe's calls.
+    sends what that Safe's owners signed, and the rules are for the Safe's calls. `atomic` is the executor, verified at
+    the account's block, `None` where the plan does without it.
     """
 
     account: LendingAccount
@@ -51,6 +54,7 @@ class Policy:
     spent: Spent = _NOTHING
     payer: Address | None = None
     safe: SafeAccount | None = None
+    atomic: AtomicInputs | None = None
 
     @property
     def actor(self) -> Address:
@@ -225,6 +229,9 @@ def _list_checks(policy: Policy) -> Iterator[Check]:
     yield Check("pool", pool in (None, policy.pool), policy.pool, pool)
     house, found = listed.address(f"{account.protocol}-house", f"{account.protocol}/{account.market}"), _house(account)
     yield Check("house", found is None or house in (None, found), found, house)
+    if policy.atomic is not None:
+        executor, own = listed.address(_EXECUTOR, _EXECUTOR), policy.atomic.reach.address
+        yield Check("executor", executor == own, own, executor)
     router = listed.address(*_ROUTER)
     yield Check("router", policy.router is None or router in (None, policy.router), policy.router, router)
 
@@ -248,7 +255,15 @@ def _bounds(plan: Plan, policy: Policy) -> Bounds:
         house=_house(account),
         at=account.block.timestamp,
         supplies={leg.asset.address: leg.amount for leg in account.legs if leg.side == "supply"},
+        executor=policy.atomic.reach.address if policy.atomic else None,
+        receipts=_receipts(policy.atomic),
     )
+
+
+def _receipts(atomic: AtomicInputs | None) -> dict[Address, tuple[Token, Address]]:
+    """Return by its address each token that stands for what is supplied, with the one that it stands for."""
+    found = atomic.receipts.items() if atomic else ()
+    return {receipt.address: (receipt, underlying) for underlying, receipt in found}
 
 
 def _holdings(account: LendingAccount) -> Holdings | None:
@@ -271,4 +286,5 @@ def _selectors(policy: Policy) -> dict[str, frozenset[bytes]] | None:
         return None
     protocol = policy.account.protocol
     roles = {"pool": f"{protocol}-pool", "house": f"{protocol}-house", "router": _ROUTER[0], "token": "token"}
+    roles |= {"executor": _EXECUTOR, "receipt": "token"}
     return {role: policy.calls.selectors(listed) for role, listed in roles.items()}

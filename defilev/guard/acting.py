@@ -150,7 +150,7 @@ class Acting:
         wanted = Wanted(session, agreement.account, self.rule, decision.goal, tier, question, judged.fall)
         way, plan = find_plan(wanted)
         spent = None if self.ready is None else JournalSpent(self.ready.journal)
-        check_plan(plan, policy=policy_of(session, agreement.account, spent=spent, payer=plan.payer))
+        check_plan(plan, policy=policy_of(session, agreement.account, spent=spent, payer=plan.payer, plan=plan))
         if self.rule.authority == "safe":
             bundle, safe = self._bundle(session, plan)
             tried = try_bundle(session, bundle, safe, account=agreement.account)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, ClassVar, Literal
 
 from defilev.model.account import Notice
-from defilev.model.action import Action, Approve, Borrow, Execute, Hop, Reduce, Repay, Supply, Swap, Withdraw
+from defilev.model.action import Action, Approve, Borrow, Execute, Hop, Reduce, Repay, Supply, Swap, Unwind, Withdraw
 from defilev.model.flow import FlowValue
 from defilev.model.request import Address, Block
 from defilev.model.token import MOST_DECIMALS, Token
@@ -30,6 +30,7 @@ __all__ = [
     "Step",
     "Supply",
     "Swap",
+    "Unwind",
     "Withdraw",
 ]
 
@@ -199,10 +200,17 @@ class Plan(FlowValue):
         for action in (action for step in self.steps for action in step.actions):
             if isinstance(action, Swap):
                 named += [token for hop in action.route for token in (hop.token_in, hop.token_out)]
+            elif isinstance(action, Unwind):
+                named += [action.asset, action.collateral]
             else:
                 named.append(action.asset)
         named += [condition.token for condition in self.post_conditions if condition.token]
         return tuple(dict.fromkeys(named))
+
+    @property
+    def unwinds(self) -> bool:
+        """Whether a step goes through the executor's contract."""
+        return any(isinstance(action, Unwind) for step in self.steps for action in step.actions)
 
     @property
     def grants(self) -> tuple[tuple[Token, Address], ...]:

@@ -22,6 +22,7 @@ from defilev.model.plan import Plan, Step
 from defilev.model.request import Address, Block
 from defilev.model.simulation import SimulationReport
 from defilev.pipeline.agreeing import Agreement, agree
+from defilev.pipeline.executing import read_atomic
 from defilev.pipeline.hubs import read_hubs
 from defilev.pipeline.proving import require_proven
 from defilev.pipeline.safes import read_safe
@@ -88,6 +89,7 @@ def policy_of(
     spent: Spent | None = None,
     payer: Address | None = None,
     safe: Address | None = None,
+    plan: Plan | None = None,
 ) -> Policy:
     """Return what may be signed for the owner of `account`.
 
@@ -97,9 +99,11 @@ def policy_of(
         spent: remembers what the last day saw; nothing if left out.
         payer: signs in the owner's place and may only repay; the owner signs if left out.
         safe: the Safe that the payer makes act, read at the session's block.
+        plan: what it is for: the executor is verified for one that goes through it, and denied to every other.
 
     Raises:
         SafeUnknown: it is not a Safe.
+        ExecutorMissing, ExecutorForeign: the executor is not there, or is not ours.
     """
     protocol = ACTING[account.protocol]
     limits = session.settings.limits
@@ -117,7 +121,12 @@ def policy_of(
         ),
         spent=spent,
     )
-    return replace(policy, payer=payer, safe=None if safe is None else read_safe(session, safe))
+    return replace(
+        policy,
+        payer=payer,
+        safe=None if safe is None else read_safe(session, safe),
+        atomic=read_atomic(session, account) if plan is not None and plan.unwinds else None,
+    )
 
 
 def try_again(session: Session, plan: Plan, *, engine: EngineChoice = "auto") -> Retried:
@@ -151,7 +160,7 @@ def sign_first(retried: Retried, plan: Plan, desk: Desk) -> SignedStep:
 
 def unsigned(retried: Retried, plan: Plan) -> dict[str, Any]:
     """Return the document of the plan's transactions for another signer; raises as `unsigned_document` does."""
-    policy = policy_of(retried.session, retried.account, payer=plan.payer)
+    policy = policy_of(retried.session, retried.account, payer=plan.payer, plan=plan)
     return unsigned_document(plan, node=retried.session.node, policy=policy)
 
 
@@ -178,7 +187,7 @@ def desk_for(
         node=session.node,
         endpoints=session.endpoints.whole,
         signer=signer,
-        policy=policy_of(session, account, spent=spent, payer=plan.payer, safe=safe_of(plan)),
+        policy=policy_of(session, account, spent=spent, payer=plan.payer, safe=safe_of(plan), plan=plan),
         ledger=ledger,
         sending=sending or sending_for(session, account, plan),
         wanted=lambda step: is_still_wanted(session, plan, step),

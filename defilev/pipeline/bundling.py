@@ -151,7 +151,7 @@ def verify_bundle(session: Session, bundle: Bundle) -> Verified:
         )
     confirmed = min(require_same_hash(session, bundle.safe, part.transaction, part.transaction_hash) for part in left)
     account = account_of(session, bundle.plan)
-    policy = policy_of(session, account, payer=bundle.plan.payer)
+    policy = policy_of(session, account, payer=bundle.plan.payer, plan=bundle.plan)
     words = _words(bundle, check_plan(bundle.plan, policy=policy), policy)
     tried = try_bundle(session, bundle, safe, account=account, parts=left)
     approved = tuple(approvals(session, safe, part.transaction_hash) for part in bundle.parts)

@@ -14,11 +14,12 @@ from defilev.model.request import Address, Read
 from defilev.model.token import Allowance, Token, TokenBalance, Wallet
 from defilev.observe.drive import drive
 from defilev.pipeline.chains import block_seconds
+from defilev.pipeline.executing import read_atomic, with_grants
 from defilev.pipeline.exiting import exit_notices
 from defilev.pipeline.hubs import native_of, read_hubs
 from defilev.pipeline.market_prices import limits_of
 from defilev.pipeline.session import Session
-from defilev.plan import PlanInputs, ReduceInputs, Via, plan_deleverage, plan_reduction, plan_repayment
+from defilev.plan import PlanInputs, ReduceInputs, Via, plan_atomic, plan_deleverage, plan_reduction, plan_repayment
 from defilev.plan.inputs import DEFAULT_FLOOR
 from defilev.protocols import PERPS_AS_LOANS, PROTOCOLS
 from defilev.risk.prices import price_notices
@@ -66,7 +67,9 @@ def make_plan(session: Session, account: LendingAccount, question: PlanQuestion)
         plan = plan_reduction(_reduce_inputs(session, account, question))
     else:
         _require_loan(question)
-        plan = drive(plan_deleverage(_inputs(session, account, question)), session.fetch)
+        inputs = _inputs(session, account, question)
+        walk = plan_deleverage if inputs.atomic is None else plan_atomic
+        plan = drive(walk(inputs), session.fetch)
     session.reader.verify()
     return plan
 
@@ -75,12 +78,14 @@ def _require_loan(question: PlanQuestion) -> None:
     """Refuse what only perpetuals have."""
     if question.goal.kind == "margin-ratio":
         raise UsageError("a loan has no margin ratio", fix="give --to-health-factor")
-    if question.via is not None:
-        raise UsageError("--via is for perpetuals", fix="leave it out")
+    if question.via not in (None, "atomic"):
+        raise UsageError(f"--via {question.via} is for perpetuals", fix="give atomic, or leave it out")
 
 
 def _reduce_inputs(session: Session, account: LendingAccount, question: PlanQuestion) -> ReduceInputs:
     _require_meant(account, question)
+    if question.via == "atomic":
+        raise UsageError("--via atomic is for loans", fix="give reduce or margin")
     protocol = PERPS_AS_LOANS[account.protocol]
     wallet = read_wallet(
         session, account.owner, tokens=(protocol.settlement(account),), spenders=[protocol.spender(account)]
@@ -139,8 +144,11 @@ def _inputs(
     protocol = PROTOCOLS[account.protocol]
     venue = venue_of(session.book)
     tokens, hubs = protocol.tokens(account), read_hubs(session)
+    atomic = read_atomic(session, account) if question.via == "atomic" else None
     spenders = [protocol.spender(account), *([venue.spender] if venue else [])]
     wallet = read_wallet(session, payer or account.owner, tokens=tokens, spenders=spenders)
+    if atomic is not None:
+        wallet = with_grants(session, wallet, atomic)
     exits = exit_notices(session.settings, account, wallet.balances, slippage=question.max_slippage)
     return PlanInputs(
         protocol=protocol,
@@ -161,6 +169,7 @@ def _inputs(
         in_hand=_in_hand(wallet, question),
         intermediates=hubs,
         payer=payer,
+        atomic=atomic,
     )
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from defilev.errors import Infeasible
+from defilev.model.account import Notice
 from defilev.model.plan import Plan
 from defilev.model.plan_hash import plan_document, plan_from, rest_of
 from defilev.model.request import Read
@@ -14,12 +18,14 @@ from defilev.plan.reducing import plan_reduction
 from defilev.plan.refusals import require_possible
 from defilev.plan.repaying import plan_repayment
 from defilev.plan.staircase import plan_path
+from defilev.plan.unwinding import plan_unwinding
 
 __all__ = [
     "PlanInputs",
     "ReduceInputs",
     "Via",
     "parse_goal",
+    "plan_atomic",
     "plan_deleverage",
     "plan_document",
     "plan_from",
@@ -42,3 +48,29 @@ def plan_deleverage(inputs: PlanInputs) -> Read[Plan]:
     walk = plan_closing if inputs.goal.kind == "close" else plan_path
     path, label = yield from walk(inputs)
     return assemble(inputs, path, label)
+
+
+def plan_atomic(inputs: PlanInputs) -> Read[Plan]:
+    """Return the plan that reaches the goal of `inputs` through the executor, or the staircase with a notice why not.
+
+    Yields as `plan_deleverage` does.
+
+    Raises:
+        Infeasible: neither reaches the goal; the fact says why the executor's way does not.
+        UnknownName: a chosen collateral or debt is not in the position.
+    """
+    require_possible(inputs)
+    try:
+        path = yield from plan_unwinding(inputs)
+    except Infeasible as refusal:
+        return (yield from _in_steps(inputs, refusal))
+    return assemble(inputs, path, "")
+
+
+def _in_steps(inputs: PlanInputs, refusal: Infeasible) -> Read[Plan]:
+    """Return the staircase's plan; raises `refusal` when there is none."""
+    told = (*inputs.account.warnings, Notice("not-atomic", f"in steps, not in one transaction: {refusal.fact}"))
+    try:
+        return (yield from plan_deleverage(replace(inputs, account=replace(inputs.account, warnings=told))))
+    except Infeasible:
+        raise refusal from None

@@ -9,6 +9,7 @@ from defilev.model.account import LendingAccount
 from defilev.model.plan import Goal
 from defilev.model.request import Address
 from defilev.model.token import Token, TokenBalance, Wallet
+from defilev.plan.atomic_inputs import AtomicInputs
 from defilev.protocols.contract import LendingProtocol
 from defilev.units import Wad
 from defilev.venues.contract import Venue
@@ -35,7 +36,8 @@ class PlanInputs:
     `gas_price` is in wei; `native` is the market's token for the native asset, `None` when it has none.
     `collateral` and `debt` are the symbols or addresses that the user chose, `None` to let the plan choose.
     `in_hand` is collateral in the wallet that an earlier plan withdrew and did not come to sell.
-    `intermediates` are tokens outside the market that a sale may pass through. `payer` is whose wallet it is when that
+    `intermediates` are tokens outside the market that a sale may pass through. `atomic` is the executor, `None` to do
+    without it. `payer` is whose wallet it is when that
     is not the owner: then nothing but repaying on the owner's behalf can be planned.
     """
 
@@ -55,3 +57,4 @@ class PlanInputs:
     in_hand: tuple[TokenBalance, ...] = ()
     intermediates: tuple[Token, ...] = ()
     payer: Address | None = None
+    atomic: AtomicInputs | None = None

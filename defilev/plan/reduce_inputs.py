@@ -15,7 +15,7 @@ from defilev.units import WAD
 
 __all__ = ["ReduceInputs", "Via", "is_reached"]
 
-Via = Literal["reduce", "margin"]
+Via = Literal["reduce", "margin", "atomic"]
 
 DEADLINE_ROOM = 3_600
 """Seconds after the plan's expiry until which its trades may still be included."""

@@ -203,6 +203,14 @@ class LendingProtocol(ActingProtocol, Protocol):
         """Return the base units of `asset` that can leave the market now."""
         ...
 
+    def receipt(self, account: LendingAccount, asset: Address) -> Address | None:
+        """Return the token that stands for what is supplied of `asset`, `None` where none does."""
+        ...
+
+    def flash_depth(self, account: LendingAccount, asset: Address) -> int:
+        """Return the base units of `asset` that the market itself lends for one transaction; 0 where it does not."""
+        ...
+
     def exposure(self, account: LendingAccount, *, stable: frozenset[Address]) -> Exposure:
         """Return the account as linear forms of its drivers; assets in `stable` are meant to stay at one."""
         ...

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from defilev.model.account import Notice
-from defilev.model.plan import Action, Approve, Plan, Reduce, Repay, Step, Swap, Withdraw
+from defilev.model.plan import Action, Approve, Plan, Reduce, Repay, Step, Swap, Unwind, Withdraw
 from defilev.model.token import Token
 from defilev.report import figures
 from defilev.report.ink import Ink
 from defilev.report.table import LABEL_WIDTH, Cell, Column, flow, labelled, table
+from defilev.report.unwind_text import enforced, lent, unwound
 from defilev.units import to_decimal
 
 __all__ = ["plan_text"]
@@ -102,7 +103,7 @@ def _steps(plan: Plan, *, width: int, ink: Ink) -> list[str]:
             Cell(step.action.kind),
             Cell(_joined(iter(step.actions))),
             Cell(_health(step.health_factor)),
-            Cell(_how(plan, step)),
+            Cell(lent(step.action) if isinstance(step.action, Unwind) else _how(plan, step)),
         ]
         for step in plan.steps
     ]
@@ -180,16 +181,19 @@ def _split(steps: Sequence[Step]) -> list[list[Step]]:
 
 
 def _joined(actions: Iterator[Action]) -> str:
-    return ", ".join(_what(action) for action in actions) or figures.NOTHING
+    return ", ".join(unwound(each) if isinstance(each, Unwind) else _what(each) for each in actions) or figures.NOTHING
 
 
 def _after(plan: Plan) -> Iterator[tuple[str, str]]:
     cost = plan.cost
-    if any(isinstance(step.action, Swap | Reduce) for step in plan.steps):
+    if any(isinstance(step.action, Swap | Reduce | Unwind) for step in plan.steps):
         yield "cost", _cost(plan)
-    if cost.worst > cost.expected and any(isinstance(step.action, Swap) for step in plan.steps):
+    if cost.worst > cost.expected and any(isinstance(step.action, Swap | Unwind) for step in plan.steps):
         left = _value(plan, cost.worst - cost.expected)
         yield "left over", f"what better fills bring, about {left}, stays in the wallet"
+    for step in plan.steps:
+        if isinstance(step.action, Unwind):
+            yield "enforced", enforced(step.action)
     for text in _wallet(plan):
         yield "in the wallet", text
     yield "gas", f"at most {_gas(plan)} for {figures.grouped(Decimal(cost.gas), 0)}"
@@ -221,6 +225,8 @@ def _effort(plan: Plan) -> str:
     if count == 1:
         return f"1 transaction and signature, about {plan.cost.minutes} min"
     each = f"{count} transactions and signatures, about {plan.cost.minutes} min"
+    if any(isinstance(step.action, Unwind) for step in plan.steps):
+        return f"{each}; each call of the executor is all or nothing"
     return f"{each}, one after another: not atomic from a plain account"
 
 

@@ -16,7 +16,7 @@ from defilev.model.probe import ProbeCalls
 from defilev.model.request import Address, Block, Read
 from defilev.model.target_inputs import BorrowMarket, Penalty
 from defilev.model.token import Token
-from defilev.protocols.aave_family import forms, write
+from defilev.protocols.aave_family import bitmap, forms, write
 from defilev.protocols.aave_family.account import account_from_state
 from defilev.protocols.aave_family.apply import apply_action, project_state
 from defilev.protocols.aave_family.math import price_of
@@ -98,6 +98,18 @@ class AaveFamily(WholeMarkets):
         """Return the base units of `asset` that can be withdrawn from the pool."""
         state: AaveState = account.state
         return state.reserves[state.index_of(asset)].available_liquidity
+
+    def receipt(self, account: LendingAccount, asset: Address) -> Address | None:
+        """Return the aToken; raises `KeyError` for an asset that is not listed."""
+        state: AaveState = account.state
+        return state.reserves[state.index_of(asset)].a_token
+
+    def flash_depth(self, account: LendingAccount, asset: Address) -> int:
+        """Return what the pool has, unless the reserve lends nothing in flash loans."""
+        state: AaveState = account.state
+        reserve = state.reserves[state.index_of(asset)]
+        lends = bitmap.lends_in_flash(reserve.configuration) and not bitmap.is_paused(reserve.configuration)
+        return reserve.available_liquidity if lends else 0
 
     def gas(self, action: Action) -> int:
         """Return a gas limit that suffices for a market action."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from defilev.errors import Infeasible
-from defilev.model.plan import Action, Borrow, Repay, Supply, Withdraw
+from defilev.model.plan import Action, Borrow, Repay, Supply, Unwind, Withdraw
 from defilev.protocols.aave_family import bitmap
 from defilev.protocols.aave_family.math import (
     account_data,
@@ -34,7 +34,7 @@ def apply_action(state: AaveState, action: Action, *, at: int) -> AaveState:
     """Return `state` right after `action` in a block with timestamp `at`.
 
     Rates stay as they were read: the new ones depend on everyone's balances. Caps are not looked at. Approvals and
-    swaps only let time pass.
+    swaps only let time pass. To give away supply as its receipt has the rounding and the refusals of a withdrawal.
 
     Raises:
         Infeasible: the contract would revert; `reason` among the facts is its own name for it.
@@ -49,6 +49,9 @@ def apply_action(state: AaveState, action: Action, *, at: int) -> AaveState:
             return _supply(state, action)
         case Borrow():
             return _borrow(state, action)
+        case Unwind():
+            repaid = _repay(state, Repay(action.asset, action.amount))
+            return _withdraw(repaid, Withdraw(action.collateral, action.taken))
         case _:
             return state
 
