@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -14,7 +14,16 @@ from defilev.model.action import Enforced, Unwind
 from defilev.model.request import Address
 from defilev.units import WAD, mul_div_up
 
-__all__ = ["EXECUTOR", "UnwindCall", "allowed_to_executor", "same_unwind", "taken_by", "unwind_call", "unwind_move"]
+__all__ = [
+    "EXECUTOR",
+    "UnwindCall",
+    "allowed_to_executor",
+    "same_unwind",
+    "taken_by",
+    "unwind_call",
+    "unwind_move",
+    "unwound_checks",
+]
 
 MOST_FEE = Fraction(1, 100)
 """The dearest pool takes one per cent of what it lends."""
@@ -89,8 +98,23 @@ def _deleverage(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
     signed = all(signature == _NO_SIGNATURE for signature in order.signatures)
     yield Check("grant and revoke", signed, "a signature", "none: the right is an approval")
     yield from _route_checks(order, bounds)
-    yield from _amount_checks(order, bounds)
-    yield from _enforced_checks(order, bounds)
+    yield Check("minHealthFactor", order.enforced.health_factor >= WAD, order.enforced.health_factor, "at least 1")
+    soon = bounds.at < order.enforced.deadline <= bounds.at + MOST_SECONDS
+    yield Check("deadline", soon, order.enforced.deadline, f"after {bounds.at}, within {MOST_SECONDS} s")
+
+
+def unwound_checks(calls: Sequence[DecodedCall], bounds: Bounds) -> Iterator[tuple[int, Check]]:
+    """Yield, with its position, whether each call of the executor keeps to what the ones before it leave."""
+    debts, supplies = dict(bounds.debts), dict(bounds.supplies)
+    for position, call in enumerate(calls):
+        if call.role != "executor":
+            continue
+        order = unwind_call(call.arguments)
+        owed, supplied = debts.get(order.debt, 0), supplies.get(order.collateral, 0)
+        for check in (*_amount_checks(order, owed, supplied, bounds), *_left_checks(order, owed, supplied)):
+            yield position, check
+        debts[order.debt] = max(owed - order.borrowed, 0)
+        supplies[order.collateral] = max(supplied - order.taken, 0)
 
 
 def _route_checks(order: UnwindCall, bounds: Bounds) -> Iterator[Check]:
@@ -102,9 +126,8 @@ def _route_checks(order: UnwindCall, bounds: Bounds) -> Iterator[Check]:
         yield is_of_market("path", sold, bounds)
 
 
-def _amount_checks(order: UnwindCall, bounds: Bounds) -> Iterator[Check]:
+def _amount_checks(order: UnwindCall, owed: int, supplied: int, bounds: Bounds) -> Iterator[Check]:
     """Yield whether no more is sold than the oracle's price allows, and no more taken than may be sold."""
-    owed, supplied = bounds.debts.get(order.debt, 0), bounds.supplies.get(order.collateral, 0)
     most_borrowed = mul_div_up(owed, *_INTEREST) + _ROUNDING
     yield Check("borrowed", order.borrowed <= most_borrowed, order.borrowed, f"up to {most_borrowed}, what is owed")
     most_taken = min(order.limit + _ROUNDING, supplied)
@@ -118,19 +141,14 @@ def _amount_checks(order: UnwindCall, bounds: Bounds) -> Iterator[Check]:
     yield Check("limit against the oracle", order.limit - 1 < most_sold, order.limit, f"up to {int(most_sold)}")
 
 
-def _enforced_checks(order: UnwindCall, bounds: Bounds) -> Iterator[Check]:
-    """Yield whether the contract is told to hold the position to what the amounts come to, and soon."""
-    end = order.enforced
-    yield Check("minHealthFactor", end.health_factor >= WAD, end.health_factor, "at least 1")
-    left = max(bounds.debts.get(order.debt, 0) - order.borrowed, 0)
-    most = mul_div_up(bounds.debts.get(order.debt, 0), *_INTEREST) - bounds.debts.get(order.debt, 0)
-    most_debt = left + most + _ROUNDING if left else 0
+def _left_checks(order: UnwindCall, owed: int, supplied: int) -> Iterator[Check]:
+    """Yield whether the contract is told to hold the position to what the amounts come to."""
+    end, left = order.enforced, max(owed - order.borrowed, 0)
+    most_debt = left + mul_div_up(owed, *_INTEREST) - owed + _ROUNDING if left else 0
     yield Check("maxDebt", end.debt <= most_debt, end.debt, f"up to {most_debt}")
-    least = max(bounds.supplies.get(order.collateral, 0) - order.taken, 0)
-    least -= mul_div_up(least, *_INTEREST) - least + _ROUNDING
+    kept = max(supplied - order.taken, 0)
+    least = kept - (mul_div_up(kept, *_INTEREST) - kept) - _ROUNDING
     yield Check("minCollateral", end.collateral >= least, end.collateral, f"at least {least}")
-    soon = bounds.at < end.deadline <= bounds.at + MOST_SECONDS
-    yield Check("deadline", soon, end.deadline, f"after {bounds.at}, within {MOST_SECONDS} s")
 
 
 def same_unwind(call: DecodedCall, action: Unwind, bounds: Bounds) -> bool:

@@ -10,6 +10,7 @@ from defilev.execute.allowances import allowance_checks, everything_checks
 from defilev.execute.checking_calls import checked_calls
 from defilev.execute.checks import Bounds, Check, DecodedCall, Holdings
 from defilev.execute.denying import at_most, deny, equal, require
+from defilev.execute.executor_calls import unwound_checks
 from defilev.execute.limits import Limits, NothingSpent, Spent, limit_checks
 from defilev.execute.public_keys import assert_key_allowed
 from defilev.execute.rules import ADAPTERS
@@ -129,7 +130,7 @@ def check_plan(plan: Plan, *, policy: Policy) -> list[DecodedCall]:
     steps = [step for step, found in zip(plan.steps, of_steps, strict=True) for _ in found]
     actions = [action for step in plan.steps for action in step.actions]
     whole = everything_checks(calls, actions, holdings=bounds.holdings)
-    for position, check in (*allowance_checks(calls, bounds=bounds), *whole):
+    for position, check in (*unwound_checks(calls, bounds), *allowance_checks(calls, bounds=bounds), *whole):
         require(check, steps[position])
     before = policy.spent.last_day(chain_id=account.chain_id, owner=policy.actor, quote=account.quote)
     for place, check in limit_checks(calls, account, limits=policy.limits, before=before, bounds=bounds):
