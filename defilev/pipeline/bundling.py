@@ -74,8 +74,11 @@ def make_safe_plan(
 
     Raises:
         Infeasible: no plan reaches the goal, or the drift is more than a sale may lose.
+        UsageError: the executor was asked for, whose promise on the chain would not survive the drift.
         DataError: see `make_plan`.
     """
+    if question.via == "atomic":
+        raise UsageError("a Safe's bundle is all or nothing already", fix="leave out --via atomic")
     wide = drift_of(account, window=question.window) if drift is None else drift
     goal = question.goal
     asked = replace(question, goal=drifted_goal(goal, wide), max_slippage=drifted_slippage(question.max_slippage, wide))

@@ -27,10 +27,12 @@ def enforced(action: Unwind) -> str:
     """Return what must hold at the end of the call, which reverts else."""
     end = action.enforced
     owed = f"at most {_amount(end.debt, action.asset)} owed" if end.debt else f"no {_symbol(action.asset)} owed"
-    health = "nothing owed" if end.health_factor == UINT256_MAX else f"health at least {_health(end.health_factor)}"
+    health = (
+        "nothing owed" if end.health_factor == UINT256_MAX else f"health at least {_health(end.health_factor)}, {owed}"
+    )
     kept = f"at least {_amount(end.collateral, action.collateral)} supplied"
     left = f"no allowance left, by block {figures.block_number(end.last_block)}"
-    return f"on the chain, or all of it reverts: {health}, {owed}, {kept}, {left}"
+    return f"on the chain, or all of it reverts: {health}, {kept}, {left}"
 
 
 def _health(wad: int) -> str:

@@ -12,21 +12,20 @@ from random import Random
 from statistics import median
 from typing import Any
 
+from atomic_page import write
+
 from tests.support.atomic_trials import KINDS, AtomicOutcome, draw_indebted, try_atomically
 from tests.support.executors import deploy_executor
 from tests.support.world import own_world
-
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "atomic.json"
 
 
 def main() -> None:
     """Try until so many accounts were taken down; end with code 1 when one of them was not as promised."""
     asked = _arguments()
     outcome = run(asked.accounts, asked.seed)
-    text = json.dumps(outcome, indent=1) + "\n"
-    sys.stdout.write(text)
+    print(json.dumps(outcome, indent=1))
     if asked.write_docs:
-        PAGE.write_text(text)
+        write(outcome)
     if any(outcome[kind] for kind in KINDS):
         sys.exit("a plan through the executor did not do what it promised")
 
@@ -35,7 +34,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--accounts", type=int, default=200, metavar="N", help="how many are taken down")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="what all draws follow from")
-    parser.add_argument("--write-docs", action="store_true", help="write the outcome to docs/atomic.json")
+    parser.add_argument(
+        "--write-docs", action="store_true", help="write docs/atomic.json and its figures in docs/atomic.md"
+    )
     return parser.parse_args()
 
 

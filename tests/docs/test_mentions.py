@@ -30,6 +30,7 @@ OF_SCRIPTS = {
     "--legal",
     "--seed",
     "--plans",
+    "--accounts",
     "--minutes",
     *CHAOS,
 }

@@ -10,7 +10,7 @@ from typing import Any
 from defilev.errors import Infeasible, PolicyViolation
 from defilev.execute.policy import check_plan
 from defilev.model.account import LendingAccount
-from defilev.model.plan import Plan
+from defilev.model.plan import Plan, Unwind
 from defilev.pipeline.acting import policy_of
 from defilev.pipeline.look import read_account
 from defilev.pipeline.planning import make_plan
@@ -124,13 +124,23 @@ def _findings(
         for action in step.actions:
             predicted = PROTOCOLS[before.protocol].apply(predicted, action, at=at)
     (after,) = world.read(market, [before.owner])
-    if _amounts(predicted) != _amounts(after):
+    if not _is_as_predicted(plan, _amounts(predicted), _amounts(after)):
         yield Finding("not_as_predicted", f"{_amounts(after)} in place of {_amounts(predicted)}")
     if left := left_at_executor(world, plan):
         yield Finding("left_behind", str(left))
     values = (after.health_factor, after.debt_value, after.collateral_value)
     supplied = sum(leg.value for leg in after.legs if leg.side == "supply")
     yield from goal_findings(plan, values if plan.goal.kind != "close" else (values[0], values[1], supplied))
+
+
+def _is_as_predicted(plan: Plan, predicted: dict[tuple[str, str], int], found: dict[tuple[str, str], int]) -> bool:
+    """Tell whether amounts are the predicted ones; a pool that lent for the call gives its suppliers the fee."""
+    lent = {action.asset.symbol for step in plan.steps for action in step.actions
+            if isinstance(action, Unwind) and action.lender_name == f"{plan.protocol} pool"}  # fmt: skip
+    given = {("supply", symbol) for symbol in lent} & predicted.keys()
+    return predicted.keys() == found.keys() and all(
+        found[leg] >= predicted[leg] if leg in given else found[leg] == predicted[leg] for leg in predicted
+    )
 
 
 def _amounts(account: LendingAccount) -> dict[tuple[str, str], int]:

@@ -35,6 +35,7 @@ def apply_action(state: AaveState, action: Action, *, at: int) -> AaveState:
 
     Rates stay as they were read: the new ones depend on everyone's balances. Caps are not looked at. Approvals and
     swaps only let time pass. To give away supply as its receipt has the rounding and the refusals of a withdrawal.
+    What suppliers get of a flash loan's fee is not counted.
 
     Raises:
         Infeasible: the contract would revert; `reason` among the facts is its own name for it.
