@@ -16,6 +16,7 @@ from defilev.model.request import Address
 from defilev.pipeline.outcomes import received, taken
 from defilev.pipeline.planning import PlanQuestion
 from defilev.pipeline.taking_up import plan_of
+from defilev.plan import Via
 from defilev.plan.goals import Aim
 from defilev.plan.reduce_inputs import is_reached
 from defilev.protocols import PERPS_AS_LOANS
@@ -58,8 +59,15 @@ class Unfinished:
             window=window,
             debt=debts[0] if debts and self.plan.goal.kind != "close" else None,
             in_hand=self.in_hand,
-            via="margin" if any(isinstance(step.action, Supply) for step in self.plan.steps) else None,
+            via=_way_of(self.plan),
         )
+
+
+def _way_of(plan: Plan) -> Via | None:
+    """Return how a plan reaches its goal, `None` for the usual way."""
+    if plan.unwinds:
+        return "atomic"
+    return "margin" if any(isinstance(step.action, Supply) for step in plan.steps) else None
 
 
 def find_unfinished(

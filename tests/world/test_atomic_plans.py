@@ -19,6 +19,7 @@ from defilev.model.request import Address
 from defilev.pipeline.acting import policy_of
 from defilev.pipeline.session import Session
 from defilev.pipeline.trying import require_kept, try_plan
+from defilev.pipeline.unfinished import Unfinished
 from defilev.protocols import PROTOCOLS
 from defilev.simulate import EngineChoice
 from tests.support.atomic import atomic_plan, carry_out, connected, left_at_executor, unwind_of
@@ -194,6 +195,23 @@ def test_without_the_executor_nothing_is_planned(world: World) -> None:
         atomic_plan(session, _account(session, world, "comfortable"), "3")
 
 
+@pytest.mark.parametrize("is_changed", [False, True], ids=["the-same", "another"])
+def test_an_approval_that_stands_is_used_or_cleared(session: Session, world: World, *, is_changed: bool) -> None:
+    """A run that ended after its approval leaves one: the next plan takes it as it stands, or sets it to zero first."""
+    account = _account(session, world, "comfortable")
+    first = atomic_plan(session, account, "3")
+    amount = unwind_of(first).taken + is_changed
+    approve = interface("erc20")["approve"].encode(unwind_of(first).executor, amount)
+    world.send(account.owner, unwind_of(first).receipt.address, approve)
+    with connected(world) as later:
+        now = _account(later, world, "comfortable")
+        plan = atomic_plan(later, now, "3")
+        check_plan(plan, policy=policy_of(later, now, plan=plan))
+
+    assert ["0x1"] * len(plan.steps) == [receipt["status"] for receipt in carry_out(world, plan)]
+    assert {} == left_at_executor(world, plan)
+
+
 def test_a_second_execution_reverts_with_its_reason(session: Session, world: World) -> None:
     """The same call once more finds no allowance and does nothing."""
     account = _account(session, world, "comfortable")
@@ -294,3 +312,12 @@ def test_a_policy_that_was_not_told_of_the_executor_denies_it(session: Session, 
 
     with pytest.raises(PolicyViolation):
         check_plan(plan, policy=policy_of(session, account))
+
+
+def test_a_run_that_stopped_halfway_goes_on_in_its_own_way(session: Session, world: World) -> None:
+    """What is left of a plan through the executor is planned through the executor again."""
+    plan = atomic_plan(session, _account(session, world, "comfortable"), "3")
+
+    question = Unfinished(1, plan, (1,), is_left_open=True, in_hand=()).question(window=600)
+
+    assert ("atomic", plan.goal) == (question.via, question.goal)
