@@ -235,9 +235,7 @@ class Acting:
         return Acted(
             account=self.rule.name,
             outcome="partial" if is_partial else "done",
-            text=f"{way}: {plan.label or 'the goal is reached'}"
-            if outcome.is_kept
-            else f"{way}: less than was promised",
+            text=f"{way}: {plan.label or 'the goal is reached'}" if outcome.is_kept else f"{way}: {_missed(outcome)}",
             way=way,
             run=run,
             plan_hash=plan.hash,
@@ -258,6 +256,12 @@ class Acting:
         if isinstance(error, Infeasible):
             told = "; ".join([text, *(f"{way}: {why}" for way, why in error.facts.items())])
         return Acted(account=self.rule.name, outcome=outcome, text=told, run=number)  # type: ignore[arg-type]
+
+
+def _missed(outcome: Outcome) -> str:
+    if outcome.turned:
+        return f"the position in {', '.join(outcome.turned)} was turned around: it had shrunk before the trade"
+    return "less than was promised"
 
 
 def _within(sending: Sending, rule: TierRule, tier: Tier) -> Sending:

@@ -188,7 +188,7 @@ ROWS = (
         ("the market's price is wrong", "the feed answers ten times as much, 2.85 % less, or nothing",
          "a low price is acted on as liquidators do; a high one and none never; nothing is borrowed"),
         wrong_oracle,
-        Mutant(DECIDING, "_oracle_health(facts.reading) >= facts.goal.value:", "_oracle_health(facts.reading) < 0:"),
+        Mutant(DECIDING, "_reached(facts) >= facts.goal.value:", "_reached(facts) < 0:"),
     ),
     _row(
         "F36",
