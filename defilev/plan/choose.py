@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from defilev.errors import Infeasible, UnknownName
 from defilev.model.account import Leg, LendingAccount
+from defilev.model.plan import Repay
 from defilev.model.request import Read
 from defilev.plan.inputs import PlanInputs
 from defilev.plan.path import Path
@@ -31,9 +32,23 @@ def debts_of(inputs: PlanInputs, account: LendingAccount) -> list[Leg]:
 
 
 def payable_debts(inputs: PlanInputs) -> list[Leg]:
-    """Return the debts that the plan may repay: the one that the user chose, or all, the largest by value first."""
+    """Return the debts that the plan may repay: the one that the user chose, or all, the largest by value first.
+
+    Those that the market takes no repayment of now, because it is paused, come only when there is no other.
+    """
     debts = debts_of(inputs, inputs.account)
-    return debts if inputs.debt is None else debts[:1]
+    if inputs.debt is not None:
+        return debts[:1]
+    return [leg for leg in debts if _is_open(inputs, leg)] or debts
+
+
+def _is_open(inputs: PlanInputs, debt: Leg) -> bool:
+    account = inputs.account
+    try:
+        inputs.protocol.apply(account, Repay(debt.asset, max(debt.amount // 2, 1)), at=account.block.timestamp)
+    except Infeasible:
+        return False
+    return True
 
 
 def sales_of(inputs: PlanInputs, account: LendingAccount, debt: Leg) -> list[Sale]:

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from defilev.errors import Infeasible
 from defilev.model.account import Leg
-from defilev.model.plan import Goal
+from defilev.model.plan import Goal, Withdraw
 from defilev.model.request import Read
 from defilev.model.token import Token
 from defilev.plan.choose import Ranked, debts_of, estimate, rank, read_routes
@@ -51,7 +51,7 @@ def plan_closing(inputs: PlanInputs) -> Read[tuple[Path, str]]:
                 return path, _partial_label(path)
             path, sold = yield from _round(path, inputs, debt.asset, sources, sold)
             rounds += 1
-    return _withdraw_everything(path), ""
+    return _withdraw_everything(path, inputs)
 
 
 def _repay_from_wallet(path: Path, inputs: PlanInputs, debt: Token) -> Path:
@@ -83,7 +83,9 @@ def _sources(path: Path, inputs: PlanInputs, debt: Leg) -> Read[list[Ranked]]:
         return (
             not (leg.used_as_collateral and leg.loan_to_value == 0),
             not chosen,
-            not worth_its_gas(inputs, leg.asset, leg.amount),
+            not worth_its_gas(
+                inputs, leg.asset, min(leg.amount, path.protocol.liquidity(path.first, leg.asset.address))
+            ),
             source.loss,
         )
 
@@ -140,11 +142,29 @@ def _after_fill(path: Path, inputs: PlanInputs, sale: Sale, fill: Fill) -> Path:
     return easing(path, inputs, sale, fill)
 
 
-def _withdraw_everything(path: Path) -> Path:
+def _withdraw_everything(path: Path, inputs: PlanInputs) -> tuple[Path, str]:
+    """Return the path after withdrawing what can leave the market, and a label that names what cannot.
+
+    Raises:
+        Infeasible: there would be nothing in the plan.
+    """
+    stuck: list[str] = []
     for leg in path.last.legs:
-        if leg.side == "supply" and leg.amount > 0:
+        if leg.side != "supply" or leg.amount == 0:
+            continue
+        liquid = path.protocol.liquidity(path.first, leg.asset.address)
+        if supply_of(path.last, leg.asset.address) <= liquid:
             path = path.then(path.protocol.withdraw_all(path.first, leg.asset))
-    return path
+            continue
+        if liquid and worth_its_gas(inputs, leg.asset, liquid):
+            path = path.then(Withdraw(leg.asset, liquid))
+        stuck.append(amount_text(supply_of(path.first, leg.asset.address), leg.asset))
+    if not stuck:
+        return path, ""
+    fact = f"the market cannot pay out all of {', '.join(stuck)} now: it is lent out or paused"
+    if not path.actions:
+        raise Infeasible(fact, fix="wait until the market pays out again")
+    return path, f"PARTIAL: {fact}; close again afterwards"
 
 
 def _partial_label(path: Path) -> str:

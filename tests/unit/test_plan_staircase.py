@@ -186,7 +186,7 @@ def test_the_market_s_liquidity_bounds_a_round() -> None:
     thin = {WETH: Terms(liquidity=0)}
     account = an_aave_account({WETH: 50 * 10**18}, {USDC: 60_000 * 10**6}, terms=thin)
 
-    with pytest.raises(Infeasible, match="none of it liquid"):
+    with pytest.raises(Infeasible, match="all of it is lent out or paused"):
         plan_for(inputs_for(account, TO_THREE))
 
 

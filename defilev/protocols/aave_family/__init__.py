@@ -17,7 +17,7 @@ from defilev.model.probe import ProbeCalls
 from defilev.model.request import Address, Block, Read
 from defilev.model.target_inputs import BorrowMarket, Penalty
 from defilev.model.token import Token
-from defilev.protocols.aave_family import forms, write
+from defilev.protocols.aave_family import bitmap, forms, write
 from defilev.protocols.aave_family.account import account_from_state
 from defilev.protocols.aave_family.apply import apply_action, project_state
 from defilev.protocols.aave_family.headroom import read_headroom
@@ -97,9 +97,10 @@ class AaveFamily(WholeMarkets):
         return mul_div_down(amount, price_of(state, reserve), 10**reserve.asset.decimals)
 
     def liquidity(self, account: LendingAccount, asset: Address) -> int:
-        """Return the base units of `asset` that can be withdrawn from the pool."""
+        """Return the base units of `asset` that can be withdrawn from the pool: none while the reserve is paused."""
         state: AaveState = account.state
-        return state.reserves[state.index_of(asset)].available_liquidity
+        reserve = state.reserves[state.index_of(asset)]
+        return 0 if bitmap.is_paused(reserve.configuration) else reserve.available_liquidity
 
     def gas(self, action: Action) -> int:
         """Return a gas limit that suffices for a market action."""

@@ -192,8 +192,9 @@ def _require_no_stranded_zero_ltv(state: AaveState, reserve: Reserve, action: Ac
 
 def _require(holds: bool, action: Action, reason: str, **facts: object) -> None:  # noqa: FBT001 - reads as a sentence
     if not holds:
+        named = f" {action.asset.symbol}" if isinstance(action, Supply | Withdraw | Borrow | Repay) else ""
         raise Infeasible(
-            f"the market would refuse to {action.kind}: {reason}",
+            f"the market would refuse to {action.kind}{named}: {reason}",
             fix="choose another amount or asset",
             reason=reason,
             **facts,
