@@ -25,6 +25,7 @@ DefilevError                        1   a defect of ours
 ├── Refused                         7   a rule of this machine, of the protocol, or of arithmetic forbids it
 │   ├── Infeasible, PolicyViolation, PlanTampered, PlanExpired, PlanForAnotherChain, StalePrice
 │   ├── SequencerDown, TooLate
+│   ├── VenueDiverges (an Infeasible)
 │   ├── AttemptOpen, ForeignTransaction, LeaseLost, OneEndpoint, TooMuchEquity
 │   ├── SafeUnknown, BundleTampered, SafeNonceUsed, SignatureInvalid, SignatureRepeated, SignatureUnsupported
 │   ├── SignerNotOwner, ThresholdNotMet
@@ -42,6 +43,7 @@ from defilev.errors.base import (
     DataError,
     Declined,
     DefilevError,
+    Infeasible,
     KeyFailure,
     NotConfirmed,
     Refused,
@@ -49,6 +51,7 @@ from defilev.errors.base import (
     SimulationFailed,
     TokenMisbehaves,
     UsageError,
+    VenueDiverges,
 )
 from defilev.errors.journal import AttemptOpen, ForeignTransaction, JournalDamaged, JournalUnusable, LeaseLost
 from defilev.errors.keys import (
@@ -96,6 +99,7 @@ __all__ = [
     "EndpointsDisagree",
     "FeedUnmovable",
     "ForeignTransaction",
+    "Infeasible",
     "JournalDamaged",
     "JournalUnusable",
     "KeyFailure",
@@ -128,6 +132,7 @@ __all__ = [
     "TokenMisbehaves",
     "TooLate",
     "UsageError",
+    "VenueDiverges",
     "WrongChain",
     "WrongPassword",
 ]
@@ -246,10 +251,6 @@ class AnvilMissing(DataError):
 
 class AnvilFailed(DataError):
     """Anvil did not start, or died."""
-
-
-class Infeasible(Refused):
-    """No plan reaches the goal; the facts say what could be reached."""
 
 
 class PolicyViolation(Refused):

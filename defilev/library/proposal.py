@@ -12,7 +12,7 @@ from defilev.model.plan import Plan, PlanCost, Promise, Step
 from defilev.pipeline.planning import PlanQuestion
 from defilev.pipeline.session import Session
 from defilev.pipeline.trying import try_plan
-from defilev.plan import parse_goal
+from defilev.plan import Divergence, parse_goal
 
 if TYPE_CHECKING:
     from defilev.library.account import Number
@@ -85,6 +85,7 @@ def question_of(
         window=settings.expires,
         debt=debt,
         collateral=collateral,
+        divergence=Divergence.within(settings.max_divergence),
     )
 
 

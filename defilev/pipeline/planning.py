@@ -19,7 +19,7 @@ from defilev.pipeline.hubs import native_of, read_hubs
 from defilev.pipeline.market_prices import limits_of
 from defilev.pipeline.session import Session
 from defilev.plan import PlanInputs, ReduceInputs, Via, plan_deleverage, plan_reduction, plan_repayment
-from defilev.plan.inputs import DEFAULT_FLOOR
+from defilev.plan.inputs import DEFAULT_FLOOR, USUAL_DIVERGENCE, Divergence
 from defilev.protocols import PERPS_AS_LOANS, PROTOCOLS
 from defilev.risk.prices import price_notices
 from defilev.units import WAD, Wad
@@ -39,7 +39,8 @@ class PlanQuestion:
     `collateral` and `debt` are symbols or addresses, `None` to let the plan choose. `meant_for` is the owner, protocol
     and market that the goal was worked out for, `None` when a person named it. `in_hand` is, by token, the collateral
     that an earlier run withdrew and did not come to sell; no more of it counts than the wallet holds. `via` says how
-    perpetuals reach the goal, `None` for the usual way.
+    perpetuals reach the goal, `None` for the usual way. `divergence` bounds how far the venue's prices may lie from
+    the oracle's.
     """
 
     goal: Goal
@@ -51,6 +52,7 @@ class PlanQuestion:
     meant_for: tuple[str, str, str, str] | None = None
     in_hand: tuple[tuple[Address, int], ...] = ()
     via: Via | None = None
+    divergence: Divergence = USUAL_DIVERGENCE
 
 
 def make_plan(session: Session, account: LendingAccount, question: PlanQuestion) -> Plan:
@@ -161,6 +163,7 @@ def _inputs(
         in_hand=_in_hand(wallet, question),
         intermediates=hubs,
         payer=payer,
+        divergence=question.divergence,
     )
 
 
