@@ -11,7 +11,7 @@ from defilev.plan.divergence import read_notices
 from defilev.plan.goals import parse_goal
 from defilev.plan.inputs import Divergence, PlanInputs
 from defilev.plan.reduce_inputs import ReduceInputs, Via
-from defilev.plan.reducing import plan_reduction
+from defilev.plan.reducing import plan_margin, plan_reduction
 from defilev.plan.refusals import require_possible
 from defilev.plan.repaying import plan_repayment
 from defilev.plan.staircase import plan_path
@@ -25,6 +25,7 @@ __all__ = [
     "plan_deleverage",
     "plan_document",
     "plan_from",
+    "plan_margin",
     "plan_reduction",
     "plan_repayment",
     "rest_of",
