@@ -59,6 +59,12 @@ Collateral = Annotated[
 Expires = Annotated[
     str | None, typer.Option("--expires", metavar="10m", help="How long after its block the plan may be begun.")
 ]
+MaxDivergence = Annotated[
+    str | None,
+    typer.Option(
+        "--max-divergence", metavar="1.5%", help="How far the venue's price may lie from the oracle's; 0.5% in e-mode."
+    ),
+]
 Safe = Annotated[
     str | None,
     typer.Option("--safe", metavar="ADDRESS", help="The Safe that acts; write a bundle for its owners, tried with it."),
@@ -93,6 +99,7 @@ def plan(
     safe: Safe = None,
     drift: Drift = None,
     out: Out = None,
+    max_divergence: MaxDivergence = None,
 ) -> None:
     """Plan less leverage, or more: the transactions, what they promise, what they cost.
 
@@ -113,6 +120,7 @@ def plan(
         debt=debt,
         collateral=collateral,
         expires=expires,
+        max_divergence=max_divergence,
     )
     if require_safe(safe, drift):
         bundled(run_of(ctx), (who, protocol, market), question, safe=str(safe), drift=drift, expires=expires, out=out)

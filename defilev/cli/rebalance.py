@@ -17,6 +17,7 @@ from defilev.cli.plan import (
     Floor,
     FromTarget,
     Market,
+    MaxDivergence,
     MaxSlippage,
     Out,
     Protocol,
@@ -91,6 +92,7 @@ def rebalance(
     password_file: PasswordFile = None,
     confirm_plan: ConfirmPlan = None,
     yes: Yes = False,
+    max_divergence: MaxDivergence = None,
 ) -> None:
     """Plan less leverage, or more, and try it on a fork; sign or send it only with --sign-only or --broadcast.
 
@@ -104,6 +106,7 @@ def rebalance(
     goal: dict[str, Any] = {"to_health_factor": to_health_factor, "to_leverage": to_leverage}
     goal |= {"to_margin_ratio": to_margin_ratio, "close": close, "via": via, "from_target": from_target}
     limits = {"max_slippage": max_slippage, "floor": floor, "debt": debt, "collateral": collateral, "expires": expires}
+    limits["max_divergence"] = max_divergence
     made_before = "--plan" if plan else "--resume" if resume else None
     if made_before:
         _require_alone(made_before, *goal.values(), *limits.values(), plan and resume)

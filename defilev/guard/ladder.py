@@ -14,6 +14,7 @@ from defilev.model.plan import Goal, Plan, Swap
 from defilev.pipeline.bundling import make_safe_plan
 from defilev.pipeline.planning import PlanQuestion, emergency_floor, make_plan, make_repayment
 from defilev.pipeline.session import Session
+from defilev.plan import Divergence
 from defilev.plan.drifting import drift_of, with_drift
 from defilev.units import WAD
 
@@ -141,11 +142,12 @@ def _nearer(wanted: Wanted, plan: Plan, part: Decimal) -> Goal:
 
 def _question(wanted: Wanted, slippage: Decimal) -> PlanQuestion:
     floor = floor_of(Decimal(wanted.account.health_factor or 0) / WAD, fall=wanted.fall)
+    divergence = Divergence(wanted.tier.divergence, None, None)
     if wanted.question is not None:
-        return replace(wanted.question, max_slippage=slippage, floor=floor, window=WINDOW)
+        return replace(wanted.question, max_slippage=slippage, floor=floor, window=WINDOW, divergence=divergence)
     waiting = max(wanted.session.settings.expires, SAFE_WINDOW)
     window = waiting if wanted.rule.authority == "safe" else WINDOW
-    return PlanQuestion(goal=wanted.goal, max_slippage=slippage, floor=floor, window=window)
+    return PlanQuestion(goal=wanted.goal, max_slippage=slippage, floor=floor, window=window, divergence=divergence)
 
 
 def floor_of(health: Decimal, *, fall: Decimal) -> Decimal:

@@ -12,7 +12,7 @@ from defilev.model.plan import Plan, PlanCost, Promise, Step
 from defilev.pipeline.planning import PlanQuestion
 from defilev.pipeline.session import Session
 from defilev.pipeline.trying import try_plan
-from defilev.plan import parse_goal
+from defilev.plan import Divergence, parse_goal
 
 if TYPE_CHECKING:
     from defilev.library.account import Number
@@ -86,6 +86,7 @@ def question_of(
         debt=debt,
         collateral=collateral,
         may_lever=True,
+        divergence=Divergence.within(settings.max_divergence),
     )
 
 

@@ -30,7 +30,7 @@ from defilev.plan import (
     plan_reduction,
     plan_repayment,
 )
-from defilev.plan.inputs import DEFAULT_FLOOR
+from defilev.plan.inputs import DEFAULT_FLOOR, USUAL_DIVERGENCE, Divergence
 from defilev.protocols import PERPS_AS_LOANS, PROTOCOLS
 from defilev.risk.prices import price_notices
 from defilev.units import WAD, Wad
@@ -52,6 +52,7 @@ class PlanQuestion:
     that an earlier run withdrew and did not come to sell; no more of it counts than the wallet holds. `via` says how
     perpetuals reach the goal, `None` for the usual way. `may_lever` says that a goal of more leverage than there is is
     meant: without it, it is refused.
+    `divergence` bounds how far the venue's prices may lie from the oracle's.
     """
 
     goal: Goal
@@ -64,6 +65,7 @@ class PlanQuestion:
     in_hand: tuple[tuple[Address, int], ...] = ()
     via: Via | None = None
     may_lever: bool = False
+    divergence: Divergence = USUAL_DIVERGENCE
 
 
 def make_plan(session: Session, account: LendingAccount, question: PlanQuestion) -> Plan:
@@ -185,6 +187,7 @@ def _inputs(
         in_hand=_in_hand(wallet, question),
         intermediates=hubs,
         payer=payer,
+        divergence=question.divergence,
     )
 
 

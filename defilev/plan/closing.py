@@ -11,6 +11,7 @@ from defilev.model.plan import Goal, Withdraw
 from defilev.model.request import Read
 from defilev.model.token import Token
 from defilev.plan.choose import Ranked, debts_of, estimate, rank, read_routes
+from defilev.plan.divergence import too_far
 from defilev.plan.goals import Aim
 from defilev.plan.in_hand import sell_in_hand
 from defilev.plan.inputs import PlanInputs
@@ -115,6 +116,8 @@ def _round(
 
 def _round_of(path: Path, inputs: PlanInputs, source: Ranked, sold: Sold) -> Read[tuple[Path, Sold]]:
     sale = source.sale
+    if source.apart is not None:
+        raise too_far(inputs, sale, source.apart)
     whole = _idle_amount(path, sale) or clearing_amount(path, inputs, sale)
     amount = round_amount(path, inputs, sale, CLOSED) if whole is None else whole
     fill = yield from fill_round(inputs, sale, source.routes, sold, amount)

@@ -14,6 +14,7 @@ from defilev.plan.carry import carry_of
 from defilev.plan.choose import estimate, payable_debts, rank, read_routes, sales_of
 from defilev.plan.cost import spent
 from defilev.plan.course import Course, Part, read_mixture
+from defilev.plan.divergence import too_far
 from defilev.plan.goals import Aim
 from defilev.plan.in_hand import sell_in_hand
 from defilev.plan.inputs import PlanInputs
@@ -116,17 +117,21 @@ def _courses(path: Path, inputs: PlanInputs, aim: Aim) -> Read[tuple[list[Course
     routes = yield from read_routes(inputs, sales)
     amounts = {sale: min(estimate(path, inputs, sale), _most(path, sale)) for sale in sales}
     ranked = yield from rank(inputs, {sale: amount for sale, amount in amounts.items() if amount > 0}, routes)
+    refusals: list[Infeasible] = [too_far(inputs, each.sale, each.apart) for each in ranked if each.apart is not None]
+    ranked = [each for each in ranked if each.apart is None]
+    if refusals and not ranked:
+        raise with_outside_help(refusals[0], path, sales[0].debt, aim)
     singles: list[Course] = [
         (Part(source),) for source in sorted(ranked, key=lambda each: each.amount == _most(path, each.sale))
     ]
     if len(ranked) < 2:
-        return singles, []
+        return singles, refusals
     try:
         mixture = yield from read_mixture(path, inputs, ranked)
     except Infeasible as refusal:
-        return singles[:SINGLES], [refusal]
+        return singles[:SINGLES], [refusal, *refusals]
     first = [] if mixture is None else [mixture]
-    return [*first, *(course for course in singles[:SINGLES] if course != mixture)], []
+    return [*first, *(course for course in singles[:SINGLES] if course != mixture)], refusals
 
 
 def _most(path: Path, sale: Sale) -> int:

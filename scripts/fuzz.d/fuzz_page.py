@@ -24,7 +24,8 @@ neither success nor failure.
 `scripts/fuzz --plans {plans} --seed {seed} --workers 2 --write-docs` wrote this page on {date}, with the code of commit
 `{commit}`, after {minutes:.0f} min beside other work on two cores. {trials} accounts were drawn, and {plans} plans
 offered: {whole} reach their goal; the others are labelled as parts of a longer way. A long run is made in slices: with
-`--minutes M --keep FILE` it stops after so long, and goes on from the file with the same seed and the same commit. `--first K --plans 1` makes trial number K again.
+`--minutes M --keep FILE` it stops after so long, and goes on from the file with the same seed and the same commit.
+`--first K --plans 1` makes trial number K again.
 
 ```json
 {json}

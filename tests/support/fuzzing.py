@@ -36,6 +36,7 @@ REASONS = (
     ("reaches", "out of reach"),
     ("without going below the floor", "nothing can be withdrawn above the floor"),
     ("is below 1", "health below one"),
+    ("the oracle's, and the plan allows", "the venue's price is far from the oracle's"),
     ("gives too little", "the venue gives too little"),
     ("has no pools", "the venue has no pool"),
     ("rounds above the floor", "twelve rounds change too little"),
