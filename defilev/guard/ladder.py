@@ -11,13 +11,15 @@ from defilev.guard.pace import BLOCKS_OF_SALE, BLOCKS_TO_SWAP
 from defilev.model.account import LendingAccount
 from defilev.model.guard_rules import AccountRule, TierRule
 from defilev.model.plan import Goal, Plan, Swap
+from defilev.pipeline.acting import COURSE
 from defilev.pipeline.bundling import make_safe_plan
 from defilev.pipeline.planning import PlanQuestion, emergency_floor, make_plan, make_repayment
 from defilev.pipeline.session import Session
 from defilev.plan.drifting import drift_of, with_drift
+from defilev.plan.inputs import MAX_ROUNDS
 from defilev.units import WAD
 
-__all__ = ["Wanted", "find_plan", "floor_of", "is_too_fast"]
+__all__ = ["Wanted", "find_plan", "floor_of", "is_too_fast", "rounds_of"]
 
 WINDOW = 120
 """Seconds until the first signature at the latest: a plan of the guard is begun at once or made anew."""
@@ -25,7 +27,11 @@ WINDOW = 120
 SAFE_WINDOW = 4 * 3600
 """Seconds that the owners of a Safe have to sign, unless `expires` in the settings is more."""
 
+MOST_ROUNDS = 36
+"""Rounds of one plan while prices stand: from just above liquidation each widens what is above it by a fifth at most."""
+
 _NEAREST = Decimal("0.0001")
+_STALE = Decimal(COURSE) / WAD
 _SMALLER = 4
 
 
@@ -142,10 +148,19 @@ def _nearer(wanted: Wanted, plan: Plan, part: Decimal) -> Goal:
 def _question(wanted: Wanted, slippage: Decimal) -> PlanQuestion:
     floor = floor_of(Decimal(wanted.account.health_factor or 0) / WAD, fall=wanted.fall)
     if wanted.question is not None:
-        return replace(wanted.question, max_slippage=slippage, floor=floor, window=WINDOW)
+        return replace(
+            wanted.question, max_slippage=slippage, floor=floor, window=WINDOW, rounds=rounds_of(wanted.fall)
+        )
     waiting = max(wanted.session.settings.expires, SAFE_WINDOW)
     window = waiting if wanted.rule.authority == "safe" else WINDOW
-    return PlanQuestion(goal=wanted.goal, max_slippage=slippage, floor=floor, window=window)
+    rounds = rounds_of(wanted.fall)
+    return PlanQuestion(goal=wanted.goal, max_slippage=slippage, floor=floor, window=window, rounds=rounds)
+
+
+def rounds_of(fall: Decimal) -> int:
+    """Return how many rounds a plan may have: the usual ones when prices fall so fast that it is stale after one."""
+    is_stale = 1 - (1 - fall) ** BLOCKS_OF_SALE > _STALE
+    return MAX_ROUNDS if is_stale else MOST_ROUNDS
 
 
 def floor_of(health: Decimal, *, fall: Decimal) -> Decimal:

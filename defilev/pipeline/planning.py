@@ -19,7 +19,7 @@ from defilev.pipeline.hubs import native_of, read_hubs
 from defilev.pipeline.market_prices import limits_of
 from defilev.pipeline.session import Session
 from defilev.plan import PlanInputs, ReduceInputs, Via, plan_deleverage, plan_margin, plan_reduction, plan_repayment
-from defilev.plan.inputs import DEFAULT_FLOOR
+from defilev.plan.inputs import DEFAULT_FLOOR, MAX_ROUNDS
 from defilev.protocols import PERPS_AS_LOANS, PROTOCOLS
 from defilev.risk.prices import price_notices
 from defilev.units import WAD, Wad
@@ -39,7 +39,7 @@ class PlanQuestion:
     `collateral` and `debt` are symbols or addresses, `None` to let the plan choose. `meant_for` is the owner, protocol
     and market that the goal was worked out for, `None` when a person named it. `in_hand` is, by token, the collateral
     that an earlier run withdrew and did not come to sell; no more of it counts than the wallet holds. `via` says how
-    perpetuals reach the goal, `None` for the usual way.
+    perpetuals reach the goal, `None` for the usual way. `rounds` is the most that a plan may have.
     """
 
     goal: Goal
@@ -51,6 +51,7 @@ class PlanQuestion:
     meant_for: tuple[str, str, str, str] | None = None
     in_hand: tuple[tuple[Address, int], ...] = ()
     via: Via | None = None
+    rounds: int = MAX_ROUNDS
 
 
 def make_plan(session: Session, account: LendingAccount, question: PlanQuestion) -> Plan:
@@ -169,6 +170,7 @@ def _inputs(
         in_hand=_in_hand(wallet, question),
         intermediates=hubs,
         payer=payer,
+        rounds=question.rounds,
     )
 
 

@@ -13,10 +13,13 @@ from defilev.protocols.contract import LendingProtocol
 from defilev.units import Wad
 from defilev.venues.contract import Venue
 
-__all__ = ["APPROVE_GAS", "DEFAULT_FLOOR", "SECONDS_PER_STEP", "PlanInputs"]
+__all__ = ["APPROVE_GAS", "DEFAULT_FLOOR", "MAX_ROUNDS", "SECONDS_PER_STEP", "PlanInputs"]
 
 DEFAULT_FLOOR = Wad(1_020_000_000_000_000_000)
 """The health factor that no step may go below, unless the user says otherwise."""
+
+MAX_ROUNDS = 12
+"""The most rounds that one plan has, unless it is asked for more."""
 
 SECONDS_PER_STEP = 12
 """The time that one transaction after another takes."""
@@ -36,7 +39,8 @@ class PlanInputs:
     `collateral` and `debt` are the symbols or addresses that the user chose, `None` to let the plan choose.
     `in_hand` is collateral in the wallet that an earlier plan withdrew and did not come to sell.
     `intermediates` are tokens outside the market that a sale may pass through. `payer` is whose wallet it is when that
-    is not the owner: then nothing but repaying on the owner's behalf can be planned.
+    is not the owner: then nothing but repaying on the owner's behalf can be planned. `rounds` is the most that the plan
+    may have.
     """
 
     protocol: LendingProtocol
@@ -55,3 +59,4 @@ class PlanInputs:
     in_hand: tuple[TokenBalance, ...] = ()
     intermediates: tuple[Token, ...] = ()
     payer: Address | None = None
+    rounds: int = MAX_ROUNDS
