@@ -24,6 +24,7 @@ from defilev.model.guard_rules import (
     AccountRule,
     Budget,
     GuardRules,
+    KeyPlace,
     RuleGoal,
     Trigger,
 )
@@ -33,6 +34,7 @@ __all__ = ["load_guard_rules"]
 
 _LONGEST_COOL_DOWN = 7 * 86_400
 _KEYS = ("keystore", "password_file", "signer")
+_PAYER_KEYS = tuple(f"payer_{key}" for key in _KEYS)
 
 
 def load_guard_rules(path: Path, *, names: Mapping[str, Address] | None = None) -> GuardRules:
@@ -109,7 +111,7 @@ def _refuse_keys(value: Any, source: str, name: str = "") -> None:
         for item in value:
             _refuse_keys(item, source, name)
     else:
-        refuse_private_key(name, value, where=source, is_ours=name != "password_file")
+        refuse_private_key(name, value, where=source, is_ours=not name.endswith("password_file"))
 
 
 def _alerts(table: FileTable, source: str) -> AlertRules:
@@ -132,6 +134,17 @@ def _require_each_once(accounts: tuple[AccountRule, ...], source: str) -> None:
         if position in positions:
             _refuse(source, f"account {rule.name}", f"it is the position of {positions[position]} once more")
         positions[position] = rule.name
+    _require_own_reserves(accounts, source)
+
+
+def _require_own_reserves(accounts: tuple[AccountRule, ...], source: str) -> None:
+    """Refuse a reserve beside an owner's key that is another owner's too: two actions would sign with it at once."""
+    for rule in accounts:
+        for other in accounts:
+            if rule.authority == "owner" and rule.actor != other.actor and rule.payer in other.keys:
+                _refuse(
+                    source, f"account {rule.name}", f"its payer also signs for {other.name}: give it a key of its own"
+                )
 
 
 class _Account:
@@ -163,9 +176,8 @@ class _Account:
             payer=self._address("payer", table.payer),
             reserve_for=self._fall(),
             volatility=self._volatility(triggers, goal),
-            keystore=table.keystore,
-            password_file=table.password_file,
-            signer=table.signer,
+            key=KeyPlace(table.keystore, table.password_file, table.signer),
+            payer_key=KeyPlace(table.payer_keystore, table.payer_password_file, table.payer_signer),
             allow_hot_equity=table.allow_hot_equity,
             bundles=table.bundles,
         )
@@ -231,7 +243,7 @@ class _Account:
         if (table.authority == "safe") != (table.bundles is not None):
             self._no("authority safe needs bundles, the folder to write to, and no other authority takes it")
         if table.authority in ("alert-only", "safe"):
-            spare = [key for key in ("payer", *_KEYS, "reserve_for") if getattr(table, key) is not None]
+            spare = [key for key in ("payer", *_KEYS, *_PAYER_KEYS, "reserve_for") if getattr(table, key) is not None]
             if spare:
                 self._no(f"authority {table.authority} signs nothing, and {spare[0]} is given")
         if table.authority == "alert-only":
@@ -240,20 +252,28 @@ class _Account:
             self._no(f"authority {table.authority} needs a goal")
         if not any(trigger.acts for trigger in triggers):
             self._no(f"authority {table.authority} needs a trigger that acts")
-        if table.keystore is not None and table.signer is not None:
-            self._no("keystore and signer contradict each other", "give one of them")
-        if table.authority == "reserve":
+        self._require_keys()
+        if table.authority == "reserve" or table.payer is not None:
             self._require_reserve(goal)
-        elif table.payer is not None or table.reserve_for is not None:
-            self._no("payer and reserve_for belong to authority reserve")
+        elif table.reserve_for is not None:
+            self._no("reserve_for belongs to a payer, whose reserve is to suffice for it")
+
+    def _require_keys(self) -> None:
+        table = self._table
+        for store, signer in ((table.keystore, table.signer), (table.payer_keystore, table.payer_signer)):
+            if store is not None and signer is not None:
+                self._no("keystore and signer contradict each other", "give one of them")
+        is_beside = table.authority == "owner" and table.payer is not None
+        if not is_beside and any(getattr(table, key) is not None for key in _PAYER_KEYS):
+            self._no("payer_keystore and the like are for a payer beside an owner's key", "write keystore")
 
     def _require_reserve(self, goal: RuleGoal) -> None:
         if self._table.payer is None:
             self._no("authority reserve needs payer, the address of the key that repays")
-        if goal.kind == "close":
+        if goal.kind == "close" and self._table.authority == "reserve":
             self._no("a reserve repays and cannot withdraw: the goal close needs authority owner")
         if self._address("payer", self._table.payer) == self._owner():
-            self._no("payer is the owner: a reserve is a key of its own", "give another key, or authority owner")
+            self._no("payer is the owner: a reserve is a key of its own", "give another key, or leave payer out")
 
     def _budget(self) -> Budget:
         table = self._table.budget

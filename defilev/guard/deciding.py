@@ -18,8 +18,12 @@ from defilev.protocols.sequencer import NOT_UP
 
 __all__ = ["Judged", "decide"]
 
+REFILL = 120
+"""Seconds between two slices: a round of a sale, and some blocks in which others bring the pools back to the market."""
+
 _LEVEL = Decimal("0.0001")
 _MEASURES = {"health-factor": "health", "margin-ratio": "margin ratio"}
+_PURSUING: tuple[Verdict, ...] = ("act", "wait", "held")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +78,8 @@ def decide(
         verdict=verdict,
         reason=reason,
         next_check=reading.now + rule.tiers[tier].every,
-        tier=tier if verdict in ("act", "wait", "held") else None,
-        goal=goal if verdict in ("act", "wait", "held") else None,
+        tier=tier if verdict in _PURSUING else None,
+        goal=goal if verdict in _PURSUING else None,
         is_armed=is_armed,
     )
     kept = _remembered(memory, reading, decision, peaks)
@@ -117,6 +121,7 @@ def _remembered(memory: Memory, reading: Reading, decision: Decision, peaks: Map
         seen_at=max(memory.seen_at, reading.now),
         prices=dict(reading.prices) if reading.health is not None else {},
         owed=reading.health is not None,
+        goes_on=memory.goes_on and decision.verdict in _PURSUING,
         notices=tuple(sorted({notice.name for notice in reading.notices} & TOLD_NOTICES.keys())),
     )
 
@@ -135,7 +140,7 @@ class _Facts:
 
 
 def _verdict(facts: _Facts, acting: Sequence[Fired], firing: Sequence[Fired]) -> tuple[Verdict, str]:
-    if not firing:
+    if not firing and not _goes_on(facts):
         return "nothing", "no trigger fires"
     if (telling := _only_telling(facts, acting)) is not None:
         return "alert", telling
@@ -143,11 +148,17 @@ def _verdict(facts: _Facts, acting: Sequence[Fired], firing: Sequence[Fired]) ->
         return "wait", obstacle
     if facts.held_by is not None:
         return "held", facts.held_by
-    return "act", f"{_words(acting[0])}: to {_goal_words(facts.goal)}"
+    why = _words(acting[0]) if acting else "the last action was a slice"
+    return "act", f"{why}: to {_goal_words(facts.goal)}"
+
+
+def _goes_on(facts: _Facts) -> bool:
+    """Tell whether the last action was a slice and its goal is not reached."""
+    return facts.memory.goes_on and _nothing_to_do(facts) is None
 
 
 def _only_telling(facts: _Facts, acting: Sequence[Fired]) -> str | None:
-    if not acting:
+    if not acting and not _goes_on(facts):
         return "the triggers that fire only tell"
     if facts.rule.authority == "alert-only":
         return "the authority is alert-only"
@@ -180,10 +191,17 @@ def _resting(facts: _Facts) -> str | None:
     if not facts.is_armed and facts.tier == "normal":
         return f"the last action is not re-armed: {_MEASURES[rule.measure]} is below {rule.rearm}"
     if memory.acted_at is not None and facts.tier != "emergency":
-        left = rule.cool_down - max(facts.reading.now - memory.acted_at, 0)
+        left = _pause(facts) - max(facts.reading.now - memory.acted_at, 0)
         if left > 0:
             return f"cooling down for another {left} s"
     return None
+
+
+def _pause(facts: _Facts) -> int:
+    """Return the seconds between two actions: between slices pools refill; a tier with a size waits as between any."""
+    rule = facts.rule
+    is_slice = facts.memory.goes_on and rule.tiers[facts.tier].size is None
+    return min(rule.cool_down, REFILL) if is_slice else rule.cool_down
 
 
 def _out_of_reach(facts: _Facts) -> str | None:

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from defilev.guard.deciding import decide
-from defilev.guard.ladder import floor_of, is_too_fast
+from defilev.guard.ladder import floor_of, is_too_fast, rounds_of
 from defilev.guard.memory import Memory, memory_from, memory_text
 from defilev.guard.pace import fall_per_block
 from defilev.guard.reading import Reading, Spending
@@ -68,3 +68,8 @@ def test_a_sale_that_a_fall_would_refuse_is_not_tried() -> None:
     assert is_too_fast(Decimal("0.05"), fall=Decimal("0.02"))
     assert not is_too_fast(Decimal("0.1"), fall=Decimal("0.02"))
     assert not is_too_fast(Decimal("0.001"), fall=Decimal(0))
+
+
+def test_a_plan_is_long_only_while_it_lasts() -> None:
+    """36 rounds while prices stand or move by little; 12 when they move by more than 0.01 within a round."""
+    assert [36, 36, 12] == [rounds_of(Decimal(fall)) for fall in ("0", "0.001", "0.002")]
