@@ -13,7 +13,7 @@ from defilev.guard.acting import Acting, Hands
 from defilev.guard.deciding import decide
 from defilev.guard.following import Following, telling
 from defilev.guard.history import History
-from defilev.guard.leases import Leases
+from defilev.guard.leases import Leases, lease_name, lease_names
 from defilev.guard.memory import Memory, after_action, memory_from, memory_text, scope_of
 from defilev.guard.observing import read_rules
 from defilev.guard.outcomes import Due, Known, Told, is_news, newest, outcome_of, trouble, urgency
@@ -86,9 +86,9 @@ class Guard:
         self.session.endpoints.forget_claims()
         self.session = self.session.at("latest")
         hung = self.workers.hung()
-        names = [name for rule in self.rules.accounts for name in _lease_names(rule)]
+        names = [name for rule in self.rules.accounts for name in lease_names(rule)]
         held = self.leases.take([name for name in names if name not in hung])
-        mine = [rule for rule in self.rules.accounts if held.keys() >= set(_lease_names(rule))]
+        mine = [rule for rule in self.rules.accounts if held.keys() >= set(lease_names(rule))]
         if mine:
             busy = self._take_up(mine, held, told)
             self._decide_all(mine, self._read(mine, told), replace(_NOTHING_KNOWN, held=held, busy=busy), told)
@@ -191,10 +191,10 @@ class Guard:
             with telling(rule, told):
                 memory = memory_from(remembered.get(rule.name))
                 if (found := self._decide(rule, readings[rule.name], memory, known, told)) is not None:
-                    due.setdefault(_lease_name(rule), []).append(found)
+                    due.setdefault(lease_name(rule), []).append(found)
         self._remember(told)
         for of_key in due.values():
-            keys = {name for each in of_key for name in _lease_names(each.rule)}
+            keys = {name for each in of_key for name in lease_names(each.rule)}
             self._following.begin(keys, [each.rule for each in of_key], partial(self._act_for, of_key))
 
     def _act_for(self, due: Sequence[Due], session: Session, told: Told) -> None:
@@ -221,7 +221,7 @@ class Guard:
 
     def _decide(self, rule: AccountRule, reading: Reading, memory: Memory, known: Known, told: Told) -> Due | None:
         """Return what is to be done, `None` for nothing; of that the decision is told and remembered at once."""
-        lease = self.leases.held(_lease_name(rule)) or known.held[_lease_name(rule)]
+        lease = self.leases.held(lease_name(rule)) or known.held[lease_name(rule)]
         held_by, at_work = self.held_by(rule, known.switches), _at_work(rule, known)
         may_finish = self.is_broadcasting and rule.actor is not None and held_by is None and at_work is None
         history = History(self.journal, self.chain)
@@ -289,18 +289,9 @@ class Guard:
         return GuardJournal(self.journal)
 
 
-def _lease_name(rule: AccountRule) -> Address:
-    return rule.actor or rule.owner
-
-
-def _lease_names(rule: AccountRule) -> tuple[Address, ...]:
-    """Return what must be leased before an account is looked at: every key that may sign for it."""
-    return tuple(rule.keys) or (rule.owner,)
-
-
 def _at_work(rule: AccountRule, known: Known) -> frozenset[str] | None:
     """Return the accounts that one of the keys of `rule` is at work for, `None` when none is."""
-    return next((known.busy[name] for name in _lease_names(rule) if name in known.busy), None)
+    return next((known.busy[name] for name in lease_names(rule) if name in known.busy), None)
 
 
 def _calls(session: Session) -> int:

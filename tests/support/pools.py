@@ -1,56 +1,92 @@
-"""The pool of WETH and USDC on the local chain: what its provider and its traders do between two looks."""
+"""Uniswap v3 as a transport sees it: pools of a constant product behind the factory's and the quoter's own calls."""
 
 from __future__ import annotations
 
-from math import floor, isqrt, log
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from defilev.abi import decode, encode, keccak
-from defilev.model.request import Address
-from tests.support.world import World
+from defilev.abi import encode, interface
+from defilev.abi.address import ZERO_ADDRESS, address_from_word
+from defilev.model.book import UniswapV3Entry
+from defilev.model.request import Address, Batch, Call, CallResult
+from defilev.model.token import Token
+from defilev.venues.uniswap_v3 import UniswapV3
+from defilev.venues.uniswap_v3.routing import LIQUIDITY
 
-__all__ = ["Withdrawal", "trade_to", "withdrawal_of"]
+__all__ = ["FACTORY", "QUOTER", "ROUTER", "VENUE", "Pools"]
 
-FIRST_PRICE = 3000 * 10**8
-"""What the pool's provider came at, 8 decimals."""
+FACTORY = Address("0x1F98431c8aD98523631AE4a59f267346ea31F984")
+QUOTER = Address("0x61fFE014bA17989E743c5F6cB21bF9697530B21e")
+ROUTER = Address("0x68b3465833fb72A70ecDF485E0e4C7bD8665Fc45")
+VENUE = UniswapV3(UniswapV3Entry(FACTORY, QUOTER, ROUTER))
 
-FEE, SPACING, WIDTH = 500, 10, 6000
-"""Of the pool: its provider's liquidity reaches so many ticks to either side of its first price."""
-
-TRADER = Address("0x00000000000000000000000000000000C0FFEE12")
-WETH, USDC = 10**18, 10**6
-
-
-class Withdrawal(NamedTuple):
-    """A call by which the pool's only provider takes liquidity away."""
-
-    sender: Address
-    pool: Address
-    data: bytes
-    amount: int
+REVERTED = CallResult(success=False, data=b"")
+FEE_UNIT = 10**6
 
 
-def withdrawal_of(world: World, left: int | None) -> Withdrawal:
-    """Return the call that leaves one part in `left` of the pool's liquidity, or nothing."""
-    pool = Address(world.description["pools"]["WETH/USDC 0.05%"]["address"])
-    manager = Address(world.description["uniswap_v3"]["position_manager"])
-    tick = floor(log(WETH / USDC * 10**8 / FIRST_PRICE) / log(1.0001))
-    lower, upper = ((tick + distance) // SPACING * SPACING for distance in (-WIDTH, WIDTH))
-    found = world.rpc("eth_call", {"to": pool, "data": "0x" + keccak(b"liquidity()")[:4].hex()}, "latest")
-    (liquidity,) = decode(["uint128"], bytes.fromhex(found[2:]))
-    amount = liquidity - (liquidity // left if left is not None else 0)
-    data = encode(["int24", "int24", "uint128"], [lower, upper, amount])
-    return Withdrawal(manager, pool, keccak(b"burn(int24,int24,uint128)")[:4] + data, amount)
+@dataclass
+class Pools:
+    """Reserves in base units by (token, token, fee); answers what the factory, the quoter and a pool are asked."""
+
+    reserves: dict[tuple[Address, Address, int], tuple[int, int]] = field(default_factory=dict)
+    batches: list[int] = field(default_factory=list)
+
+    def add(self, one: Token, other: Token, fee: int, amounts: tuple[int, int]) -> None:
+        """Add a pool that holds `amounts` of the two tokens."""
+        self.reserves[one.address, other.address, fee] = amounts
+        self.reserves[other.address, one.address, fee] = (amounts[1], amounts[0])
+
+    def add_at(self, prices: Mapping[Token, int], one: Token, other: Token, *, fee: int, value: int) -> None:
+        """Add a pool with `value` quote units on each side, which trades at the prices of whole tokens."""
+        first, second = (value * 10**token.decimals // prices[token] for token in (one, other))
+        self.add(one, other, fee, (first, second))
+
+    def fetch(self, batch: Batch) -> list[CallResult]:
+        """Answer a batch as a node does."""
+        self.batches.append(len(batch))
+        return [self._answer(call) for call in batch]
+
+    def sell(self, route: list[tuple[Address, Address, int]], amount: int) -> int:
+        """Return what `amount` brings along `route`; 0 where a pool is missing."""
+        for step in route:
+            if step not in self.reserves:
+                return 0
+            held_in, held_out = self.reserves[step]
+            taken = amount * (FEE_UNIT - step[2]) // FEE_UNIT
+            amount = held_out * taken // (held_in + taken)
+        return amount
+
+    def _answer(self, call: Call) -> CallResult:
+        if call.to == FACTORY:
+            arguments = interface("uniswap_v3_factory")["getPool"].decode_arguments(call.data)
+            return CallResult(success=True, data=encode(["address"], [self._pool(*arguments.values())]))
+        if call.to == QUOTER:
+            return self._quote(call)
+        assert call.data == LIQUIDITY.encode()
+        return CallResult(success=True, data=encode(["uint128"], [self._depth(call.to)]))
+
+    def _quote(self, call: Call) -> CallResult:
+        arguments = interface("uniswap_v3_quoter_v2")["quoteExactInput"].decode_arguments(call.data)
+        brought = self.sell(_route(arguments["path"]), arguments["amountIn"])
+        if not brought:
+            return REVERTED
+        types = ["uint256", "uint160[]", "uint32[]", "uint256"]
+        return CallResult(success=True, data=encode(types, [brought, [], [], 80_000]))
+
+    def _pool(self, one: Address, other: Address, fee: int) -> Address:
+        if (one, other, fee) not in self.reserves:
+            return ZERO_ADDRESS
+        low, high = sorted((int(one, 16), int(other, 16)))
+        return address_from_word(low * 31 + high * 17 + fee)
+
+    def _depth(self, pool: Address) -> int:
+        for (one, other, fee), (held, other_held) in self.reserves.items():
+            if self._pool(one, other, fee) == pool:
+                return int((held * other_held) ** 0.5)
+        return 0
 
 
-def trade_to(world: World, price: int) -> None:
-    """Let somebody buy WETH until the pool's price, 8 decimals, is `price`."""
-    router = Address(world.description["uniswap_v3"]["swap_router_02"])
-    weth, usdc, amount = world.token("WETH"), world.token("USDC"), 10**15
-    world.rpc("anvil_dealERC20", TRADER, usdc, hex(amount))
-    allow = keccak(b"approve(address,uint256)")[:4] + encode(["address", "uint256"], [router, amount])
-    assert world.send(TRADER, usdc, allow)["status"] == "0x1"
-    fields = (usdc, weth, FEE, TRADER, amount, 0, isqrt((10**20 << 192) // price))
-    types = "(address,address,uint24,address,uint256,uint256,uint160)"
-    swap = keccak(f"exactInputSingle({types})".encode())[:4] + encode([types], [fields])
-    assert world.send(TRADER, router, swap)["status"] == "0x1"
+def _route(path: bytes) -> list[tuple[Address, Address, int]]:
+    tokens = [address_from_word(int.from_bytes(path[at : at + 20], "big")) for at in range(0, len(path), 23)]
+    fees = [int.from_bytes(path[at : at + 3], "big") for at in range(20, len(path) - 20, 23)]
+    return list(zip(tokens, tokens[1:], fees, strict=False))

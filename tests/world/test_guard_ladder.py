@@ -12,7 +12,7 @@ from defilev.abi import encode, keccak
 from defilev.model.request import Address
 from tests.support.cli import Cli
 from tests.support.guards import rules_file
-from tests.support.pools import trade_to, withdrawal_of
+from tests.support.liquidity import trade_to, withdrawal_of
 from tests.support.world import World
 
 pytestmark = pytest.mark.world

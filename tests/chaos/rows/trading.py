@@ -26,7 +26,7 @@ from tests.chaos.rows.guarding import (
     until_calm,
 )
 from tests.chaos.rows.registry import Mutant, Row, Seen, Stage, check, row_of
-from tests.support.pools import withdrawal_of
+from tests.support.liquidity import withdrawal_of
 
 __all__ = ["ROWS"]
 
