@@ -56,11 +56,12 @@ def decide(
     """
     peaks = new_peaks(rule.triggers, reading, memory.peaks)
     changed = _changed(memory.parameters, reading.parameters)
-    firing = fired_by(rule.triggers, reading, peaks=peaks, changed=changed)
+    fall = fall_per_block(reading, memory)
+    ahead = _ahead(rule, reading, fall)
+    firing = fired_by(rule.triggers, reading, peaks=peaks, changed=changed, ahead=ahead)
     is_armed = memory.is_armed or _is_rearmed(rule, reading)
     acting = [fired for trigger, fired in firing if trigger.acts]
-    fall = fall_per_block(reading, memory)
-    tier = _tier(rule, _expected(rule, reading, fall))
+    tier = _tier(rule, ahead)
     goal = _goal(rule, reading)
     verdict, reason = _verdict(
         _Facts(rule, reading, memory, spent, held_by, tier, goal, is_armed, is_key_busy),
@@ -217,7 +218,7 @@ def _is_rearmed(rule: AccountRule, reading: Reading) -> bool:
     return reading.health >= rule.rearm
 
 
-def _expected(rule: AccountRule, reading: Reading, fall: Decimal) -> Decimal | None:
+def _ahead(rule: AccountRule, reading: Reading, fall: Decimal) -> Decimal | None:
     """Return the health at the end of an action that is begun now, when prices go on as they do."""
     blocks = BLOCKS_OF_REPAYMENT if rule.authority == "reserve" else BLOCKS_OF_SALE
     return None if reading.health is None else reading.health * (1 - fall) ** blocks

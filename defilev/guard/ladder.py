@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_DOWN, Decimal
 
 from defilev.errors import Infeasible
-from defilev.guard.pace import BLOCKS_OF_SALE, BLOCKS_TO_SWAP
+from defilev.guard.pace import BLOCKS_OF_SALE
 from defilev.model.account import LendingAccount
 from defilev.model.guard_rules import AccountRule, TierRule
-from defilev.model.plan import Goal, Plan, Swap
+from defilev.model.plan import Goal, Plan, Step, Swap
 from defilev.pipeline.bundling import make_safe_plan
 from defilev.pipeline.planning import PlanQuestion, emergency_floor, make_plan, make_repayment
 from defilev.pipeline.session import Session
 from defilev.plan.drifting import drift_of, with_drift
 from defilev.units import WAD
 
-__all__ = ["Wanted", "find_plan", "floor_of", "is_too_fast"]
+__all__ = ["Wanted", "find_plan", "floor_of", "require_lasting"]
 
 WINDOW = 120
 """Seconds until the first signature at the latest: a plan of the guard is begun at once or made anew."""
@@ -73,18 +73,11 @@ def _ways(wanted: Wanted) -> list[tuple[str, Callable[[], Plan]]]:
     rule, tier = wanted.rule, wanted.tier
     if rule.authority == "reserve":
         return [("reserve", lambda: _repayment(wanted))]
-    ways: list[tuple[str, Callable[[], Plan]]] = [
+    return [
+        ("wallet-and-sale", lambda: _sale(wanted, tier.slippage / 2)),
         ("wallet-and-dearer-sale", lambda: _sale(wanted, tier.slippage)),
         ("wallet", lambda: _repayment(wanted)),
     ]
-    if not is_too_fast(tier.slippage / 2, fall=wanted.fall):
-        ways.insert(0, ("wallet-and-sale", lambda: _sale(wanted, tier.slippage / 2)))
-    return ways
-
-
-def is_too_fast(slippage: Decimal, *, fall: Decimal) -> bool:
-    """Tell whether prices fall by more than a sale may lose before its swap is included: it would be refused."""
-    return 1 - (1 - fall) ** BLOCKS_TO_SWAP > slippage
 
 
 def _repayment(wanted: Wanted) -> Plan:
@@ -116,7 +109,9 @@ def _made(wanted: Wanted, question: PlanQuestion) -> Plan:
 
 
 def _sound(wanted: Wanted, plan: Plan) -> Plan:
-    """Return the plan unless its venue's quotes lie too far under the oracle's prices."""
+    """Return the plan unless its venue's quotes lie too far under the oracle's prices, or would not last."""
+    if wanted.rule.authority != "safe":
+        require_lasting(plan.steps, fall=wanted.fall)
     sold = sum(step.action.quoted_out for step in plan.steps if isinstance(step.action, Swap))
     moved = max(plan_reduction(plan, wanted.account), 1)
     if sold and Decimal(plan.cost.expected) / moved > wanted.tier.divergence:
@@ -126,6 +121,24 @@ def _sound(wanted: Wanted, plan: Plan) -> Plan:
             fix="wait for the two to meet, or raise divergence in this tier",
         )
     return plan
+
+
+def require_lasting(steps: Sequence[Step], *, fall: Decimal) -> None:
+    """Raise `Infeasible` when prices fall past what the first swap takes before it is included: it would be refused.
+
+    Steps are included one to a block. What the venue quotes under the oracle is spent already: what may still be lost
+    lies between the quote and the least that the swap takes. A withdrawal for nothing would leave the account lower.
+    """
+    for step in steps:
+        if isinstance(step.action, Swap):
+            room = 1 - Decimal(step.action.minimum_out) / step.action.quoted_out
+            lost = 1 - (1 - fall) ** step.index
+            if lost > room:
+                raise Infeasible(
+                    f"prices fall by {lost:.2%} before the swap is included, and it may lose {room:.2%} from its quote",
+                    fix="repay from a reserve, or raise slippage in this tier",
+                )
+            return
 
 
 def plan_reduction(plan: Plan, account: LendingAccount) -> int:
