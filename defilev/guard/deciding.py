@@ -57,11 +57,12 @@ def decide(
     """
     peaks = new_peaks(rule.triggers, reading, memory.peaks)
     changed = _changed(memory.parameters, reading.parameters)
-    firing = fired_by(rule.triggers, reading, peaks=peaks, changed=changed)
+    fall = fall_per_block(reading, memory)
+    ahead = _ahead(rule, reading, fall)
+    firing = fired_by(rule.triggers, reading, peaks=peaks, changed=changed, ahead=ahead)
     is_armed = memory.is_armed or _is_rearmed(rule, reading)
     acting = [fired for trigger, fired in firing if trigger.acts]
-    fall = fall_per_block(reading, memory)
-    tier = _tier(rule, _expected(rule, reading, fall))
+    tier = _tier(rule, ahead)
     goal = _goal(rule, reading)
     verdict, reason = _verdict(
         Facts(rule, reading, memory, spent, held_by, tier, goal, is_armed, is_key_busy),
@@ -164,7 +165,7 @@ def _is_rearmed(rule: AccountRule, reading: Reading) -> bool:
     return level is None or rule.rearm is None or level >= rule.rearm
 
 
-def _expected(rule: AccountRule, reading: Reading, fall: Decimal) -> Decimal | None:
+def _ahead(rule: AccountRule, reading: Reading, fall: Decimal) -> Decimal | None:
     """Return the level at the end of an action that is begun now, when prices go on as they do.
 
     A margin ratio falls by the leverage times what a health factor does.

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_DOWN, Decimal
 
 from defilev.errors import Infeasible
-from defilev.guard.pace import BLOCKS_OF_SALE, BLOCKS_TO_SWAP
+from defilev.guard.pace import BLOCKS_OF_SALE
 from defilev.model.account import LendingAccount
 from defilev.model.guard_rules import AccountRule, TierRule
-from defilev.model.plan import Goal, Plan, Swap
+from defilev.model.plan import Goal, Plan, Step, Swap
 from defilev.model.request import Address
 from defilev.pipeline.acting import COURSE
 from defilev.pipeline.bundling import make_safe_plan
@@ -20,7 +20,7 @@ from defilev.plan.drifting import drift_of, with_drift
 from defilev.plan.inputs import MAX_ROUNDS
 from defilev.units import WAD
 
-__all__ = ["SALES", "Wanted", "find_plan", "floor_of", "is_too_fast", "rounds_of"]
+__all__ = ["SALES", "Wanted", "find_plan", "floor_of", "require_lasting", "rounds_of"]
 
 WINDOW = 120
 """Seconds until the first signature at the latest: a plan of the guard is begun at once or made anew."""
@@ -87,20 +87,12 @@ def _ways(wanted: Wanted) -> list[tuple[str, Callable[[], Plan]]]:
         reserve = [("reserve", lambda: _repayment(wanted, rule.payer))]
     if rule.authority == "reserve":
         return reserve
-    sales: list[tuple[str, Callable[[], Plan]]] = []
-    if not is_too_fast(tier.slippage / 2, fall=wanted.fall):
-        sales = [("wallet-and-sale", lambda: _sale(wanted, tier.slippage / 2))]
     return [
         *reserve,
-        *sales,
+        ("wallet-and-sale", lambda: _sale(wanted, tier.slippage / 2)),
         ("wallet-and-dearer-sale", lambda: _sale(wanted, tier.slippage)),
         ("wallet", lambda: _repayment(wanted, None)),
     ]
-
-
-def is_too_fast(slippage: Decimal, *, fall: Decimal) -> bool:
-    """Tell whether prices fall by more than a sale may lose before its swap is included: it would be refused."""
-    return 1 - (1 - fall) ** BLOCKS_TO_SWAP > slippage
 
 
 def _repayment(wanted: Wanted, payer: Address | None) -> Plan:
@@ -126,10 +118,15 @@ def _sale(wanted: Wanted, slippage: Decimal) -> Plan:
 
 
 def _made(wanted: Wanted, question: PlanQuestion) -> Plan:
-    """Return the plan of the account's own, sized for the wait where it is a Safe whose owners must sign."""
+    """Return the plan of the account's own, sized for the wait where it is a Safe whose owners must sign.
+
+    Raises `Infeasible` when it would not last until it is included.
+    """
     if wanted.rule.authority == "safe":
         return make_safe_plan(wanted.session, wanted.account, question, safe=wanted.rule.owner)
-    return make_plan(wanted.session, wanted.account, question)
+    plan = make_plan(wanted.session, wanted.account, question)
+    require_lasting(plan.steps, fall=wanted.fall)
+    return plan
 
 
 def _allowed_part(wanted: Wanted, plan: Plan) -> Decimal:
@@ -159,6 +156,24 @@ def _too_large(wanted: Wanted, plan: Plan) -> Infeasible:
         f"the venue quotes {lost:.2%} under the oracle, and the tier allows {wanted.tier.divergence:.2%}",
         fix="wait for the two to meet, or raise divergence in this tier",
     )
+
+
+def require_lasting(steps: Sequence[Step], *, fall: Decimal) -> None:
+    """Raise `Infeasible` when prices fall past what the first swap takes before it is included: it would be refused.
+
+    Steps are included one to a block. What the venue quotes under the oracle is spent already: what may still be lost
+    lies between the quote and the least that the swap takes. A withdrawal for nothing would leave the account lower.
+    """
+    for step in steps:
+        if isinstance(step.action, Swap):
+            room = 1 - Decimal(step.action.minimum_out) / step.action.quoted_out
+            lost = 1 - (1 - fall) ** step.index
+            if lost > room:
+                raise Infeasible(
+                    f"prices fall by {lost:.2%} before the swap is included, and it may lose {room:.2%} from its quote",
+                    fix="repay from a reserve, or raise slippage in this tier",
+                )
+            return
 
 
 def plan_reduction(plan: Plan, account: LendingAccount) -> int:

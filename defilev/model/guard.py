@@ -73,7 +73,7 @@ class Alert:
 class Fired:
     """A trigger that fired: the `figure` that was seen and the `limit` that it crossed, as decimal text.
 
-    `subject` is the asset that it is about, by symbol, `None` when it is the account as a whole.
+    `subject` is the asset that it is about, by symbol, `None` when it is the account as a whole as it is now.
     """
 
     kind: TriggerKind
