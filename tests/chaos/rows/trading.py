@@ -281,6 +281,6 @@ ROWS: tuple[Row, ...] = (
         ("nothing is left to borrow of the debt's asset", "somebody borrows it all; wallet and pool are full, or empty",
          "the first of reserve, wallet, sale and a part that helps is taken; what remains is said, and people called"),
         dried_up,
-        Mutant(LADDER, '        ("wallet", lambda: _repayment(wanted)),\n', ""),
+        Mutant(LADDER, '        ("wallet", lambda: _repayment(wanted, None)),\n', ""),
     ),
 )  # fmt: skip
