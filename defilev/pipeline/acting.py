@@ -143,7 +143,7 @@ def try_again(session: Session, plan: Plan, *, engine: EngineChoice = "auto") ->
         EndpointsDisagree, QuorumMissing, WrongChain: see `agree`.
     """
     require_chain(session, plan)
-    agreement = agree(session, plan.owner, protocol=plan.protocol, market=plan.market, actor=plan.payer)
+    agreement = agree(session, plan.owner, protocol=plan.protocol, market=plan.market, actors=[plan.actor])
     newest = session.through(agreement.nodes).at(agreement.block)
     require_unexpired(newest, plan)
     account = agreement.account

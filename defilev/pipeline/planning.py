@@ -30,7 +30,7 @@ from defilev.plan import (
     plan_reduction,
     plan_repayment,
 )
-from defilev.plan.inputs import DEFAULT_FLOOR, USUAL_DIVERGENCE, Divergence
+from defilev.plan.inputs import DEFAULT_FLOOR, MAX_ROUNDS, USUAL_DIVERGENCE, Divergence
 from defilev.protocols import PERPS_AS_LOANS, PROTOCOLS
 from defilev.risk.prices import price_notices
 from defilev.units import WAD, Wad
@@ -52,7 +52,8 @@ class PlanQuestion:
     that an earlier run withdrew and did not come to sell; no more of it counts than the wallet holds. `via` says how
     perpetuals reach the goal, `None` for the usual way. `may_lever` says that a goal of more leverage than there is is
     meant: without it, it is refused.
-    `divergence` bounds how far the venue's prices may lie from the oracle's.
+    `divergence` bounds how far the venue's prices may lie from the oracle's, and `rounds` how
+    many a plan may have.
     """
 
     goal: Goal
@@ -66,6 +67,7 @@ class PlanQuestion:
     via: Via | None = None
     may_lever: bool = False
     divergence: Divergence = USUAL_DIVERGENCE
+    rounds: int = MAX_ROUNDS
 
 
 def make_plan(session: Session, account: LendingAccount, question: PlanQuestion) -> Plan:
@@ -188,6 +190,7 @@ def _inputs(
         intermediates=hubs,
         payer=payer,
         divergence=question.divergence,
+        rounds=question.rounds,
     )
 
 

@@ -20,7 +20,7 @@ from defilev.plan.quoting import Sold
 from defilev.plan.refusals import require_progress, require_worthwhile, with_outside_help
 from defilev.plan.rounds import clearing, clearing_amount, easing, payoff, round_amount
 from defilev.plan.sale import Fill, Sale, repay_all, repay_part, sale_of, sell
-from defilev.plan.staircase import MAX_ROUNDS, fill_round, worth_its_gas
+from defilev.plan.staircase import fill_round, worth_its_gas
 from defilev.plan.words import amount_text, health_text
 
 __all__ = ["plan_closing"]
@@ -47,9 +47,9 @@ def plan_closing(inputs: PlanInputs) -> Read[tuple[Path, str]]:
             continue
         sources = yield from _sources(path, inputs, debt)
         while borrow_of(path.last, debt.asset.address) > 0:
-            if rounds == MAX_ROUNDS:
-                require_worthwhile(start(inputs), path, MAX_ROUNDS, inputs.floor)
-                return path, _partial_label(path)
+            if rounds == inputs.rounds:
+                require_worthwhile(start(inputs), path, inputs.rounds, inputs.floor)
+                return path, _partial_label(path, inputs.rounds)
             path, sold = yield from _round(path, inputs, debt.asset, sources, sold)
             rounds += 1
     return _withdraw_everything(path, inputs)
@@ -170,8 +170,8 @@ def _withdraw_everything(path: Path, inputs: PlanInputs) -> tuple[Path, str]:
     return path, f"PARTIAL: {fact}; close again afterwards"
 
 
-def _partial_label(path: Path) -> str:
+def _partial_label(path: Path, rounds: int) -> str:
     return (
-        f"PARTIAL: {MAX_ROUNDS} rounds do not repay everything; they reach a health factor of "
+        f"PARTIAL: {rounds} rounds do not repay everything; they reach a health factor of "
         f"{health_text(path.health_factor())}; plan again afterwards"
     )

@@ -14,10 +14,21 @@ from defilev.protocols.contract import LendingProtocol
 from defilev.units import Wad
 from defilev.venues.contract import Venue
 
-__all__ = ["APPROVE_GAS", "DEFAULT_FLOOR", "SECONDS_PER_STEP", "USUAL_DIVERGENCE", "Divergence", "PlanInputs"]
+__all__ = [
+    "APPROVE_GAS",
+    "DEFAULT_FLOOR",
+    "MAX_ROUNDS",
+    "SECONDS_PER_STEP",
+    "USUAL_DIVERGENCE",
+    "Divergence",
+    "PlanInputs",
+]
 
 DEFAULT_FLOOR = Wad(1_020_000_000_000_000_000)
 """The health factor that no step may go below, unless the user says otherwise."""
+
+MAX_ROUNDS = 12
+"""The most rounds that one plan has, unless it is asked for more."""
 
 SECONDS_PER_STEP = 12
 """The time that one transaction after another takes."""
@@ -59,7 +70,8 @@ class PlanInputs:
     `in_hand` is collateral in the wallet that an earlier plan withdrew and did not come to sell.
     `intermediates` are tokens outside the market that a sale may pass through. `payer` is whose wallet it is when that
     is not the owner: then nothing but repaying on the owner's behalf can be planned. `divergence` says how far the
-    price along a route may lie from the oracle's for anything to be sold along it.
+    price along a route may lie from the oracle's for anything to be sold along it. `rounds` is the most
+    that the plan may have.
     """
 
     protocol: LendingProtocol
@@ -79,3 +91,4 @@ class PlanInputs:
     intermediates: tuple[Token, ...] = ()
     payer: Address | None = None
     divergence: Divergence = USUAL_DIVERGENCE
+    rounds: int = MAX_ROUNDS

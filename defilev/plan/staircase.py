@@ -36,10 +36,7 @@ from defilev.plan.sale import Fill, Sale, repay, repay_all, require_venue, sell
 from defilev.plan.words import goal_text, health_text, leverage_text
 from defilev.venues.contract import Route
 
-__all__ = ["MAX_ROUNDS", "fill_round", "plan_path", "repay_from_wallet", "worth_its_gas"]
-
-MAX_ROUNDS = 12
-"""The most rounds that one plan has."""
+__all__ = ["fill_round", "plan_path", "repay_from_wallet", "worth_its_gas"]
 
 SINGLES = 3
 """The most single sales that are tried beside the mixture."""
@@ -186,7 +183,7 @@ def _descend(path: Path, inputs: PlanInputs, course: Course, aim: Aim, sold: Sol
     rounds = 0
     for part in course:
         left = part.amount
-        while rounds < MAX_ROUNDS and not reached(path, aim) and not _is_done(path, inputs, part, left):
+        while rounds < inputs.rounds and not reached(path, aim) and not _is_done(path, inputs, part, left):
             try:
                 fill, path = yield from _round(path, inputs, part, sold, aim, left)
             except Infeasible as refusal:
@@ -248,7 +245,7 @@ def _best_partial(
     if best is None:
         raise with_outside_help(refusals[0], path, debt, aim)
     try:
-        require_worthwhile(start(inputs), best.end, MAX_ROUNDS, inputs.floor)
+        require_worthwhile(start(inputs), best.end, inputs.rounds, inputs.floor)
     except Infeasible as slow:
         raise with_outside_help(best.why or slow, path, debt, aim) from None
     return best.end, _label(best, inputs)
@@ -258,5 +255,5 @@ def _label(short: _Short, inputs: PlanInputs) -> str:
     end, goal = short.end, goal_text(inputs.goal)
     reach = f"a health factor of {health_text(end.health_factor())} and a leverage of {leverage_text(end.last)}"
     if short.why is None:
-        return f"PARTIAL: {MAX_ROUNDS} rounds reach {reach}, not {goal}; plan again afterwards"
+        return f"PARTIAL: {inputs.rounds} rounds reach {reach}, not {goal}; plan again afterwards"
     return f"PARTIAL: it reaches {reach}, not {goal}, since {short.why.fact}; plan again afterwards"
