@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields as fields_of
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields as fields_of
 
 from defilev.errors import PlanForAnotherChain
 from defilev.execute.allowances import allowance_checks, everything_checks
+from defilev.execute.borrowing import borrowing_checks
 from defilev.execute.checking_calls import checked_calls
 from defilev.execute.checks import Bounds, Check, DecodedCall, Holdings
 from defilev.execute.denying import at_most, deny, equal, require
@@ -14,7 +15,7 @@ from defilev.execute.limits import Limits, NothingSpent, Spent, limit_checks
 from defilev.execute.public_keys import assert_key_allowed
 from defilev.execute.rules import ADAPTERS
 from defilev.execute.transaction import TransactionFields, decode_signed
-from defilev.model.account import LendingAccount
+from defilev.model.account import LendingAccount, Price
 from defilev.model.book import AddressBook
 from defilev.model.call_list import CallList
 from defilev.model.plan import Plan, Step
@@ -38,7 +39,8 @@ class Policy:
     keys that everybody knows may sign: only on a loopback anvil. `calls` is the chain's shipped list, `None` where none
     is shipped; `spent` remembers what the last day saw. With a `payer` the profile is `repay-only`: that account signs,
     and nothing but exact repayments on the owner's behalf is allowed, each with its approval. With a `safe` the payer
-    sends what that Safe's owners signed, and the rules are for the Safe's calls.
+    sends what that Safe's owners signed, and the rules are for the Safe's calls. `prices` are those of the market's
+    tokens, of which only a plan that rearranges the position may buy some that the account neither holds nor owes.
     """
 
     account: LendingAccount
@@ -51,6 +53,7 @@ class Policy:
     spent: Spent = _NOTHING
     payer: Address | None = None
     safe: SafeAccount | None = None
+    prices: Mapping[Address, Price] = field(default_factory=dict)
 
     @property
     def actor(self) -> Address:
@@ -125,7 +128,7 @@ def check_plan(plan: Plan, *, policy: Policy) -> list[DecodedCall]:
     steps = [step for step, found in zip(plan.steps, of_steps, strict=True) for _ in found]
     actions = [action for step in plan.steps for action in step.actions]
     whole = everything_checks(calls, actions, holdings=bounds.holdings)
-    for position, check in (*allowance_checks(calls, bounds=bounds), *whole):
+    for position, check in (*allowance_checks(calls, bounds=bounds), *whole, *borrowing_checks(calls, bounds=bounds)):
         require(check, steps[position])
     before = policy.spent.last_day(chain_id=account.chain_id, owner=policy.actor, quote=account.quote)
     for place, check in limit_checks(calls, account, limits=policy.limits, before=before, bounds=bounds):
@@ -192,9 +195,9 @@ def check_signed(raw: bytes, step: Step | None, *, expected: TransactionFields, 
         sender = signed.sender()
     except ValueError as error:
         deny(step, "signed transaction", str(error), "the transaction that was to be signed")
-    for field in fields_of(TransactionFields):
-        found, wanted = getattr(signed.fields, field.name), getattr(expected, field.name)
-        require(Check(f"signed {field.name}", found == wanted, found, wanted), step)
+    for each in fields_of(TransactionFields):
+        found, wanted = getattr(signed.fields, each.name), getattr(expected, each.name)
+        require(Check(f"signed {each.name}", found == wanted, found, wanted), step)
     require(Check("signature", signed.s <= _HALF_CURVE_ORDER, "a high s", "the lower of the two s"), step)
     require(Check("signer", sender == owner, sender, owner), step)
     return signed.hash
@@ -238,7 +241,7 @@ def _bounds(plan: Plan, policy: Policy) -> Bounds:
         pool=policy.pool,
         router=policy.router,
         tokens={token.address: token for token in policy.tokens},
-        prices={leg.asset.address: leg.price for leg in account.legs},
+        prices={**(policy.prices if plan.goal.rearranges else {}), **_prices(account)},
         debts={leg.asset.address: leg.amount for leg in account.legs if leg.side == "borrow"},
         minimum_fill=1 - plan.max_slippage - policy.limits.price_drift,
         selectors=_selectors(policy),
@@ -248,7 +251,12 @@ def _bounds(plan: Plan, policy: Policy) -> Bounds:
         house=_house(account),
         at=account.block.timestamp,
         supplies={leg.asset.address: leg.amount for leg in account.legs if leg.side == "supply"},
+        goal=plan.goal.kind,
     )
+
+
+def _prices(account: LendingAccount) -> dict[Address, Price]:
+    return {leg.asset.address: leg.price for leg in account.legs}
 
 
 def _holdings(account: LendingAccount) -> Holdings | None:

@@ -30,7 +30,7 @@ from defilev.pipeline.sequencing import require_sequencer
 from defilev.pipeline.session import Session
 from defilev.pipeline.trying import TOLERANCE, account_of, require_chain, require_kept, require_unexpired, try_plan
 from defilev.plan import rest_of
-from defilev.protocols import ACTING
+from defilev.protocols import ACTING, REARRANGING
 from defilev.simulate import EngineChoice
 from defilev.units import WAD, Wad
 
@@ -117,7 +117,13 @@ def policy_of(
         ),
         spent=spent,
     )
-    return replace(policy, payer=payer, safe=None if safe is None else read_safe(session, safe))
+    rearranging = REARRANGING.get(account.protocol)
+    return replace(
+        policy,
+        payer=payer,
+        safe=None if safe is None else read_safe(session, safe),
+        prices=rearranging.prices(account) if rearranging else {},
+    )
 
 
 def try_again(session: Session, plan: Plan, *, engine: EngineChoice = "auto") -> Retried:
