@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Protocol
 
-from defilev.model.account import LendingAccount, Price
-from defilev.model.request import Address, Read
-from defilev.protocols.contract import LendingProtocol
+from defilev.model.account import LendingAccount
+from defilev.model.request import Read
+from defilev.protocols.levering import LeveringProtocol
 
 __all__ = ["RearrangingProtocol"]
 
 
-class RearrangingProtocol(LendingProtocol, Protocol):
+class RearrangingProtocol(LeveringProtocol, Protocol):
     """The rules of a lending protocol where one asset can take another's place, and e-modes can be changed."""
-
-    def prices(self, account: LendingAccount) -> Mapping[Address, Price]:
-        """Return the oracle's price of every asset of the market that has one, held or not."""
-        ...
 
     def read_e_mode(self, account: LendingAccount, category: int) -> Read[LendingAccount]:
         """Return the account with an e-mode known to it, so that `SetEMode` applies; raises `Infeasible` for none."""

@@ -11,6 +11,7 @@ from defilev.model.abilities import Abilities
 from defilev.model.account import LendingAccount, Price
 from defilev.model.book import MarketEntry
 from defilev.model.exposure import Exposure
+from defilev.model.headroom import Headroom
 from defilev.model.plan import Action, Plan, Withdraw
 from defilev.model.probe import ProbeCalls
 from defilev.model.request import Address, Block, Read
@@ -20,6 +21,7 @@ from defilev.protocols.aave_family import forms, write
 from defilev.protocols.aave_family.account import account_from_state
 from defilev.protocols.aave_family.apply import apply_action, project_state
 from defilev.protocols.aave_family.e_modes import read_e_mode, read_e_modes
+from defilev.protocols.aave_family.headroom import read_headroom
 from defilev.protocols.aave_family.math import counted_price, price_of
 from defilev.protocols.aave_family.penalty import penalty_of
 from defilev.protocols.aave_family.probe import probe
@@ -149,6 +151,10 @@ class AaveFamily(WholeMarkets):
     def e_mode_obstacles(self, account: LendingAccount, category: int) -> tuple[str, ...]:
         """See `switching.e_mode_obstacles`."""
         return e_mode_obstacles(account.state, category)
+
+    def headroom(self, account: LendingAccount, *, supply: Token, borrow: Token, at: int) -> Read[Headroom]:
+        """See `headroom.read_headroom`."""
+        return read_headroom(account, supply=supply, borrow=borrow, at=at)
 
     def interfaces(self) -> tuple[Interface, ...]:
         """Return the pool's interface with its named errors."""
