@@ -227,6 +227,11 @@ class Plan(FlowValue):
         return any(isinstance(action, Borrow) for step in self.steps for action in step.actions)
 
     @property
+    def may_lower_health(self) -> bool:
+        """Whether a lower health factor than before is what was asked for; the floor holds all the same."""
+        return self.levers or self.goal.rearranges
+
+    @property
     def tokens(self) -> tuple[Token, ...]:
         """Every token that a step moves or a post-condition speaks of, each once."""
         named: list[Token] = []

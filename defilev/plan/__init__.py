@@ -11,6 +11,8 @@ from defilev.plan.goals import parse_goal
 from defilev.plan.inputs import PlanInputs
 from defilev.plan.lever_inputs import LeverInputs, goes_up
 from defilev.plan.levering import plan_levering
+from defilev.plan.rearranged import Rearranged
+from defilev.plan.rearranging import Rearrangement, plan_rearrangement
 from defilev.plan.reduce_inputs import ReduceInputs, Via
 from defilev.plan.reducing import plan_reduction
 from defilev.plan.refusals import require_possible
@@ -20,6 +22,8 @@ from defilev.plan.staircase import plan_path
 __all__ = [
     "LeverInputs",
     "PlanInputs",
+    "Rearranged",
+    "Rearrangement",
     "ReduceInputs",
     "Via",
     "goes_up",
@@ -28,6 +32,7 @@ __all__ = [
     "plan_document",
     "plan_from",
     "plan_levering",
+    "plan_rearrangement",
     "plan_reduction",
     "plan_repayment",
     "rest_of",

@@ -22,6 +22,7 @@ from defilev.model.plan import (
     Withdraw,
 )
 from defilev.model.token import Token
+from defilev.plan.words import goal_text
 from defilev.report import figures
 from defilev.report.ink import Ink
 from defilev.report.switch_text import how_switched, switched
@@ -87,6 +88,8 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
         owed = "closes every position" if is_perp else "repays everything that is owed"
         yield "close", f"{owed}, withdraws everything that is {'left' if is_perp else 'supplied'}"
     else:
+        if plan.goal.rearranges:
+            yield plan.goal.kind, figures.clean(goal_text(plan.goal))
         yield "leverage", f"{figures.leverage(plan.leverage_before)} → {figures.leverage(plan.promise.leverage)}"
     if plan.levers:
         yield "raises risk", _levering(plan)
