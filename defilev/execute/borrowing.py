@@ -10,6 +10,9 @@ from defilev.model.request import Address
 
 __all__ = ["borrowing_checks"]
 
+ROUNDED = 100
+"""One part in this many of what a sale brings may be kept: it is sold in whole units of a token that may be coarse."""
+
 
 def borrowing_checks(calls: Sequence[DecodedCall], *, bounds: Bounds) -> Iterator[tuple[int, Check]]:
     """Yield, with the position of each borrowing, that it is sold for a debt, which is repaid with what it brings."""
@@ -32,8 +35,9 @@ def _repaid(calls: Sequence[DecodedCall], borrowed: Address) -> Iterator[tuple[i
         brought = sum(sale.minimum_out for _, sale in of_it if sale.hops[-1][1] == bought)
         amounts = _amounts(calls, "repay", bought)
         repaid = None if None in amounts else sum(amount for amount in amounts if amount is not None)
-        holds = bool(amounts) and (repaid is None or repaid >= brought)
-        yield of_it[0][0], Check("what it brings is repaid", holds, repaid, f"at least {brought}, or everything")
+        least = brought - brought // ROUNDED
+        holds = bool(amounts) and (repaid is None or repaid >= least)
+        yield of_it[0][0], Check("what it brings is repaid", holds, repaid, f"at least {least}, or everything")
 
 
 def _next_sale(calls: Sequence[DecodedCall], token: Address) -> SwapCall | None:

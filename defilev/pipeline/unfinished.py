@@ -11,7 +11,7 @@ from typing import Any
 from defilev.chain.node import Node
 from defilev.journal import JournalReader
 from defilev.model.account import LendingAccount
-from defilev.model.plan import Plan, Repay, Supply, Swap, Withdraw
+from defilev.model.plan import Plan, Repay, RepayWithSupply, Supply, Swap, Withdraw
 from defilev.model.request import Address
 from defilev.pipeline.outcomes import received, taken
 from defilev.pipeline.planning import PlanQuestion
@@ -50,7 +50,8 @@ class Unfinished:
 
     def question(self, *, window: int) -> PlanQuestion:
         """Return what to ask for, so that the rest of the goal is planned from the account as it is now."""
-        debts = [step.action.asset.address for step in self.plan.steps if isinstance(step.action, Repay)]
+        repaid = (step.action for step in self.plan.steps if isinstance(step.action, Repay | RepayWithSupply))
+        debts = [action.asset.address for action in repaid]
         return PlanQuestion(
             goal=self.plan.goal,
             max_slippage=self.plan.max_slippage,
