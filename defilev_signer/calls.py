@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from defilev_signer.hashing import ADDRESS_BYTES, address, keccak
 
-__all__ = ["ALL", "FUNCTIONS", "Action", "Approve", "Hop", "Repay", "Swap", "Withdraw", "read_call"]
+__all__ = ["ALL", "FUNCTIONS", "Action", "Approve", "Hop", "Repay", "RepayWithSupply", "Swap", "Withdraw", "read_call"]
 
 ALL = 2**256 - 1
 """Stands for everything that is there, and for what shares turn out to be worth: no amount that a rule can know."""
@@ -51,6 +51,15 @@ class Repay:
 
 
 @dataclass(frozen=True, slots=True)
+class RepayWithSupply:
+    """Pay back `amount` base units of what the signer owes with what the signer has supplied of the same asset."""
+
+    asset: str
+    amount: int
+    rate_mode: int
+
+
+@dataclass(frozen=True, slots=True)
 class Approve:
     """Let `spender` take `amount` base units of `token`."""
 
@@ -79,7 +88,7 @@ class Swap:
     price_limit: int = 0
 
 
-Action: TypeAlias = Withdraw | Repay | Approve | Swap
+Action: TypeAlias = Withdraw | Repay | RepayWithSupply | Approve | Swap
 
 
 class _Words:
@@ -114,6 +123,11 @@ def _withdraw(_: str, data: bytes) -> Withdraw:
 def _repay(_: str, data: bytes) -> Repay:
     words = _Words(data, 4)
     return Repay(words.address(0), words.uint(1), words.uint(2), words.address(3))
+
+
+def _repay_with_supply(_: str, data: bytes) -> RepayWithSupply:
+    words = _Words(data, 3)
+    return RepayWithSupply(words.address(0), words.uint(1), words.uint(2))
 
 
 def _withdraw_collateral(_: str, data: bytes) -> Withdraw:
@@ -190,6 +204,7 @@ def _hops(path: bytes) -> tuple[Hop, ...]:
 FUNCTIONS: Mapping[str, Callable[[str, bytes], Action]] = {
     "withdraw(address,uint256,address)": _withdraw,
     "repay(address,uint256,uint256,address)": _repay,
+    "repayWithATokens(address,uint256,uint256)": _repay_with_supply,
     "withdrawCollateral((address,address,address,address,uint256),uint256,address,address)": _withdraw_collateral,
     "withdraw((address,address,address,address,uint256),uint256,uint256,address,address)": _withdraw_lent,
     "repay((address,address,address,address,uint256),uint256,uint256,address,bytes)": _repay_isolated,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
-from defilev_signer.calls import ALL, Action, Approve, Repay, Swap, Withdraw, read_call
+from defilev_signer.calls import ALL, Action, Approve, Repay, RepayWithSupply, Swap, Withdraw, read_call
 from defilev_signer.errors import Denied
 from defilev_signer.policy import MOST_CALLDATA, MOST_GAS, Policy, Token
 from defilev_signer.transaction import Transaction
@@ -62,6 +62,9 @@ def judge(transaction: Transaction, following: Sequence[Call], policy: Policy) -
         case Repay():
             _judge_repay(action, policy)
             return Judgement(transaction, action)
+        case RepayWithSupply():
+            _judge_terms(action, policy)
+            return Judgement(transaction, action)
         case Approve():
             return Judgement(transaction, action, approved=_approved(action, following, policy))
         case Swap():
@@ -113,13 +116,17 @@ def _withdrawn(action: Withdraw, policy: Policy) -> Fraction:
 
 def _judge_repay(action: Repay, policy: Policy) -> None:
     account = policy.account
+    _judge_terms(action, policy)
+    _require("beneficiary", action.on_behalf_of in account.protected, action.on_behalf_of, "a protected account")
+    own = action.on_behalf_of == account.owner
+    _require("amount for another account", own or action.amount != ALL, "everything", "a number")
+
+
+def _judge_terms(action: Repay | RepayWithSupply, policy: Policy) -> None:
     _token("asset", action.asset, policy)
     _require("amount", action.amount > 0, action.amount, "above zero")
     mode = action.rate_mode
     _require("interest rate mode", mode in (None, VARIABLE_RATE), mode, f"{VARIABLE_RATE} (variable)")
-    _require("beneficiary", action.on_behalf_of in account.protected, action.on_behalf_of, "a protected account")
-    own = action.on_behalf_of == account.owner
-    _require("amount for another account", own or action.amount != ALL, "everything", "a number")
 
 
 def _approved(action: Approve, following: Sequence[Call], policy: Policy) -> Fraction:
