@@ -195,24 +195,35 @@ class _Account:
         table = self._table.goal
         if table is None:
             return None
-        given = [name for name in ("health_factor", "band", "close") if getattr(table, name)]
+        given = [name for name in ("health_factor", "margin_ratio", "band", "close") if getattr(table, name)]
         if len(given) != 1:
-            self._no("the goal is one of health_factor, band and close")
-        if given[0] != "health_factor":
+            self._no("the goal is one of health_factor, margin_ratio, band and close")
+        if given[0] in ("band", "close"):
             return RuleGoal("band" if given[0] == "band" else "close")
-        assert table.health_factor is not None  # noqa: S101 - it is the one that was given
-        if not LOWEST_HEALTH < table.health_factor <= LARGEST_HEALTH:
-            self._no(f"the goal {table.health_factor} is not between {LOWEST_HEALTH} and {LARGEST_HEALTH}")
-        return RuleGoal("health-factor", table.health_factor)
+        level = table.health_factor or table.margin_ratio or Decimal(0)
+        if not LOWEST_HEALTH < level <= LARGEST_HEALTH:
+            self._no(f"the goal {level} is not between {LOWEST_HEALTH} and {LARGEST_HEALTH}")
+        return RuleGoal("health-factor" if given[0] == "health_factor" else "margin-ratio", level)
 
     def _require_sense(self, triggers: tuple[Trigger, ...], goal: RuleGoal | None) -> None:
-        if goal is None or goal.kind != "health-factor":
+        self._require_one_measure(triggers, goal)
+        if goal is None or goal.value is None:
             return
         highest = highest_health(triggers)
-        if highest is not None and goal.value is not None and goal.value <= highest:
+        if highest is not None and goal.value <= highest:
             self._no(
                 f"the goal {goal.value} is not above the trigger {highest}: every action would set off the next",
                 "write a goal above every health trigger",
+            )
+
+    def _require_one_measure(self, triggers: tuple[Trigger, ...], goal: RuleGoal | None) -> None:
+        """Refuse health factors beside margin ratios: goal, rearm and tiers are levels of one of them."""
+        kinds = {trigger.kind for trigger in triggers if trigger.acts}
+        kinds |= {"health" if goal.kind == "health-factor" else "margin-ratio"} if goal and goal.value else set()
+        if {"health", "margin-ratio"} <= kinds:
+            self._no(
+                "health factors and margin ratios are mixed: goal, rearm and tiers are levels of one of them",
+                'write both as margin ratios, or give one trigger then = "alert"',
             )
 
     def _require_authority(self, triggers: tuple[Trigger, ...], goal: RuleGoal | None) -> None:
@@ -256,7 +267,7 @@ class _Account:
         top = goal.value if goal is not None else None
         if highest is None:
             if written is not None:
-                self._no("rearm needs a health trigger that acts")
+                self._no("rearm needs a trigger health or margin-ratio that acts")
             return None
         if written is None:
             return highest if top is None else (highest + top) / 2

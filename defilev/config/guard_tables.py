@@ -56,9 +56,10 @@ class TriggerTable(_Table):
 
 
 class GoalTable(_Table):
-    """`[account.goal]`: exactly one of the three."""
+    """`[account.goal]`: exactly one of the four."""
 
     health_factor: Number | None = None
+    margin_ratio: Number | None = None
     band: bool = False
     close: bool = False
 

@@ -28,6 +28,7 @@ DefilevError                        1   a defect of ours
 │   ├── AttemptOpen, ForeignTransaction, LeaseLost, OneEndpoint, TooMuchEquity
 │   ├── SafeUnknown, BundleTampered, SafeNonceUsed, SignatureInvalid, SignatureRepeated, SignatureUnsupported
 │   ├── SignerNotOwner, ThresholdNotMet
+│   ├── ExecutorMissing, ExecutorForeign
 ├── KeyFailure                      8   the key cannot be used
 │   ├── WrongPassword, KeystoreInsecure, KeystoreInvalid, KeystoreForAnotherAccount, SignerUnreachable
 └── NotConfirmed                    9   something was sent: read the account before doing anything else
@@ -50,6 +51,7 @@ from defilev.errors.base import (
     TokenMisbehaves,
     UsageError,
 )
+from defilev.errors.executor import ExecutorForeign, ExecutorMissing
 from defilev.errors.journal import AttemptOpen, ForeignTransaction, JournalDamaged, JournalUnusable, LeaseLost
 from defilev.errors.keys import (
     KeystoreForAnotherAccount,
@@ -94,6 +96,8 @@ __all__ = [
     "Declined",
     "DefilevError",
     "EndpointsDisagree",
+    "ExecutorForeign",
+    "ExecutorMissing",
     "FeedUnmovable",
     "ForeignTransaction",
     "JournalDamaged",

@@ -19,6 +19,7 @@ from defilev.protocols.sequencer import NOT_UP
 __all__ = ["Judged", "decide"]
 
 _LEVEL = Decimal("0.0001")
+_MEASURES = {"health-factor": "health", "margin-ratio": "margin ratio"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +160,8 @@ def _nothing_to_do(facts: _Facts) -> str | None:
         return "nothing is owed"
     if facts.goal is None:
         return "the account is within its no-trade band"
-    if facts.goal.value is not None and _oracle_health(facts.reading) >= facts.goal.value:
-        return f"the goal, health {facts.goal.value}, is met"
+    if facts.goal.value is not None and _reached(facts) >= facts.goal.value:
+        return f"the goal, {_goal_words(facts.goal)}, is met"
     return None
 
 
@@ -177,7 +178,7 @@ def _obstacle(facts: _Facts) -> str | None:
 def _resting(facts: _Facts) -> str | None:
     rule, memory = facts.rule, facts.memory
     if not facts.is_armed and facts.tier == "normal":
-        return f"the last action is not re-armed: health is below {rule.rearm}"
+        return f"the last action is not re-armed: {_MEASURES[rule.measure]} is below {rule.rearm}"
     if memory.acted_at is not None and facts.tier != "emergency":
         left = rule.cool_down - max(facts.reading.now - memory.acted_at, 0)
         if left > 0:
@@ -212,15 +213,20 @@ def _over_budget(facts: _Facts) -> str | None:
 
 
 def _is_rearmed(rule: AccountRule, reading: Reading) -> bool:
-    if reading.health is None or rule.rearm is None:
-        return True
-    return reading.health >= rule.rearm
+    level = reading.level(rule)
+    return level is None or rule.rearm is None or level >= rule.rearm
 
 
 def _expected(rule: AccountRule, reading: Reading, fall: Decimal) -> Decimal | None:
-    """Return the health at the end of an action that is begun now, when prices go on as they do."""
+    """Return the level at the end of an action that is begun now, when prices go on as they do.
+
+    A margin ratio falls by the leverage times what a health factor does.
+    """
     blocks = BLOCKS_OF_REPAYMENT if rule.authority == "reserve" else BLOCKS_OF_SALE
-    return None if reading.health is None else reading.health * (1 - fall) ** blocks
+    level = reading.level(rule)
+    if level is None or rule.measure == "health-factor":
+        return None if level is None else level * (1 - fall) ** blocks
+    return level * max(1 - (1 - (1 - fall) ** blocks) * (reading.leverage or 1), Decimal(0))
 
 
 def _tier(rule: AccountRule, health: Decimal | None) -> Tier:
@@ -234,8 +240,8 @@ def _tier(rule: AccountRule, health: Decimal | None) -> Tier:
 def _goal(rule: AccountRule, reading: Reading) -> Goal | None:
     if rule.goal is None:
         return None
-    if rule.goal.kind == "close":
-        return Goal("close", None)
+    if rule.goal.kind in ("close", "margin-ratio"):
+        return Goal("close" if rule.goal.kind == "close" else "margin-ratio", rule.goal.value)
     if rule.goal.kind == "health-factor" and rule.goal.value is not None:
         return Goal("health-factor", _by_the_oracle(rule.goal.value, reading))
     trade = reading.trade
@@ -254,8 +260,11 @@ def _by_the_oracle(wanted: Decimal, reading: Reading) -> Decimal:
     return (wanted * shown / acted_on).quantize(_LEVEL, rounding=ROUND_UP)
 
 
-def _oracle_health(reading: Reading) -> Decimal:
-    return Decimal("Infinity") if reading.oracle_health is None else reading.oracle_health
+def _reached(facts: _Facts) -> Decimal:
+    """Return the level by the contract's own figures that a goal is held against."""
+    is_ratio = facts.rule.measure == "margin-ratio"
+    found = facts.reading.margin_ratio if is_ratio else facts.reading.oracle_health
+    return Decimal("Infinity") if found is None else found
 
 
 def _changed(before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, tuple[str, str]]:
@@ -274,4 +283,4 @@ def _words(fired: Fired) -> str:
 def _goal_words(goal: Goal | None) -> str:
     if goal is None or goal.kind == "close":
         return "no position"
-    return f"health {goal.value}"
+    return f"{_MEASURES[goal.kind]} {goal.value}"

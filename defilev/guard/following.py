@@ -7,7 +7,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from defilev.errors import DataError, DefilevError, ForeignTransaction, JournalDamaged, JournalUnusable, LeaseLost
+from defilev.errors import (
+    DataError,
+    DefilevError,
+    ForeignTransaction,
+    Infeasible,
+    JournalDamaged,
+    JournalUnusable,
+    LeaseLost,
+)
 from defilev.guard.acting import Hands
 from defilev.guard.outcomes import Told, trouble
 from defilev.guard.working import Workers
@@ -101,6 +109,8 @@ def telling(rule: AccountRule, told: Told) -> Iterator[None]:
         yield
     except LeaseLost as error:
         told.alerts.append(trouble(rule.name, "lease-lost", error))
+    except Infeasible as error:
+        told.alerts.append(trouble(rule.name, "position-gone", error))
     except DataError as error:
         if isinstance(error, _UNUSABLE):
             raise

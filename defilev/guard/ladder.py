@@ -158,4 +158,5 @@ def floor_of(health: Decimal, *, fall: Decimal) -> Decimal:
 
 
 def _words(goal: Goal) -> str:
-    return "no position" if goal.value is None else f"health {goal.value}"
+    measure = "margin ratio" if goal.kind == "margin-ratio" else "health"
+    return "no position" if goal.value is None else f"{measure} {goal.value}"

@@ -34,6 +34,7 @@ Tier = Literal["normal", "urgent", "emergency"]
 
 TriggerKind = Literal[
     "health",
+    "margin-ratio",
     "liquidation-probability",
     "leverage",
     "no-trade-band",

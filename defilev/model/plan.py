@@ -32,6 +32,7 @@ __all__ = [
     "Action",
     "Approve",
     "Borrow",
+    "ConditionKind",
     "Execute",
     "Goal",
     "Hop",
@@ -97,12 +98,13 @@ class Goal:
 
 
 ConditionKind = Literal[
-    "health-factor-at-least", "margin-ratio-at-least", "debt-at-most", "collateral-at-least", "balance-at-least",
-    "no-debt", "no-collateral", "allowance-zero", "e-mode-is",
+    "health-factor-at-least", "margin-ratio-at-least", "debt-at-most", "debt-at-least", "collateral-at-least",
+    "balance-at-least", "no-debt", "no-collateral", "allowance-zero", "e-mode-is",
 ]  # fmt: skip
 _SPOKEN_OF: Mapping[str, tuple[str, ...]] = {
     "health-factor-at-least": ("limit",),
     "debt-at-most": ("limit", "token"),
+    "debt-at-least": ("limit", "token"),
     "collateral-at-least": ("limit", "token"),
     "no-debt": (),
     "no-collateral": (),
@@ -118,6 +120,7 @@ class PostCondition:
     """Something that must hold after the last step.
 
     kinds: `health-factor-at-least` (wad), `debt-at-most` and `collateral-at-least` (base units of `token`),
+    `debt-at-least` (of a short that is reduced and not turned around, base units of `token`),
     `no-debt`, `no-collateral`, `allowance-zero` (of `token` to `spender`), `balance-at-least` (of `token`, in wallet),
     `margin-ratio-at-least` (wad, of perpetuals), `e-mode-is` (the category, 0 for none).
     """

@@ -27,6 +27,7 @@ from defilev.plan import (
     goes_up,
     plan_deleverage,
     plan_levering,
+    plan_margin,
     plan_rearrangement,
     plan_reduction,
     plan_repayment,
@@ -111,11 +112,13 @@ def _require_loan(question: PlanQuestion) -> None:
         raise UsageError("--via is for perpetuals", fix="leave it out")
 
 
-def _reduce_inputs(session: Session, account: LendingAccount, question: PlanQuestion) -> ReduceInputs:
+def _reduce_inputs(
+    session: Session, account: LendingAccount, question: PlanQuestion, *, payer: Address | None = None
+) -> ReduceInputs:
     _require_meant(account, question)
     protocol = PERPS_AS_LOANS[account.protocol]
     wallet = read_wallet(
-        session, account.owner, tokens=(protocol.settlement(account),), spenders=[protocol.spender(account)]
+        session, payer or account.owner, tokens=(protocol.settlement(account),), spenders=[protocol.spender(account)]
     )
     return ReduceInputs(
         protocol=protocol,
@@ -129,6 +132,7 @@ def _reduce_inputs(session: Session, account: LendingAccount, question: PlanQues
         gas_price=_gas_price(session),
         native=native_of(protocol.tokens(account), read_hubs(session)),
         market=question.collateral or question.debt,
+        payer=payer,
     )
 
 
@@ -140,20 +144,25 @@ def make_repayment(
     payer: Address | None,
     most: Decimal | None = None,
 ) -> Plan:
-    """Return the plan that repays on the owner's behalf from the payer's wallet, see `plan.plan_repayment`.
+    """Return the plan that repays, or adds margin, on the owner's behalf from the payer's wallet.
+
+    See `plan.plan_repayment`, and for perpetuals `plan.plan_margin`.
 
     Args:
         session: at the block that the account was read at.
-        account: whose debt is repaid.
+        account: whose debt is repaid, or who is given margin.
         question: its goal; what it says of swaps does not matter.
         payer: who signs; the owner when left out.
         most: value in quote units that is repaid at most.
 
     Raises:
-        Infeasible: the payer holds none of the debts, or too little to matter.
+        Infeasible: the payer holds none of what is to be paid, or too little to matter.
         DataError: the wallet cannot be read.
     """
-    plan = plan_repayment(_inputs(session, account, question, payer=payer), most=most)
+    if account.protocol in PERPS_AS_LOANS:
+        plan = plan_margin(_reduce_inputs(session, account, question, payer=payer), most=most)
+    else:
+        plan = plan_repayment(_inputs(session, account, question, payer=payer), most=most)
     session.reader.verify()
     return plan
 

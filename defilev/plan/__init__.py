@@ -14,7 +14,7 @@ from defilev.plan.levering import plan_levering
 from defilev.plan.rearranged import Rearranged
 from defilev.plan.rearranging import Rearrangement, plan_rearrangement
 from defilev.plan.reduce_inputs import ReduceInputs, Via
-from defilev.plan.reducing import plan_reduction
+from defilev.plan.reducing import plan_margin, plan_reduction
 from defilev.plan.refusals import require_possible
 from defilev.plan.repaying import plan_repayment
 from defilev.plan.staircase import plan_path
@@ -32,6 +32,7 @@ __all__ = [
     "plan_document",
     "plan_from",
     "plan_levering",
+    "plan_margin",
     "plan_rearrangement",
     "plan_reduction",
     "plan_repayment",

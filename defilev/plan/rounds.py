@@ -54,6 +54,9 @@ SMALLEST_SALE = 10_000
 SMALLEST_VALUE = Fraction(1, 1000)
 """In quote currency: less may be nothing in a token between two pools."""
 
+NEARLY_ALL = 100
+"""One part in so many that is left of a debt for its rounding not to matter."""
+
 
 def selling(path: Path, inputs: PlanInputs, sale: Sale, fill: Fill) -> Path:
     """Return the path after one round that repays what the sale brings at least, and never more than is owed."""
@@ -145,15 +148,20 @@ def clearing_amount(path: Path, inputs: PlanInputs, sale: Sale) -> int | None:
 
 
 def wallet_amount(path: Path, debt: Token, held: int, aim: Aim) -> int:
-    """Return how much of the `held` base units of `debt` to repay: what reaches the goal, or all of it."""
+    """Return how much of the `held` base units of `debt` to repay: what reaches the goal, or all of it.
+
+    Of a debt that is repaid but for the interest of seconds, rounding is so large a part that no health is assured: a
+    little less is tried too.
+    """
     most = repayable(path, debt, min(held, borrow_of(path.first, debt.address)))
 
     def enough(amount: int) -> bool:
         return repayment_reaches(path, debt, amount, aim)
 
-    if most == 0 or not enough(most):
+    ceiling = next((amount for amount in (most, most - most // NEARLY_ALL) if amount and enough(amount)), None)
+    if ceiling is None:
         return most
-    return closest(enough, lambda amount: overshot(repay(path, debt, amount), aim), most)
+    return closest(enough, lambda amount: overshot(repay(path, debt, amount), aim), ceiling)
 
 
 def repayable(path: Path, debt: Token, most: int) -> int:

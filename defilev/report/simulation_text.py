@@ -138,6 +138,7 @@ def _condition(condition: PostCondition) -> str:
         "health-factor-at-least": f"health factor at least {_health(condition.limit)}",
         "margin-ratio-at-least": f"margin ratio at least {_health(condition.limit)}",
         "debt-at-most": f"debt at most {figure}",
+        "debt-at-least": f"at least {figure} still owed, so that nothing was turned around",
         "collateral-at-least": f"collateral at least {figure}",
         "balance-at-least": f"at least {figure} in the wallet",
         "allowance-zero": f"no allowance{of_token} left to {condition.spender}",

@@ -31,6 +31,7 @@ def unchecked(condition: PostCondition) -> CheckedCondition:
 def _found(condition: PostCondition, observed: Observed) -> int | None:
     balances = {
         "debt-at-most": observed.owed,
+        "debt-at-least": observed.owed,
         "collateral-at-least": observed.supplied,
         "balance-at-least": observed.wallet,
     }
