@@ -55,17 +55,14 @@ def _set_e_mode(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
     yield Check("categoryId", 0 <= category <= MOST_CATEGORIES, category, f"0 to {MOST_CATEGORIES}")
 
 
-def _supply(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
-    yield is_of_market("asset", call.arguments["asset"], bounds)
-    yield is_above_zero("amount", call.arguments["amount"])
-    yield is_owner("onBehalfOf", call.arguments["onBehalfOf"], bounds)
+def _borrow(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
+    yield from _repay(call, bounds)
     yield _no_referral(call)
 
 
-def _borrow(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
+def _supply(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
     yield is_of_market("asset", call.arguments["asset"], bounds)
     yield is_above_zero("amount", call.arguments["amount"])
-    yield _is_variable(call)
     yield is_owner("onBehalfOf", call.arguments["onBehalfOf"], bounds)
     yield _no_referral(call)
 
@@ -113,5 +110,6 @@ AAVE_V3 = MarketRules(
     _move,
     for_another={"repay": _repay_for_another},
     by_goal={"swap-collateral": {"supply": _supply}, "swap-debt": {"borrow": _borrow}},
+    levering={"borrow": _borrow, "supply": _supply},
 )
 """What is signed for whatever goal; supplying and borrowing are for plans that exchange one asset for another."""

@@ -6,12 +6,18 @@ from collections.abc import Iterator, Sequence
 
 from defilev.execute.checks import Bounds, Check, DecodedCall, MoveKind
 from defilev.execute.rules import SwapCall, swap_call
+from defilev.model.plan import Plan
 from defilev.model.request import Address
 
-__all__ = ["borrowing_checks"]
+__all__ = ["borrowing_checks", "swaps_debt"]
 
 ROUNDED = 100
 """One part in this many of what a sale brings may be kept: it is sold in whole units of a token that may be coarse."""
+
+
+def swaps_debt(plan: Plan) -> bool:
+    """Return whether what a plan borrows is to take the place of another debt."""
+    return plan.goal.kind == "swap-debt"
 
 
 def borrowing_checks(calls: Sequence[DecodedCall], *, bounds: Bounds) -> Iterator[tuple[int, Check]]:

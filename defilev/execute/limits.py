@@ -142,7 +142,7 @@ def _moved(move: MarketMove, account: LendingAccount, bounds: Bounds) -> int:
 
 
 def _worth(token: Address, amount: int, bounds: Bounds) -> Fraction | None:
-    if token not in bounds.prices or token not in bounds.tokens:
+    price = bounds.prices.get(token)
+    if price is None or token not in bounds.tokens:
         return None
-    price = bounds.prices[token]
     return Fraction(amount * price.value, 10 ** (price.decimals + bounds.tokens[token].decimals))

@@ -154,10 +154,10 @@ def _interface_name(role: str, bounds: Bounds) -> str:
 def _rules_of(role: str, bounds: Bounds) -> Mapping[str, Callable[[DecodedCall, Bounds], Iterator[Check]]]:
     if role == "house":
         return ADAPTERS[bounds.protocol].house
-    if role == "pool":
-        adapter = ADAPTERS[bounds.protocol]
-        return {**adapter.rules, **adapter.by_goal.get(bounds.goal, {})}
-    return _RULES[role]
+    if role != "pool":
+        return _RULES[role]
+    adapter = ADAPTERS[bounds.protocol]
+    return {**adapter.rules, **adapter.by_goal.get(bounds.goal, {}), **(adapter.levering if bounds.levers else {})}
 
 
 def _approve(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:

@@ -93,7 +93,7 @@ def _walk(session: Session, inputs: PlanInputs, *, may_lever: bool) -> Read[Plan
     """Return the planner of a loan's goal."""
     if inputs.goal.rearranges:
         return plan_rearrangement(rearrangement(inputs))
-    if may_lever and goes_up(inputs.account, inputs.goal):
+    if may_lever and (inputs.in_hand or goes_up(inputs.account, inputs.goal)):
         return plan_levering(lever_inputs(session, inputs))
     return plan_deleverage(inputs)
 
