@@ -26,10 +26,10 @@ Market = Annotated[
     str | None, typer.Option("--market", metavar="NAME", help="The market: its name, or the beginning of its id.")
 ]
 ToHealthFactor = Annotated[
-    str | None, typer.Option("--to-health-factor", metavar="X", help="Raise the health factor to at least this.")
+    str | None, typer.Option("--to-health-factor", metavar="X", help="Bring the health factor to this, up or down.")
 ]
 ToLeverage = Annotated[
-    str | None, typer.Option("--to-leverage", metavar="X", help="Bring collateral over equity down to this.")
+    str | None, typer.Option("--to-leverage", metavar="X", help="Bring collateral over equity to this, down or up.")
 ]
 ToMarginRatio = Annotated[
     str | None, typer.Option("--to-margin-ratio", metavar="X", help="Perpetuals: margin left over maintenance margin.")
@@ -49,10 +49,12 @@ Floor = Annotated[
     str | None, typer.Option("--floor", metavar="1.02", help="The health factor that no step may go below.")
 ]
 Debt = Annotated[
-    str | None, typer.Option("--debt", metavar="ASSET", help="The one debt to repay; --close begins with it.")
+    str | None,
+    typer.Option("--debt", metavar="ASSET", help="The one debt to repay or to borrow; --close begins with it."),
 ]
 Collateral = Annotated[
-    str | None, typer.Option("--collateral", metavar="ASSET", help="The one supply to sell; --close begins with it.")
+    str | None,
+    typer.Option("--collateral", metavar="ASSET", help="The one supply to sell or to add to; --close begins with it."),
 ]
 Expires = Annotated[
     str | None, typer.Option("--expires", metavar="10m", help="How long after its block the plan may be begun.")
@@ -92,7 +94,7 @@ def plan(
     drift: Drift = None,
     out: Out = None,
 ) -> None:
-    """Plan a deleverage: the transactions, what they promise, what they cost.
+    """Plan less leverage, or more: the transactions, what they promise, what they cost.
 
     Example: defilev plan 0xADDRESS -p aave-v3 --to-health-factor 1.6 -o plan.json
     """

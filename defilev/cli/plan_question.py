@@ -58,6 +58,7 @@ def plan_question(
         debt=debt,
         collateral=collateral,
         via=_via(via),
+        may_lever=True,
     )
 
 

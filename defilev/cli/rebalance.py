@@ -92,7 +92,7 @@ def rebalance(
     confirm_plan: ConfirmPlan = None,
     yes: Yes = False,
 ) -> None:
-    """Plan a deleverage and try it on a fork; sign or send it only with --sign-only or --broadcast.
+    """Plan less leverage, or more, and try it on a fork; sign or send it only with --sign-only or --broadcast.
 
     Example: defilev rebalance 0xADDRESS -p aave-v3 --to-health-factor 1.6
     """

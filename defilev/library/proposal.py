@@ -85,6 +85,7 @@ def question_of(
         window=settings.expires,
         debt=debt,
         collateral=collateral,
+        may_lever=True,
     )
 
 

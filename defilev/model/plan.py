@@ -196,6 +196,11 @@ class Plan(FlowValue):
         return self.payer or self.owner
 
     @property
+    def levers(self) -> bool:
+        """Whether a step borrows."""
+        return any(isinstance(action, Borrow) for step in self.steps for action in step.actions)
+
+    @property
     def tokens(self) -> tuple[Token, ...]:
         """Every token that a step moves or a post-condition speaks of, each once."""
         named: list[Token] = []

@@ -16,9 +16,20 @@ from defilev.observe.drive import drive
 from defilev.pipeline.chains import block_seconds
 from defilev.pipeline.exiting import exit_notices
 from defilev.pipeline.hubs import native_of, read_hubs
+from defilev.pipeline.levering import lever_inputs
 from defilev.pipeline.market_prices import limits_of
 from defilev.pipeline.session import Session
-from defilev.plan import PlanInputs, ReduceInputs, Via, plan_deleverage, plan_margin, plan_reduction, plan_repayment
+from defilev.plan import (
+    PlanInputs,
+    ReduceInputs,
+    Via,
+    goes_up,
+    plan_deleverage,
+    plan_levering,
+    plan_margin,
+    plan_reduction,
+    plan_repayment,
+)
 from defilev.plan.inputs import DEFAULT_FLOOR
 from defilev.protocols import PERPS_AS_LOANS, PROTOCOLS
 from defilev.risk.prices import price_notices
@@ -39,7 +50,8 @@ class PlanQuestion:
     `collateral` and `debt` are symbols or addresses, `None` to let the plan choose. `meant_for` is the owner, protocol
     and market that the goal was worked out for, `None` when a person named it. `in_hand` is, by token, the collateral
     that an earlier run withdrew and did not come to sell; no more of it counts than the wallet holds. `via` says how
-    perpetuals reach the goal, `None` for the usual way.
+    perpetuals reach the goal, `None` for the usual way. `may_lever` says that a goal of more leverage than there is is
+    meant: without it, it is refused.
     """
 
     goal: Goal
@@ -51,6 +63,7 @@ class PlanQuestion:
     meant_for: tuple[str, str, str, str] | None = None
     in_hand: tuple[tuple[Address, int], ...] = ()
     via: Via | None = None
+    may_lever: bool = False
 
 
 def make_plan(session: Session, account: LendingAccount, question: PlanQuestion) -> Plan:
@@ -59,6 +72,7 @@ def make_plan(session: Session, account: LendingAccount, question: PlanQuestion)
     Raises:
         Infeasible: no plan reaches the goal.
         UnknownName: a chosen asset is not in the position.
+        StalePrice: leverage would be raised on a price that is too old.
         UsageError: the goal was worked out for another position.
         DataError: the wallet or a quote cannot be read.
     """
@@ -66,7 +80,9 @@ def make_plan(session: Session, account: LendingAccount, question: PlanQuestion)
         plan = plan_reduction(_reduce_inputs(session, account, question))
     else:
         _require_loan(question)
-        plan = drive(plan_deleverage(_inputs(session, account, question)), session.fetch)
+        inputs = _inputs(session, account, question)
+        levers = question.may_lever and goes_up(account, question.goal)
+        plan = drive(plan_levering(lever_inputs(session, inputs)) if levers else plan_deleverage(inputs), session.fetch)
     session.reader.verify()
     return plan
 

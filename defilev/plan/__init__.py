@@ -9,6 +9,8 @@ from defilev.plan.assemble import assemble
 from defilev.plan.closing import plan_closing
 from defilev.plan.goals import parse_goal
 from defilev.plan.inputs import PlanInputs
+from defilev.plan.lever_inputs import LeverInputs, goes_up
+from defilev.plan.levering import plan_levering
 from defilev.plan.reduce_inputs import ReduceInputs, Via
 from defilev.plan.reducing import plan_margin, plan_reduction
 from defilev.plan.refusals import require_possible
@@ -16,13 +18,16 @@ from defilev.plan.repaying import plan_repayment
 from defilev.plan.staircase import plan_path
 
 __all__ = [
+    "LeverInputs",
     "PlanInputs",
     "ReduceInputs",
     "Via",
+    "goes_up",
     "parse_goal",
     "plan_deleverage",
     "plan_document",
     "plan_from",
+    "plan_levering",
     "plan_margin",
     "plan_reduction",
     "plan_repayment",

@@ -146,6 +146,10 @@ class Aim:
         """Return whether a promise for the latest time, or what is got at the earliest, would lie too far above."""
         return self._beyond(latest, PROMISE_BAND) or self._beyond(earliest, RESULT_BAND)
 
+    def exceeded(self, account: LendingAccount) -> bool:
+        """Return whether the account is better than the goal by more than what is got may be; with no debt it is."""
+        return self._beyond(account, RESULT_BAND)
+
     def _beyond(self, account: LendingAccount, band: int) -> bool:
         return self._holds(account, band + 1, health=account.health_factor, equity=account.equity_value)
 

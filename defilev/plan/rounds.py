@@ -28,6 +28,7 @@ from defilev.plan.words import amount_text, health_text
 from defilev.units import WAD, mul_div_up
 
 __all__ = [
+    "FLOOR_MARGIN",
     "clearing",
     "clearing_amount",
     "closest",

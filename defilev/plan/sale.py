@@ -20,6 +20,7 @@ __all__ = [
     "PAYOFF_BUFFER",
     "Fill",
     "Sale",
+    "allow_market",
     "exchange",
     "repay",
     "repay_all",
@@ -126,7 +127,7 @@ def exchange(path: Path, inputs: PlanInputs, sale: Sale, fill: Fill) -> Path:
 
 def repay(path: Path, debt: Token, amount: int) -> Path:
     """Return the path after repaying exactly `amount` from the wallet, which is at most what is owed."""
-    return _allow_market(path, debt, amount).then(Repay(debt, amount))
+    return allow_market(path, debt, amount).then(Repay(debt, amount))
 
 
 def repay_part(path: Path, debt: Token, amount: int) -> Path:
@@ -141,15 +142,16 @@ def repay_part(path: Path, debt: Token, amount: int) -> Path:
         return repay(path, debt, amount)
     if shares == 0:
         return path
-    return _allow_market(_allow_market(path, debt, amount).then(Repay(debt, amount, shares=shares)), debt, 0)
+    return allow_market(allow_market(path, debt, amount).then(Repay(debt, amount, shares=shares)), debt, 0)
 
 
 def repay_all(path: Path, debt: Token, allowance: int) -> Path:
     """Return the path after repaying everything owed, with `allowance` granted for it and taken back."""
-    path = _allow_market(path, debt, allowance).then(Repay(debt, None))
-    return _allow_market(path, debt, 0)
+    path = allow_market(path, debt, allowance).then(Repay(debt, None))
+    return allow_market(path, debt, 0)
 
 
-def _allow_market(path: Path, debt: Token, amount: int) -> Path:
-    name = path.protocol.transaction(path.first, Repay(debt, amount)).contract
-    return path.approve(debt, path.protocol.spender(path.first), name, amount)
+def allow_market(path: Path, token: Token, amount: int) -> Path:
+    """Return the path after letting the market take exactly `amount` of a token that it lends."""
+    name = path.protocol.transaction(path.first, Repay(token, amount)).contract
+    return path.approve(token, path.protocol.spender(path.first), name, amount)

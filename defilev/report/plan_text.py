@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from defilev.model.account import Notice
-from defilev.model.plan import Action, Approve, Plan, Reduce, Repay, Step, Swap, Withdraw
+from defilev.model.plan import Action, Approve, Borrow, Plan, Reduce, Repay, Step, Supply, Swap, Withdraw
 from defilev.model.token import Token
 from defilev.report import figures
 from defilev.report.ink import Ink
@@ -25,14 +25,11 @@ _STEPS = (
     Column("health after", "right"),
     Column("how", drop=1),
 )
-_ROUNDS = (
-    Column("round"),
-    Column("steps"),
-    Column("withdraw", "right"),
-    Column("repay", "right"),
-    Column("lowest", "right"),
-    Column("health after", "right"),
-)
+
+
+def _round_columns(taken: str, brought: str) -> tuple[Column, ...]:
+    amounts = (Column(taken, "right"), Column(brought, "right"))
+    return (Column("round"), Column("steps"), *amounts, Column("lowest", "right"), Column("health after", "right"))
 
 
 def plan_text(plan: Plan, *, width: int, ink: Ink) -> str:
@@ -76,11 +73,28 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
         yield "close", f"{owed}, withdraws everything that is {'left' if is_perp else 'supplied'}"
     else:
         yield "leverage", f"{figures.leverage(plan.leverage_before)} → {figures.leverage(plan.promise.leverage)}"
-    if plan.health_factor_before is not None:
+    if plan.levers:
+        yield "raises risk", _levering(plan)
+    if plan.health_factor_before is not None or plan.levers:
         yield "health factor", f"{_health(plan.health_factor_before)} → {_promised(plan)}"
     for condition in plan.post_conditions:
         if condition.kind == "margin-ratio-at-least":
             yield "margin ratio", f"at least {_health(condition.limit)} afterwards"
+
+
+def _levering(plan: Plan) -> str:
+    """Return in words what a plan borrows in all, and what it supplies for it."""
+    borrows = [action for step in plan.steps for action in step.actions if isinstance(action, Borrow)]
+    supplies = [action for step in plan.steps for action in step.actions if isinstance(action, Supply)]
+    borrowed, supplied = (
+        ", ".join(_amount(sum(each.amount for each in of if each.asset == token), token) for token in _assets(of))
+        for of in (borrows, supplies)
+    )
+    return f"borrows {borrowed}, and supplies {supplied} that is bought with it"
+
+
+def _assets(actions: Sequence[Borrow] | Sequence[Supply]) -> list[Token]:
+    return list(dict.fromkeys(action.asset for action in actions))
 
 
 def _market(plan: Plan) -> str:
@@ -152,28 +166,30 @@ def _how(plan: Plan, step: Step) -> str:
 
 
 def _rounds(plan: Plan, *, width: int, ink: Ink) -> list[str]:
+    taken, brought = (Borrow, Supply) if plan.levers else (Withdraw, Repay)
     rows = []
-    for number, steps in enumerate(_split(plan.steps), start=1):
+    for number, steps in enumerate(_split(plan.steps, taken), start=1):
         healths = [step.health_factor for step in steps if step.health_factor is not None]
         numbers = f"{steps[0].index}–{steps[-1].index}" if len(steps) > 1 else str(steps[0].index)
         rows.append(
             [
                 Cell(str(number)),
                 Cell(numbers),
-                Cell(_joined(step.action for step in steps if isinstance(step.action, Withdraw))),
-                Cell(_joined(step.action for step in steps if isinstance(step.action, Repay))),
+                Cell(_joined(step.action for step in steps if isinstance(step.action, taken))),
+                Cell(_joined(step.action for step in steps if isinstance(step.action, brought))),
                 Cell(_health(min(healths, default=None))),
                 Cell(_health(steps[-1].health_factor)),
             ]
         )
-    return table(_ROUNDS, rows, width=width, ink=ink)
+    columns = _round_columns("borrow", "supply") if plan.levers else _round_columns("withdraw", "repay")
+    return table(columns, rows, width=width, ink=ink)
 
 
-def _split(steps: Sequence[Step]) -> list[list[Step]]:
-    """Return the steps by round: each begins with a withdrawal, and one before them repays from the wallet."""
+def _split(steps: Sequence[Step], first: type[Action]) -> list[list[Step]]:
+    """Return the steps by round: each begins with a `first`, and one before them repays from the wallet."""
     rounds: list[list[Step]] = []
     for step in steps:
-        if isinstance(step.action, Withdraw) or not rounds:
+        if isinstance(step.action, first) or not rounds:
             rounds.append([])
         rounds[-1].append(step)
     return rounds

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from random import Random
+
+import pytest
+
+from defilev.abi import checksum
+from defilev.config.settings import Settings
+from defilev.errors import Infeasible
+from defilev.model.account import LendingAccount
+from defilev.model.plan import Goal, Plan
+from defilev.pipeline.look import read_account
+from defilev.pipeline.planning import PlanQuestion, make_plan
+from defilev.pipeline.session import Session, connect
+from defilev.pipeline.trying import require_kept, try_plan
+from defilev.plan import goes_up
+from defilev.units import WAD
+from tests.support.positions import Recipe, open_position
+from tests.support.recipes import SYMBOLS
+from tests.support.wallets import spend
+from tests.support.world import World
+
+FLOOR = Decimal("1.02")
+LEVER_UPS = 26
+HUNDREDTH = WAD // 100
+
+
+@contextmanager
+def at_newest(world: World) -> Iterator[Session]:
+    """Open a session at the newest block of the local chain."""
+    session = connect(Settings(rpc_url=(world.rpc_url,), address_book=(world.address_book,)))
+    try:
+        yield session
+    finally:
+        session.close()
+
+
+@contextmanager
+def put_back(world: World) -> Iterator[None]:
+    """Put the chain back as it was."""
+    snapshot = world.rpc("evm_snapshot")
+    try:
+        yield
+    finally:
+        world.rpc("evm_revert", snapshot)
+
+
+def drawn(random: Random) -> tuple[str, Recipe]:
+    """Draw an account with room to borrow: one to three collaterals, one debt or two, now and then in e-mode."""
+    market = random.choice(("main", "main", "spark"))
+    e_mode = random.random() < 0.25
+    symbols = SYMBOLS[market][:5]
+    collaterals = ["wstETH"] if e_mode else random.sample(symbols, random.randint(1, 3))
+    debts = ["WETH"] if e_mode else random.sample(symbols, random.randint(1, 2))
+    recipe = Recipe(
+        owner=checksum("0x" + random.randbytes(20).hex()),
+        supplies={symbol: random.randint(50_000, 2_000_000) for symbol in collaterals},
+        disabled=frozenset(),
+        borrows={symbol: random.randint(200, 4_000) for symbol in debts},
+        e_mode=e_mode,
+        elapsed=random.choice((12, 3_600)),
+    )
+    return market, recipe
+
+
+def goal_above(random: Random, account: LendingAccount) -> Goal:
+    """Draw a goal of more leverage than `account` has: a part of the way to what its collateral bears."""
+    assert account.health_factor is not None
+    health = Decimal(account.health_factor) / WAD
+    part = Decimal(random.randint(10, 80)) / 100
+    if random.random() < 0.5:
+        return Goal("health-factor", (health - (health - Decimal("1.2")) * part).quantize(Decimal("1e-6")))
+    now = Decimal(account.collateral_value) / account.equity_value
+    return Goal("leverage", (now + part).quantize(Decimal("1e-6")))
+
+
+def test_random_lever_ups_hold_on_a_fork(world_session: World) -> None:
+    """None reverts or goes below its floor, and all land on their goal: with health or leverage within a hundredth."""
+    random = Random(8)  # noqa: S311 - draws to be repeated
+    offered, refused = 0, []
+    while offered < LEVER_UPS:
+        with put_back(world_session):
+            market, recipe = drawn(random)
+            open_position(world_session, market, recipe)
+            for symbol in recipe.borrows:
+                spend(world_session, symbol, recipe.owner)
+            world_session.rpc("anvil_setBalance", recipe.owner, hex(10**19))
+            with at_newest(world_session) as session:
+                entry = world_session.market(market)
+                account = read_account(session, recipe.owner, protocol=entry.protocol, market=entry.market)
+                if account.health_factor is None or not goes_up(account, goal := goal_above(random, account)):
+                    continue
+                try:
+                    plan = make_plan(session, account, PlanQuestion(goal, Decimal("0.02"), FLOOR, 600, may_lever=True))
+                except Infeasible as refusal:
+                    refused.append(refusal.fact)
+                    continue
+                lands(session, account, plan)
+                offered += 1
+    assert len(refused) < LEVER_UPS, refused
+
+
+def lands(session: Session, account: LendingAccount, plan: Plan) -> None:
+    """Execute the plan on a fork, and hold what came of it against the goal."""
+    report = try_plan(session, plan, engine="simulate-v1", account=account)
+    require_kept(plan, report, before=account.health_factor)
+    assert [] == [step.revert_reason for step in report.steps if step.status != "ok"]
+    assert [] == [check for check in report.conditions if not check.holds]
+    assert all(step.health_factor is None or step.health_factor >= plan.floor for step in report.steps)
+    assert report.health_factor is not None
+    assert plan.goal.value is not None
+    if plan.goal.kind == "health-factor":
+        assert 0 <= report.health_factor - int(plan.goal.value * WAD) <= HUNDREDTH
+        return
+    assert report.collateral_value is not None
+    assert report.debt_value is not None
+    leverage = Decimal(report.collateral_value) / (report.collateral_value - report.debt_value)
+    assert plan.goal.value - Decimal("0.01") <= leverage <= plan.goal.value
