@@ -21,6 +21,7 @@ from defilev.units import UINT256_MAX
 __all__ = ["AAVE_V3"]
 
 VARIABLE_RATE = 2
+_KINDS: Mapping[str, MoveKind] = {"withdraw": "withdraw", "repay": "repay", "borrow": "borrow", "supply": "supply"}
 
 
 def _withdraw(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
@@ -37,6 +38,22 @@ def _repay(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
     yield is_owner("onBehalfOf", call.arguments["onBehalfOf"], bounds)
 
 
+def _borrow(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
+    yield from _repay(call, bounds)
+    yield _no_referral(call)
+
+
+def _supply(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
+    yield is_of_market("asset", call.arguments["asset"], bounds)
+    yield is_above_zero("amount", call.arguments["amount"])
+    yield is_owner("onBehalfOf", call.arguments["onBehalfOf"], bounds)
+    yield _no_referral(call)
+
+
+def _no_referral(call: DecodedCall) -> Check:
+    return Check("referralCode", call.arguments["referralCode"] == 0, call.arguments["referralCode"], 0)
+
+
 def _repay_for_another(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
     """The pool itself refuses to repay everything for another."""
     del bounds
@@ -45,10 +62,13 @@ def _repay_for_another(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
 
 def _move(function: str, arguments: Mapping[str, Any]) -> MarketMove:
     amount: int = arguments["amount"]
-    kind: MoveKind = "withdraw" if function == "withdraw" else "repay"
-    return MarketMove(kind, arguments["asset"], None if amount == UINT256_MAX else amount)
+    return MarketMove(_KINDS[function], arguments["asset"], None if amount == UINT256_MAX else amount)
 
 
 AAVE_V3 = MarketRules(
-    "aave_v3_pool", {"withdraw": _withdraw, "repay": _repay}, _move, for_another={"repay": _repay_for_another}
+    "aave_v3_pool",
+    {"withdraw": _withdraw, "repay": _repay},
+    _move,
+    for_another={"repay": _repay_for_another},
+    levering={"borrow": _borrow, "supply": _supply},
 )

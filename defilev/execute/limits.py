@@ -117,8 +117,8 @@ def _value(call: DecodedCall, account: LendingAccount, bounds: Bounds) -> Fracti
     """Return what a call moves at the oracle's prices, `None` without a price; everything is what the account has."""
     if call.move is None:
         swap = swap_call(call)
-        return _worth(swap.hops[0][0], swap.amount_in, account)
-    return _worth(call.move.asset, _moved(call.move, account, bounds), account)
+        return _worth(swap.hops[0][0], swap.amount_in, bounds)
+    return _worth(call.move.asset, _moved(call.move, account, bounds), bounds)
 
 
 def _moved(move: MarketMove, account: LendingAccount, bounds: Bounds) -> int:
@@ -133,8 +133,8 @@ def _moved(move: MarketMove, account: LendingAccount, bounds: Bounds) -> int:
     return mul_div_up(whole, move.shares, own) if own else whole
 
 
-def _worth(token: Address, amount: int, account: LendingAccount) -> Fraction | None:
-    for leg in account.legs:
-        if leg.asset.address == token:
-            return Fraction(amount * leg.price.value, 10 ** (leg.price.decimals + leg.asset.decimals))
-    return None
+def _worth(token: Address, amount: int, bounds: Bounds) -> Fraction | None:
+    price = bounds.prices.get(token)
+    if price is None or token not in bounds.tokens:
+        return None
+    return Fraction(amount * price.value, 10 ** (price.decimals + bounds.tokens[token].decimals))

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields as fields_of
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field as field_of, fields as fields_of
+from decimal import Decimal
 
-from defilev.errors import PlanForAnotherChain
+from defilev.errors import PlanForAnotherChain, PolicyViolation
 from defilev.execute.allowances import allowance_checks, everything_checks
 from defilev.execute.checking_calls import checked_calls
 from defilev.execute.checks import Bounds, Check, DecodedCall, Holdings
 from defilev.execute.denying import at_most, deny, equal, require
+from defilev.execute.lever_checks import lever_checks
 from defilev.execute.limits import Limits, NothingSpent, Spent, limit_checks
 from defilev.execute.public_keys import assert_key_allowed
 from defilev.execute.rules import ADAPTERS
 from defilev.execute.transaction import TransactionFields, decode_signed
-from defilev.model.account import LendingAccount
+from defilev.model.account import LendingAccount, Price
 from defilev.model.book import AddressBook
 from defilev.model.call_list import CallList
-from defilev.model.plan import Plan, Step
+from defilev.model.plan import Borrow, Plan, Step
 from defilev.model.request import Address
 from defilev.model.safe import SafeAccount
 from defilev.model.token import Token
@@ -38,7 +40,8 @@ class Policy:
     keys that everybody knows may sign: only on a loopback anvil. `calls` is the chain's shipped list, `None` where none
     is shipped; `spent` remembers what the last day saw. With a `payer` the profile is `repay-only`: that account signs,
     and nothing but exact repayments on the owner's behalf is allowed, each with its approval. With a `safe` the payer
-    sends what that Safe's owners signed, and the rules are for the Safe's calls.
+    sends what that Safe's owners signed, and the rules are for the Safe's calls. With a `max_leverage` the profile is
+    `lever-up` for plans that borrow: up to so much leverage, `prices` being those of the whole market.
     """
 
     account: LendingAccount
@@ -51,6 +54,13 @@ class Policy:
     spent: Spent = _NOTHING
     payer: Address | None = None
     safe: SafeAccount | None = None
+    max_leverage: Decimal | None = None
+    prices: Mapping[Address, Price] = field_of(default_factory=dict)
+
+    @property
+    def levers(self) -> bool:
+        """Whether leverage may be raised: by the owner alone, who has said how far."""
+        return self.max_leverage is not None and self.payer is None and self.safe is None
 
     @property
     def actor(self) -> Address:
@@ -117,6 +127,7 @@ def check_plan(plan: Plan, *, policy: Policy) -> list[DecodedCall]:
         raise PlanForAnotherChain(
             f"the plan is for chain {plan.chain_id}, not {account.chain_id}", plan=plan.chain_id, node=account.chain_id
         )
+    _require_levering(plan, policy)
     for check in (*_head_checks(plan, policy), *_list_checks(policy)):
         require(check)
     bounds = _bounds(plan, policy)
@@ -125,7 +136,8 @@ def check_plan(plan: Plan, *, policy: Policy) -> list[DecodedCall]:
     steps = [step for step, found in zip(plan.steps, of_steps, strict=True) for _ in found]
     actions = [action for step in plan.steps for action in step.actions]
     whole = everything_checks(calls, actions, holdings=bounds.holdings)
-    for position, check in (*allowance_checks(calls, bounds=bounds), *whole):
+    levered = lever_checks(calls, account, bounds=bounds, most=policy.max_leverage)
+    for position, check in (*allowance_checks(calls, bounds=bounds), *whole, *levered):
         require(check, steps[position])
     before = policy.spent.last_day(chain_id=account.chain_id, owner=policy.actor, quote=account.quote)
     for place, check in limit_checks(calls, account, limits=policy.limits, before=before, bounds=bounds):
@@ -200,6 +212,17 @@ def check_signed(raw: bytes, step: Step | None, *, expected: TransactionFields, 
     return signed.hash
 
 
+def _require_levering(plan: Plan, policy: Policy) -> None:
+    """Say what allows a plan that borrows, before its first call is refused as one that is not in the table."""
+    for step in plan.steps:
+        if not policy.levers and any(isinstance(action, Borrow) for action in step.actions):
+            raise PolicyViolation(
+                f"step {step.index} ({step.action.kind}) is not allowed: a call that raises leverage",
+                fix="to allow it, set limits.max_leverage in your own settings file; see docs/security.md",
+                allowed="nothing that borrows",
+            )
+
+
 def _head_checks(plan: Plan, policy: Policy) -> tuple[Check, ...]:
     account, limits = policy.account, policy.limits
     first = plan.steps[0].index if plan.steps else 0
@@ -238,7 +261,7 @@ def _bounds(plan: Plan, policy: Policy) -> Bounds:
         pool=policy.pool,
         router=policy.router,
         tokens={token.address: token for token in policy.tokens},
-        prices={leg.asset.address: leg.price for leg in account.legs},
+        prices={**(policy.prices if policy.levers else {}), **{leg.asset.address: leg.price for leg in account.legs}},
         debts={leg.asset.address: leg.amount for leg in account.legs if leg.side == "borrow"},
         minimum_fill=1 - plan.max_slippage - policy.limits.price_drift,
         selectors=_selectors(policy),
@@ -248,6 +271,7 @@ def _bounds(plan: Plan, policy: Policy) -> Bounds:
         house=_house(account),
         at=account.block.timestamp,
         supplies={leg.asset.address: leg.amount for leg in account.legs if leg.side == "supply"},
+        levers=policy.levers,
     )
 
 
@@ -271,4 +295,4 @@ def _selectors(policy: Policy) -> dict[str, frozenset[bytes]] | None:
         return None
     protocol = policy.account.protocol
     roles = {"pool": f"{protocol}-pool", "house": f"{protocol}-house", "router": _ROUTER[0], "token": "token"}
-    return {role: policy.calls.selectors(listed) for role, listed in roles.items()}
+    return {role: policy.calls.selectors(listed, levering=policy.levers) for role, listed in roles.items()}

@@ -81,7 +81,7 @@ def make_plan(session: Session, account: LendingAccount, question: PlanQuestion)
     else:
         _require_loan(question)
         inputs = _inputs(session, account, question)
-        levers = question.may_lever and goes_up(account, question.goal)
+        levers = question.may_lever and (bool(inputs.in_hand) or goes_up(account, question.goal))
         plan = drive(plan_levering(lever_inputs(session, inputs)) if levers else plan_deleverage(inputs), session.fetch)
     session.reader.verify()
     return plan

@@ -9,7 +9,7 @@ from fractions import Fraction
 from defilev.errors import Infeasible
 from defilev.model.account import LendingAccount
 from defilev.model.headroom import Headroom
-from defilev.model.plan import Borrow, Plan
+from defilev.model.plan import Borrow, Plan, Supply
 from defilev.model.request import Read
 from defilev.plan.assemble import assemble
 from defilev.plan.choose import rank, read_routes
@@ -20,10 +20,10 @@ from defilev.plan.path import Path, borrow_of, start, supply_of
 from defilev.plan.purchase import Purchase, buying, debt_for, purchase_of, spending
 from defilev.plan.quoting import Sold, find_fill
 from defilev.plan.rounds import FLOOR_MARGIN, overshot, reached
-from defilev.plan.sale import Fill, require_venue
+from defilev.plan.sale import Fill, allow_market, require_venue
 from defilev.plan.search import largest
 from defilev.plan.staircase import MAX_ROUNDS
-from defilev.plan.words import health_text, percent_text
+from defilev.plan.words import goal_text, health_text, percent_text
 from defilev.units import BPS
 from defilev.venues.contract import Route
 
@@ -78,7 +78,7 @@ def plan_levering(inputs: LeverInputs) -> Read[Plan]:
     )
     routes = yield from _routes(inputs, purchase)
     climb = _Climb(inputs, purchase, headroom, routes, Aim(base.goal))
-    sold = Sold()
+    path, sold = yield from _from_hand(climb, path)
     for _ in range(MAX_ROUNDS):
         if not overshot(path, climb.aim):
             break
@@ -89,9 +89,30 @@ def plan_levering(inputs: LeverInputs) -> Read[Plan]:
             raise short_of(inputs, path, refusal.fact) from None
         path, sold = buying(path, base, purchase, fill), sold.with_fill(purchase.sale, fill)
     if overshot(path, climb.aim):
-        raise short_of(inputs, path, f"a plan has no more than {MAX_ROUNDS} rounds")
+        raise short_of(inputs, path, _why_not(climb, path))
     require_within(inputs, path)
     return assemble(base, path, "")
+
+
+def _from_hand(climb: _Climb, path: Path) -> Read[tuple[Path, Sold]]:
+    """Return the path after supplying what an earlier plan bought, or borrowed and did not come to sell.
+
+    Raises:
+        Infeasible: even so the account has more leverage than the goal.
+    """
+    base, purchase, sold = climb.inputs.base, climb.purchase, Sold()
+    held = {each.token: each.amount for each in base.in_hand}
+    if bought := held.get(purchase.bought, 0):
+        path = allow_market(path, purchase.bought, bought).then(Supply(purchase.bought, bought))
+    if amount := held.get(purchase.borrowed, 0):
+        fill = yield from find_fill(require_venue(base), purchase.sale, climb.routes, sold, amount)
+        path, sold = spending(path, base, purchase, fill), sold.with_fill(purchase.sale, fill)
+    if not reached(path, climb.aim):
+        raise Infeasible(
+            f"{goal_text(base.goal)} is passed: the health factor would be {health_text(path.health_factor())}",
+            fix="plan again with that goal: leverage comes down to it",
+        )
+    return path, sold
 
 
 def _routes(inputs: LeverInputs, purchase: Purchase) -> Read[tuple[Route, ...]]:
@@ -118,11 +139,9 @@ def _round_amount(climb: _Climb, path: Path) -> int:
     Raises:
         Infeasible: nothing can be borrowed, or the goal cannot be hit closely enough.
     """
-    base, purchase = climb.inputs.base, climb.purchase
-    needed = debt_for(path.last, base.goal, purchase, threshold=_threshold(climb.inputs, purchase))
-    high = largest(lambda amount: isinstance(_tried(climb, path, amount), Path), int(needed * SPARE) + 1)
+    high = _most(climb, path)
     if high == 0:
-        why = _tried(climb, path, max(needed // SMALL_PART, 1))
+        why = _tried(climb, path, max(_needed(climb, path) // SMALL_PART, 1))
         raise short_of(climb.inputs, path, why if isinstance(why, str) else "too little is left to borrow")
 
     def lands(amount: int) -> bool:
@@ -140,6 +159,24 @@ def _round_amount(climb: _Climb, path: Path) -> int:
             fix="choose another goal, or shorten --expires",
         )
     return amount
+
+
+def _needed(climb: _Climb, path: Path) -> int:
+    """Return about how much must still be borrowed."""
+    threshold = _threshold(climb.inputs, climb.purchase)
+    return debt_for(path.last, climb.inputs.base.goal, climb.purchase, threshold=threshold)
+
+
+def _most(climb: _Climb, path: Path) -> int:
+    """Return the most that one more round may borrow, a little more than what is needed where nothing forbids it."""
+    return largest(lambda amount: isinstance(_tried(climb, path, amount), Path), int(_needed(climb, path) * SPARE) + 1)
+
+
+def _why_not(climb: _Climb, path: Path) -> str:
+    """Return what first forbids a larger round, where a plan has no more of them."""
+    why = _tried(climb, path, int(_most(climb, path) * SPARE) + 1)
+    rounds = f"a plan has no more than {MAX_ROUNDS} rounds"
+    return rounds if isinstance(why, Path) else f"{why}, and {rounds}"
 
 
 def _tried(climb: _Climb, path: Path, amount: int) -> Path | str:

@@ -5,8 +5,6 @@ from contextlib import contextmanager
 from decimal import Decimal
 from random import Random
 
-import pytest
-
 from defilev.abi import checksum
 from defilev.config.settings import Settings
 from defilev.errors import Infeasible
@@ -79,7 +77,7 @@ def goal_above(random: Random, account: LendingAccount) -> Goal:
 
 def test_random_lever_ups_hold_on_a_fork(world_session: World) -> None:
     """None reverts or goes below its floor, and all land on their goal: with health or leverage within a hundredth."""
-    random = Random(8)  # noqa: S311 - draws to be repeated
+    random = Random(8)
     offered, refused = 0, []
     while offered < LEVER_UPS:
         with put_back(world_session):
