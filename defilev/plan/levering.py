@@ -53,7 +53,9 @@ class _Climb:
 
 
 def plan_levering(inputs: LeverInputs) -> Read[Plan]:
-    """Return the plan that raises leverage to the goal of `inputs`, all of it: there is no partial one.
+    """Return the plan that raises leverage to the goal of `inputs`, all of it.
+
+    Partial is only what supplies what an earlier plan left in the wallet, and finds the goal passed by then.
 
     Yields what the market's caps leave, and the venue's quotes; the same inputs and answers give the same plan.
 
@@ -79,6 +81,8 @@ def plan_levering(inputs: LeverInputs) -> Read[Plan]:
     routes = yield from _routes(inputs, purchase)
     climb = _Climb(inputs, purchase, headroom, routes, Aim(base.goal))
     path, sold = yield from _from_hand(climb, path)
+    if label := _passed(climb, path):
+        return assemble(base, path, label)
     for _ in range(MAX_ROUNDS):
         if not overshot(path, climb.aim):
             break
@@ -95,11 +99,7 @@ def plan_levering(inputs: LeverInputs) -> Read[Plan]:
 
 
 def _from_hand(climb: _Climb, path: Path) -> Read[tuple[Path, Sold]]:
-    """Return the path after supplying what an earlier plan bought, or borrowed and did not come to sell.
-
-    Raises:
-        Infeasible: even so the account has more leverage than the goal.
-    """
+    """Return the path after supplying what an earlier plan bought, or borrowed and did not come to sell."""
     base, purchase, sold = climb.inputs.base, climb.purchase, Sold()
     held = {each.token: each.amount for each in base.in_hand}
     if bought := held.get(purchase.bought, 0):
@@ -107,12 +107,17 @@ def _from_hand(climb: _Climb, path: Path) -> Read[tuple[Path, Sold]]:
     if amount := held.get(purchase.borrowed, 0):
         fill = yield from find_fill(require_venue(base), purchase.sale, climb.routes, sold, amount)
         path, sold = spending(path, base, purchase, fill), sold.with_fill(purchase.sale, fill)
-    if not reached(path, climb.aim):
-        raise Infeasible(
-            f"{goal_text(base.goal)} is passed: the health factor would be {health_text(path.health_factor())}",
-            fix="plan again with that goal: leverage comes down to it",
-        )
     return path, sold
+
+
+def _passed(climb: _Climb, path: Path) -> str:
+    """Return the label of a plan that supplies what was in hand, where that leaves more leverage than the goal."""
+    if not path.actions or (climb.aim.nearly_reached(path.first) and climb.aim.nearly_reached(path.last)):
+        return ""
+    return (
+        f"PARTIAL: supplying what an earlier run left reaches a health factor of {health_text(path.health_factor())}, "
+        f"which is beyond {goal_text(climb.inputs.base.goal)}; plan again afterwards"
+    )
 
 
 def _routes(inputs: LeverInputs, purchase: Purchase) -> Read[tuple[Route, ...]]:
