@@ -9,7 +9,7 @@ from typing import TypeAlias
 from defilev_signer.hashing import ADDRESS_BYTES, address, keccak
 
 __all__ = [
-    "ALL", "FUNCTIONS", "Action", "Approve", "Deposit", "Hop", "Repay", "Swap", "Trade", "Withdraw", "read_call",
+    "ALL", "FUNCTIONS", "Action", "Approve", "Deposit", "Hop", "Repay", "RepayWithSupply", "Swap", "Trade", "Withdraw", "read_call",
 ]  # fmt: skip
 
 ALL = 2**256 - 1
@@ -50,6 +50,15 @@ class Repay:
     on_behalf_of: str
     market: str | None = None
     shares: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RepayWithSupply:
+    """Pay back `amount` base units of what the signer owes with what the signer has supplied of the same asset."""
+
+    asset: str
+    amount: int
+    rate_mode: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +115,7 @@ class Trade:
     is_plain: bool
 
 
-Action: TypeAlias = Withdraw | Repay | Approve | Swap | Deposit | Trade
+Action: TypeAlias = Withdraw | Repay | RepayWithSupply | Approve | Swap | Deposit | Trade
 
 
 class _Words:
@@ -141,6 +150,11 @@ def _withdraw(_: str, data: bytes) -> Withdraw:
 def _repay(_: str, data: bytes) -> Repay:
     words = _Words(data, 4)
     return Repay(words.address(0), words.uint(1), words.uint(2), words.address(3))
+
+
+def _repay_with_supply(_: str, data: bytes) -> RepayWithSupply:
+    words = _Words(data, 3)
+    return RepayWithSupply(words.address(0), words.uint(1), words.uint(2))
 
 
 def _withdraw_collateral(_: str, data: bytes) -> Withdraw:
@@ -241,6 +255,7 @@ def _close_position(_: str, data: bytes) -> Trade:
 FUNCTIONS: Mapping[str, Callable[[str, bytes], Action]] = {
     "withdraw(address,uint256,address)": _withdraw,
     "repay(address,uint256,uint256,address)": _repay,
+    "repayWithATokens(address,uint256,uint256)": _repay_with_supply,
     "withdrawCollateral((address,address,address,address,uint256),uint256,address,address)": _withdraw_collateral,
     "withdraw((address,address,address,address,uint256),uint256,uint256,address,address)": _withdraw_lent,
     "repay((address,address,address,address,uint256),uint256,uint256,address,bytes)": _repay_isolated,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor
 
-from defilev_signer.calls import ALL, Action, Approve, Deposit, Repay, Swap, Trade, Withdraw, read_call
+from defilev_signer.calls import ALL, Action, Approve, Deposit, Repay, RepayWithSupply, Swap, Trade, Withdraw, read_call
 from defilev_signer.errors import Denied
 from defilev_signer.policy import MOST_CALLDATA, MOST_GAS, Policy, Token
 from defilev_signer.transaction import Transaction
@@ -65,6 +65,9 @@ def judge(transaction: Transaction, following: Sequence[Call], policy: Policy) -
             return Judgement(transaction, action)
         case Trade():
             return Judgement(transaction, action, swapped=_traded(action, policy))
+        case RepayWithSupply():
+            _judge_terms(action, policy)
+            return Judgement(transaction, action)
         case Approve():
             return Judgement(transaction, action, approved=_approved(action, following, policy))
         case Swap():
@@ -125,13 +128,17 @@ def _judge_paid(action: Repay | Deposit, policy: Policy) -> None:
 
 def _judge_repay(action: Repay, policy: Policy) -> None:
     account = policy.account
+    _judge_terms(action, policy)
+    _require("beneficiary", action.on_behalf_of in account.protected, action.on_behalf_of, "a protected account")
+    own = action.on_behalf_of == account.owner
+    _require("amount for another account", own or action.amount != ALL, "everything", "a number")
+
+
+def _judge_terms(action: Repay | RepayWithSupply, policy: Policy) -> None:
     _token("asset", action.asset, policy)
     _require("amount", action.amount > 0, action.amount, "above zero")
     mode = action.rate_mode
     _require("interest rate mode", mode in (None, VARIABLE_RATE), mode, f"{VARIABLE_RATE} (variable)")
-    _require("beneficiary", action.on_behalf_of in account.protected, action.on_behalf_of, "a protected account")
-    own = action.on_behalf_of == account.owner
-    _require("amount for another account", own or action.amount != ALL, "everything", "a number")
 
 
 def _traded(action: Trade, policy: Policy) -> Fraction:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from defilev_signer.calls import ALL, Approve, Deposit, Repay, Swap, Trade, Withdraw
+from defilev_signer.calls import ALL, Approve, Deposit, Repay, RepayWithSupply, Swap, Trade, Withdraw
 from defilev_signer.policy import ETHER, Policy
 from defilev_signer.rules import Judgement
 
@@ -32,6 +32,8 @@ def _sentence(judged: Judgement, policy: Policy) -> str:
             return f"repay {_moved(paid, policy)} at {to}{_market(paid.market)} for {policy.name_of(paid.on_behalf_of)}"
         case Deposit() | Trade():
             return _of_perpetuals(judged.action, to, policy)
+        case RepayWithSupply(asset, amount):
+            return f"repay {_amount(asset, amount, policy)} at {to} with what is supplied of it"
         case Approve(token, spender, amount):
             return f"allow {policy.name_of(spender)} to take {_amount(token, amount, policy)}"
         case Swap():

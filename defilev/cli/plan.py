@@ -73,6 +73,19 @@ Drift = Annotated[
     str | None,
     typer.Option("--drift", metavar="3%", help="With --safe: how far prices may move until all have signed."),
 ]
+SwapCollateral = Annotated[
+    str | None,
+    typer.Option(
+        "--swap-collateral", metavar="A=B", help="Sell the supply of A and supply B for it; A=B:1.5 for so much of A."
+    ),
+]
+SwapDebt = Annotated[
+    str | None,
+    typer.Option("--swap-debt", metavar="A=B", help="Borrow B to repay what is owed of A; A=B:1.5 for so much of A."),
+]
+EMode = Annotated[
+    str | None, typer.Option("--e-mode", metavar="N", help="Enter the e-mode of this number; `off` leaves it for none.")
+]
 Out = Annotated[
     Path | None,
     typer.Option("-o", "--out", metavar="FILE", help="Write the plan, or with --safe the bundle, to this file."),
@@ -100,12 +113,15 @@ def plan(
     drift: Drift = None,
     out: Out = None,
     max_divergence: MaxDivergence = None,
+    swap_collateral: SwapCollateral = None,
+    swap_debt: SwapDebt = None,
+    e_mode: EMode = None,
 ) -> None:
     """Plan less leverage, or more: the transactions, what they promise, what they cost.
 
     Example: defilev plan 0xADDRESS -p aave-v3 --to-health-factor 1.6 -o plan.json
     """
-    from defilev.cli.plan_question import plan_question
+    from defilev.cli.plan_question import Rearranged, plan_question
 
     question = plan_question(
         load(ctx).values,
@@ -121,6 +137,7 @@ def plan(
         collateral=collateral,
         expires=expires,
         max_divergence=max_divergence,
+        rearranged=Rearranged(swap_collateral, swap_debt, e_mode),
     )
     if require_safe(safe, drift):
         bundled(run_of(ctx), (who, protocol, market), question, safe=str(safe), drift=drift, expires=expires, out=out)

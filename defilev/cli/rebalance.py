@@ -13,6 +13,7 @@ from defilev.cli.plan import (
     Collateral,
     Debt,
     Drift,
+    EMode,
     Expires,
     Floor,
     FromTarget,
@@ -22,6 +23,8 @@ from defilev.cli.plan import (
     Out,
     Protocol,
     Safe,
+    SwapCollateral,
+    SwapDebt,
     ToHealthFactor,
     ToLeverage,
     ToMarginRatio,
@@ -93,12 +96,15 @@ def rebalance(
     confirm_plan: ConfirmPlan = None,
     yes: Yes = False,
     max_divergence: MaxDivergence = None,
+    swap_collateral: SwapCollateral = None,
+    swap_debt: SwapDebt = None,
+    e_mode: EMode = None,
 ) -> None:
     """Plan less leverage, or more, and try it on a fork; sign or send it only with --sign-only or --broadcast.
 
     Example: defilev rebalance 0xADDRESS -p aave-v3 --to-health-factor 1.6
     """
-    from defilev.cli.plan_question import plan_question
+    from defilev.cli.plan_question import Rearranged, plan_question
     from defilev.cli.rebalancing import Authority, Rebalancing, Wanted
 
     wanted = _mode(sign_only=sign_only, broadcast=broadcast, unsigned=unsigned, safe=safe)
@@ -107,9 +113,11 @@ def rebalance(
     goal |= {"to_margin_ratio": to_margin_ratio, "close": close, "via": via, "from_target": from_target}
     limits = {"max_slippage": max_slippage, "floor": floor, "debt": debt, "collateral": collateral, "expires": expires}
     limits["max_divergence"] = max_divergence
+    rearranged = Rearranged(swap_collateral, swap_debt, e_mode)
     made_before = "--plan" if plan else "--resume" if resume else None
     if made_before:
-        _require_alone(made_before, *goal.values(), *limits.values(), plan and resume)
+        _require_alone(made_before, *goal.values(), *limits.values(), *rearranged.given(), plan and resume)
+    goal["rearranged"] = rearranged
     question = None if made_before else plan_question(run.load().values, **goal, **limits)  # type: ignore[arg-type]
     _require_engine(engine)
     if require_safe(safe, drift, made_before):

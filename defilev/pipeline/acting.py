@@ -127,9 +127,8 @@ def policy_of(
         spent=spent,
     )
     most = limits.max_leverage if levers else None
-    prices = prices_of(account) if most is not None else {}
     read = None if safe is None else read_safe(session, safe)
-    return replace(policy, payer=payer, safe=read, max_leverage=most, prices=prices)
+    return replace(policy, payer=payer, safe=read, max_leverage=most, prices=prices_of(account))
 
 
 def try_again(session: Session, plan: Plan, *, engine: EngineChoice = "auto") -> Retried:

@@ -18,6 +18,7 @@ from defilev.pipeline.exiting import exit_notices
 from defilev.pipeline.hubs import native_of, read_hubs
 from defilev.pipeline.levering import lever_inputs
 from defilev.pipeline.market_prices import limits_of
+from defilev.pipeline.rearranging import rearrangement
 from defilev.pipeline.session import Session
 from defilev.plan import (
     PlanInputs,
@@ -27,6 +28,7 @@ from defilev.plan import (
     plan_deleverage,
     plan_levering,
     plan_margin,
+    plan_rearrangement,
     plan_reduction,
     plan_repayment,
 )
@@ -81,14 +83,29 @@ def make_plan(session: Session, account: LendingAccount, question: PlanQuestion)
         DataError: the wallet or a quote cannot be read.
     """
     if account.protocol in PERPS_AS_LOANS:
+        _require_perpetual(question)
         plan = plan_reduction(_reduce_inputs(session, account, question))
     else:
         _require_loan(question)
         inputs = _inputs(session, account, question)
-        levers = question.may_lever and (bool(inputs.in_hand) or goes_up(account, question.goal))
-        plan = drive(plan_levering(lever_inputs(session, inputs)) if levers else plan_deleverage(inputs), session.fetch)
+        plan = drive(_walk(session, inputs, may_lever=question.may_lever), session.fetch)
     session.reader.verify()
     return plan
+
+
+def _walk(session: Session, inputs: PlanInputs, *, may_lever: bool) -> Read[Plan]:
+    """Return the planner of a loan's goal."""
+    if inputs.goal.rearranges:
+        return plan_rearrangement(rearrangement(inputs))
+    if may_lever and (inputs.in_hand or goes_up(inputs.account, inputs.goal)):
+        return plan_levering(lever_inputs(session, inputs))
+    return plan_deleverage(inputs)
+
+
+def _require_perpetual(question: PlanQuestion) -> None:
+    """Refuse what only loans have."""
+    if question.goal.rearranges:
+        raise UsageError(f"perpetuals have no {question.goal.kind}", fix="give --to-margin-ratio, or --close")
 
 
 def _require_loan(question: PlanQuestion) -> None:

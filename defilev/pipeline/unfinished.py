@@ -11,7 +11,7 @@ from typing import Any
 from defilev.chain.node import Node
 from defilev.journal import JournalReader
 from defilev.model.account import LendingAccount
-from defilev.model.plan import Borrow, Plan, Repay, Supply, Swap, Withdraw
+from defilev.model.plan import Borrow, Plan, Repay, RepayWithSupply, Supply, Swap, Withdraw
 from defilev.model.request import Address
 from defilev.pipeline.outcomes import received, taken
 from defilev.pipeline.planning import PlanQuestion
@@ -51,8 +51,9 @@ class Unfinished:
 
     def question(self, *, window: int) -> PlanQuestion:
         """Return what to ask for, so that the rest of the goal is planned from the account as it is now."""
-        debts = [step.action.asset.address for step in self.plan.steps if isinstance(step.action, Repay | Borrow)]
-        supplied = [step.action.asset.address for step in self.plan.steps if isinstance(step.action, Supply)]
+        acted = [step.action for step in self.plan.steps]
+        debts = [action.asset.address for action in acted if isinstance(action, Repay | RepayWithSupply | Borrow)]
+        supplied = [action.asset.address for action in acted if isinstance(action, Supply)]
         is_perp = self.plan.protocol in PERPS_AS_LOANS
         return PlanQuestion(
             goal=self.plan.goal,

@@ -12,6 +12,8 @@ from defilev.plan.goals import parse_goal
 from defilev.plan.inputs import Divergence, PlanInputs
 from defilev.plan.lever_inputs import LeverInputs, goes_up
 from defilev.plan.levering import plan_levering
+from defilev.plan.rearranged import Rearranged
+from defilev.plan.rearranging import Rearrangement, plan_rearrangement
 from defilev.plan.reduce_inputs import ReduceInputs, Via
 from defilev.plan.reducing import plan_margin, plan_reduction
 from defilev.plan.refusals import require_possible
@@ -22,6 +24,8 @@ __all__ = [
     "Divergence",
     "LeverInputs",
     "PlanInputs",
+    "Rearranged",
+    "Rearrangement",
     "ReduceInputs",
     "Via",
     "goes_up",
@@ -31,6 +35,7 @@ __all__ = [
     "plan_from",
     "plan_levering",
     "plan_margin",
+    "plan_rearrangement",
     "plan_reduction",
     "plan_repayment",
     "rest_of",

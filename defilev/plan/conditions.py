@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
-from defilev.model.plan import Approve, Borrow, PostCondition, Repay, Supply, Swap, Withdraw
+from defilev.model.plan import Approve, Borrow, PostCondition, Repay, SetEMode, Supply, Swap, Withdraw
 from defilev.model.request import Address
 from defilev.model.token import Token
 from defilev.plan.goals import MARGIN
@@ -30,7 +30,14 @@ def post_conditions(inputs: PlanInputs, path: Path, label: str) -> tuple[PostCon
         *_collaterals(path, inputs),
         *_allowances(path),
         *_balances(path, inputs),
+        *_e_mode(path),
     )
+
+
+def _e_mode(path: Path) -> Iterator[PostCondition]:
+    switches = [action.category for action in path.actions if isinstance(action, SetEMode)]
+    if switches:
+        yield PostCondition("e-mode-is", limit=switches[-1])
 
 
 def _health(inputs: PlanInputs, path: Path, label: str) -> Iterator[PostCondition]:

@@ -14,6 +14,7 @@ from defilev.model.request import Read
 from defilev.plan.assemble import assemble
 from defilev.plan.choose import rank, read_routes
 from defilev.plan.goals import Aim
+from defilev.plan.inputs import MAX_ROUNDS
 from defilev.plan.lever_inputs import LeverInputs
 from defilev.plan.lever_refusals import require_allowed, require_fresh, require_within, short_of
 from defilev.plan.path import Path, borrow_of, start, supply_of
@@ -22,12 +23,11 @@ from defilev.plan.quoting import Sold, find_fill
 from defilev.plan.rounds import FLOOR_MARGIN, overshot, reached
 from defilev.plan.sale import Fill, allow_market, require_venue
 from defilev.plan.search import largest
-from defilev.plan.staircase import MAX_ROUNDS
 from defilev.plan.words import goal_text, health_text, percent_text
 from defilev.units import BPS
 from defilev.venues.contract import Route
 
-__all__ = ["plan_levering"]
+__all__ = ["has_room", "plan_levering"]
 
 LTV_ROOM = 200
 """One part of the debt in this many stays borrowable: a price that falls by half a per cent reverts no step."""
@@ -197,7 +197,7 @@ def _tried(climb: _Climb, path: Path, amount: int) -> Path | str:
         after = spending(borrowed, base, purchase, fill)
     except Infeasible as refusal:
         return refusal.fact
-    if not (_has_room(borrowed.first) and _has_room(borrowed.last)):
+    if not (has_room(borrowed.first) and has_room(borrowed.last)):
         return f"the loan-to-value of {_percent(borrowed.last)} lets no more be borrowed"
     if after.lowest is not None and after.lowest < base.floor + FLOOR_MARGIN:
         return f"the health factor would fall below the floor of {health_text(base.floor)}"
@@ -215,7 +215,8 @@ def _full(climb: _Climb, path: Path, fill: Fill) -> str | None:
     return None
 
 
-def _has_room(account: LendingAccount) -> bool:
+def has_room(account: LendingAccount) -> bool:
+    """Return whether a little more could be borrowed, so that prices which move a little revert nothing."""
     return account.available_borrows * LTV_ROOM >= account.debt_value
 
 

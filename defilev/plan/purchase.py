@@ -18,7 +18,7 @@ from defilev.plan.path import Path
 from defilev.plan.sale import Fill, Sale, allow_market, exchange
 from defilev.units import BPS, WAD
 
-__all__ = ["Purchase", "buying", "debt_for", "purchase_of", "spending"]
+__all__ = ["Purchase", "buying", "debt_for", "purchase_of", "sale_between", "spending"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def purchase_of(inputs: LeverInputs) -> Purchase:
             f"borrowing {borrowed.symbol} to supply {bought.symbol} changes nothing but the interest",
             fix="choose another --collateral or --debt",
         )
-    return Purchase(borrowed, bought, _swap(base, borrowed, bought, inputs.protocol.prices(base.account)))
+    return Purchase(borrowed, bought, sale_between(base, borrowed, bought, inputs.protocol.prices(base.account)))
 
 
 def _named(inputs: LeverInputs, name: str | None, *, what: str) -> Token | None:
@@ -69,7 +69,8 @@ def _largest(account: LendingAccount, side: str) -> Token | None:
     return max(legs, key=lambda leg: leg.value).asset if legs else None
 
 
-def _swap(inputs: PlanInputs, borrowed: Token, bought: Token, prices: Mapping[Address, Price]) -> Sale:
+def sale_between(inputs: PlanInputs, borrowed: Token, bought: Token, prices: Mapping[Address, Price]) -> Sale:
+    """Return the sale of one asset of the market for any other; raises `PriceMissing` without the price of one."""
     for token in (borrowed, bought):
         if token.address not in prices or prices[token.address].value <= 0:
             raise PriceMissing(f"the oracle has no price for {token.symbol}", fix="choose another asset")

@@ -6,10 +6,26 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from defilev.model.account import Notice
-from defilev.model.plan import Action, Approve, Borrow, Plan, Reduce, Repay, Step, Supply, Swap, Withdraw
+from defilev.model.plan import (
+    Action,
+    Approve,
+    Borrow,
+    Plan,
+    Reduce,
+    Repay,
+    RepayWithSupply,
+    SetCollateral,
+    SetEMode,
+    Step,
+    Supply,
+    Swap,
+    Withdraw,
+)
 from defilev.model.token import Token
+from defilev.plan.words import goal_text
 from defilev.report import figures
 from defilev.report.ink import Ink
+from defilev.report.switch_text import how_switched, switched
 from defilev.report.table import LABEL_WIDTH, Cell, Column, flow, labelled, table
 from defilev.units import to_decimal
 
@@ -72,6 +88,8 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
         owed = "closes every position" if is_perp else "repays everything that is owed"
         yield "close", f"{owed}, withdraws everything that is {'left' if is_perp else 'supplied'}"
     else:
+        if plan.goal.rearranges:
+            yield plan.goal.kind, figures.clean(goal_text(plan.goal))
         yield "leverage", f"{figures.leverage(plan.leverage_before)} → {figures.leverage(plan.promise.leverage)}"
     if plan.levers:
         yield "raises risk", _levering(plan)
@@ -134,15 +152,15 @@ def _what(action: Action) -> str:
             return f"up to {_amount(amount, asset)}"
         case Reduce(asset, side, amount):
             return f"{_amount(amount, asset) if amount is not None else f'all {figures.clean(asset.symbol)}'} {side}"
-        case Withdraw() | Repay():
-            return f"all {figures.clean(action.asset.symbol)}" if action.amount is None else _of(action)
+        case RepayWithSupply() | SetCollateral() | SetEMode():
+            return switched(action)
         case _:
-            return _of(action)
+            return f"all {figures.clean(action.asset.symbol)}" if action.amount is None else _of(action)
 
 
-def _of(action: Action) -> str:
-    if isinstance(action, Swap) or action.amount is None:
-        raise TypeError("a swap has two amounts, and everything has none")
+def _of(action: Withdraw | Repay | Supply | Borrow | Approve | RepayWithSupply) -> str:
+    if action.amount is None:
+        raise TypeError("everything has no amount")
     return _amount(action.amount, action.asset)
 
 
@@ -157,10 +175,11 @@ def _how(plan: Plan, step: Step) -> str:
             fees = " + ".join(f"{figures.grouped(Decimal(hop.fee) / 10_000, 2)} %" for hop in route)
             through = f" through {tokens}" if tokens else ""
             return f"quote {_amount(quoted, route[-1].token_out)}{through}, fee {fees}"
-        case Reduce(_, "long", _, limit, _, quote):
-            return f"sell for at least {_amount(limit, quote)}"
-        case Reduce(_, _, _, limit, _, quote):
-            return f"buy back for at most {_amount(limit, quote)}"
+        case Reduce(_, side, _, limit, _, quote):
+            way = "sell for at least" if side == "long" else "buy back for at most"
+            return f"{way} {_amount(limit, quote)}"
+        case RepayWithSupply() | SetCollateral() | SetEMode():
+            return how_switched(step.action)
         case _:
             return _market(plan)
 

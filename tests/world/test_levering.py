@@ -2,16 +2,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from random import Random
 
+import pytest
+
 from defilev.abi import checksum
-from defilev.config.settings import Settings
-from defilev.errors import Infeasible
+from defilev.config.settings import LimitSettings, Settings
+from defilev.errors import Infeasible, PolicyViolation
+from defilev.execute.password import read_password_file
+from defilev.execute.policy import check_plan
+from defilev.execute.signer import KeystoreSigner
+from defilev.journal import open_journal, place_of
 from defilev.model.account import LendingAccount
 from defilev.model.plan import Goal, Plan
+from defilev.pipeline.acting import policy_of, try_again
+from defilev.pipeline.journalled import Ready
 from defilev.pipeline.look import read_account
 from defilev.pipeline.planning import PlanQuestion, make_plan
+from defilev.pipeline.recording import chain_identity
 from defilev.pipeline.session import Session, connect
 from defilev.pipeline.trying import require_kept, try_plan
 from defilev.plan import goes_up
@@ -20,6 +31,8 @@ from tests.support.positions import Recipe, open_position
 from tests.support.recipes import SYMBOLS
 from tests.support.wallets import spend
 from tests.support.world import World
+
+pytestmark = pytest.mark.world
 
 FLOOR = Decimal("1.02")
 LEVER_UPS = 26
@@ -117,3 +130,35 @@ def lands(session: Session, account: LendingAccount, plan: Plan) -> None:
     assert report.debt_value is not None
     leverage = Decimal(report.collateral_value) / (report.collateral_value - report.debt_value)
     assert plan.goal.value - Decimal("0.01") <= leverage <= plan.goal.value
+
+
+def an_open_session(world: World, limits: LimitSettings) -> Session:
+    """Open a session whose settings allow so much leverage."""
+    return connect(Settings(rpc_url=(world.rpc_url,), address_book=(world.address_book,), limits=limits))
+
+
+def test_a_guard_raises_no_leverage_whatever_the_settings_say(world: World, tmp_path: Path) -> None:
+    """Its question gets no such plan, its policy refuses one, and a journal in its hands sends none."""
+    session = an_open_session(world, LimitSettings(max_leverage=Decimal(5)))
+    owner = world.account("comfortable")
+    account = read_account(session, owner, protocol="aave-v3", market="main")
+    goal = Goal("health-factor", Decimal("1.5"))
+    asked = PlanQuestion(goal, Decimal("0.01"), FLOOR, 600)
+    plan = make_plan(session, account, replace(asked, may_lever=True))
+    keystore, password_file = world.credentials("comfortable")
+    signer = KeystoreSigner.unlock(keystore, password=read_password_file(password_file), owner=owner)
+    retried = try_again(session, plan)
+    sent = world.node.nonce(owner, block=world.head())
+
+    with pytest.raises(Infeasible, match="already, not below the target"):
+        make_plan(session, account, asked)
+    check_plan(plan, policy=policy_of(session, account))
+    with pytest.raises(PolicyViolation, match="a call that raises leverage"):
+        check_plan(plan, policy=policy_of(session, account, levers=False))
+    with (
+        open_journal(place_of(tmp_path / "journal.db")) as journal,
+        pytest.raises(PolicyViolation, match="a call that"),
+    ):
+        Ready(journal, chain_identity(session), epoch=1).send(retried, plan, signer, tell=lambda step, event: None)
+    session.close()
+    assert sent == world.node.nonce(owner, block=world.head())

@@ -20,6 +20,7 @@ from defilev.model.token import Token
 from defilev.protocols.aave_family import bitmap, forms, write
 from defilev.protocols.aave_family.account import account_from_state
 from defilev.protocols.aave_family.apply import apply_action, project_state
+from defilev.protocols.aave_family.e_modes import read_e_mode, read_e_modes
 from defilev.protocols.aave_family.headroom import read_headroom
 from defilev.protocols.aave_family.math import counted_price, is_member, price_of
 from defilev.protocols.aave_family.penalty import penalty_of
@@ -29,13 +30,19 @@ from defilev.protocols.aave_family.read import identify, read_accounts
 from defilev.protocols.aave_family.reasons import CODES
 from defilev.protocols.aave_family.regimes import REGIMES
 from defilev.protocols.aave_family.state import AaveState
+from defilev.protocols.aave_family.switching import e_mode_obstacles
 from defilev.protocols.contract import AccountsRead, WholeMarkets
 from defilev.units import mul_div_down
 
 __all__ = ["ABILITIES", "AaveFamily"]
 
 ABILITIES = Abilities(
-    plans=True, broadcasts="simulated", self_check="exact", versions=tuple(REGIMES), repays_for_another=True
+    plans=True,
+    broadcasts="simulated",
+    self_check="exact",
+    versions=tuple(REGIMES),
+    repays_for_another=True,
+    repays_with_supply=True,
 )
 
 
@@ -133,6 +140,24 @@ class AaveFamily(WholeMarkets):
         state: AaveState = account.state
         found = {reserve.asset.address: counted_price(state, reserve) for reserve in state.reserves}
         return {asset: price for asset, price in found.items() if price is not None}
+
+    def read_e_mode(self, account: LendingAccount, category: int) -> Read[LendingAccount]:
+        """See `e_modes.read_e_mode`."""
+        return read_e_mode(account, category)
+
+    def read_e_modes(self, account: LendingAccount) -> Read[LendingAccount]:
+        """See `e_modes.read_e_modes`."""
+        return read_e_modes(account)
+
+    def e_modes(self, account: LendingAccount) -> tuple[tuple[int, str], ...]:
+        """Return number and label of the account's own e-mode and of those that were read for it."""
+        state: AaveState = account.state
+        known = (*([state.e_mode] if state.e_mode else []), *state.categories)
+        return tuple(dict.fromkeys((each.id, each.label) for each in known))
+
+    def e_mode_obstacles(self, account: LendingAccount, category: int) -> tuple[str, ...]:
+        """See `switching.e_mode_obstacles`."""
+        return e_mode_obstacles(account.state, category)
 
     def headroom(self, account: LendingAccount, *, supply: Token, borrow: Token, at: int) -> Read[Headroom]:
         """See `headroom.read_headroom`."""
