@@ -41,9 +41,10 @@ def purchase_of(inputs: LeverInputs) -> Purchase:
     base = inputs.base
     borrowed = _named(inputs, base.debt, what="--debt") or _largest(base.account, "borrow")
     bought = _named(inputs, base.collateral, what="--collateral") or _largest(base.account, "supply")
+    account = base.account
     if borrowed is None:
         raise Infeasible(
-            f"{base.account.owner} owes nothing on {base.account.protocol} {base.account.market_name}: say what to borrow",
+            f"{account.owner} owes nothing on {account.protocol} {account.market_name}: say what to borrow",
             fix="name an asset of the market with --debt, or use --close to withdraw everything",
         )
     if bought is None:
