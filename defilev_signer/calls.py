@@ -9,7 +9,8 @@ from typing import TypeAlias
 from defilev_signer.hashing import ADDRESS_BYTES, address, keccak
 
 __all__ = [
-    "ALL", "FUNCTIONS", "Action", "Approve", "Deposit", "Hop", "Repay", "RepayWithSupply", "Swap", "Trade", "Withdraw", "read_call",
+    "ALL", "FUNCTIONS", "Action", "Approve", "Deposit", "Hop", "Repay", "RepayWithSupply", "Swap", "Trade", "Withdraw",
+    "read_call",
 ]  # fmt: skip
 
 ALL = 2**256 - 1

@@ -60,14 +60,11 @@ def judge(transaction: Transaction, following: Sequence[Call], policy: Policy) -
     match action:
         case Withdraw():
             return Judgement(transaction, action, withdrawn=_withdrawn(action, policy))
-        case Repay() | Deposit():
+        case Repay() | RepayWithSupply() | Deposit():
             _judge_paid(action, policy)
             return Judgement(transaction, action)
         case Trade():
             return Judgement(transaction, action, swapped=_traded(action, policy))
-        case RepayWithSupply():
-            _judge_terms(action, policy)
-            return Judgement(transaction, action)
         case Approve():
             return Judgement(transaction, action, approved=_approved(action, following, policy))
         case Swap():
@@ -117,9 +114,12 @@ def _withdrawn(action: Withdraw, policy: Policy) -> Fraction:
     return _within_one("withdrawn value", token.value(action.amount), policy)
 
 
-def _judge_paid(action: Repay | Deposit, policy: Policy) -> None:
+def _judge_paid(action: Repay | RepayWithSupply | Deposit, policy: Policy) -> None:
     if isinstance(action, Repay):
         _judge_repay(action, policy)
+        return
+    if isinstance(action, RepayWithSupply):
+        _judge_terms(action, policy)
         return
     _token("asset", action.asset, policy)
     _require("amount", 0 < action.amount < ALL, action.amount, "a number above zero")

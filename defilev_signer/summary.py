@@ -28,18 +28,22 @@ def _sentence(judged: Judgement, policy: Policy) -> str:
         case Withdraw() as taken:
             moved, receiver = _moved(taken, policy), policy.name_of(taken.to or policy.account.owner)
             return f"withdraw {moved} from {to}{_market(taken.market)} to {receiver}"
-        case Repay() as paid:
-            return f"repay {_moved(paid, policy)} at {to}{_market(paid.market)} for {policy.name_of(paid.on_behalf_of)}"
+        case Repay() | RepayWithSupply() as paid:
+            return _repayment(paid, to, policy)
         case Deposit() | Trade():
             return _of_perpetuals(judged.action, to, policy)
-        case RepayWithSupply(asset, amount):
-            return f"repay {_amount(asset, amount, policy)} at {to} with what is supplied of it"
         case Approve(token, spender, amount):
             return f"allow {policy.name_of(spender)} to take {_amount(token, amount, policy)}"
         case Swap():
             return _swap(judged.action, to, policy)
         case None:
             return f"nothing: uses up nonce {judged.transaction.nonce}"
+
+
+def _repayment(action: Repay | RepayWithSupply, to: str, policy: Policy) -> str:
+    if isinstance(action, RepayWithSupply):
+        return f"repay {_amount(action.asset, action.amount, policy)} at {to} with what is supplied of it"
+    return f"repay {_moved(action, policy)} at {to}{_market(action.market)} for {policy.name_of(action.on_behalf_of)}"
 
 
 def _moved(action: Withdraw | Repay, policy: Policy) -> str:
