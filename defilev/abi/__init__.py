@@ -2,6 +2,7 @@
 
 from defilev.abi.address import checksum, parse_address
 from defilev.abi.codec import decode, encode
+from defilev.abi.executor import executor_code
 from defilev.abi.function import Error, Function, Interface
 from defilev.abi.hashing import keccak
 from defilev.abi.interface import interface
@@ -16,6 +17,7 @@ __all__ = [
     "checksum",
     "decode",
     "encode",
+    "executor_code",
     "interface",
     "keccak",
     "parse_address",

@@ -9,19 +9,20 @@ from typing import Any
 
 from defilev.abi.function import Error, Function, Interface
 
-__all__ = ["interface"]
+__all__ = ["abi_text", "interface"]
 
 
 @cache
 def interface(name: str) -> Interface:
     """Return the interface in `abis/NAME.json`: standard JSON ABI, of which functions and errors are used."""
-    entries: list[dict[str, Any]] = json.loads(_text(name))
+    entries: list[dict[str, Any]] = json.loads(abi_text(name))
     functions = {entry["name"]: _function(entry) for entry in entries if entry["type"] == "function"}
     errors = [Error(entry["name"], _pairs(entry["inputs"])) for entry in entries if entry["type"] == "error"]
     return Interface(functions, {error.selector: error for error in errors})
 
 
-def _text(name: str) -> str:
+def abi_text(name: str) -> str:
+    """Return the text of `abis/NAME.json`, from the installed package or the repository."""
     package = files("defilev")
     installed = package / "_abis" / f"{name}.json"
     source = package / ".." / "abis" / f"{name}.json"

@@ -16,6 +16,7 @@ from defilev.cli.arguments import hoisted
 from defilev.cli.config import app as config
 from defilev.cli.context import GlobalOptions, Run
 from defilev.cli.doctor import doctor
+from defilev.cli.executor import app as executor
 from defilev.cli.failure import describe, failure_document, unexpected
 from defilev.cli.guard import app as guard
 from defilev.cli.health import health
@@ -61,6 +62,7 @@ _COMMANDS: tuple[tuple[str, str, Callable[..., None] | typer.Typer], ...] = (
     ("Set up", "wallet", wallet),
     ("Set up", "config", config),
     ("Set up", "protocols", protocols),
+    ("Set up", "executor", executor),
     ("Set up", "help", explain),
 )
 """Panel of --help, name, and the function or the group of commands."""

@@ -26,10 +26,10 @@ Market = Annotated[
     str | None, typer.Option("--market", metavar="NAME", help="The market: its name, or the beginning of its id.")
 ]
 ToHealthFactor = Annotated[
-    str | None, typer.Option("--to-health-factor", metavar="X", help="Raise the health factor to at least this.")
+    str | None, typer.Option("--to-health-factor", metavar="X", help="Bring the health factor to this, up or down.")
 ]
 ToLeverage = Annotated[
-    str | None, typer.Option("--to-leverage", metavar="X", help="Bring collateral over equity down to this.")
+    str | None, typer.Option("--to-leverage", metavar="X", help="Bring collateral over equity to this, down or up.")
 ]
 ToMarginRatio = Annotated[
     str | None, typer.Option("--to-margin-ratio", metavar="X", help="Perpetuals: margin left over maintenance margin.")
@@ -49,13 +49,21 @@ Floor = Annotated[
     str | None, typer.Option("--floor", metavar="1.02", help="The health factor that no step may go below.")
 ]
 Debt = Annotated[
-    str | None, typer.Option("--debt", metavar="ASSET", help="The one debt to repay; --close begins with it.")
+    str | None,
+    typer.Option("--debt", metavar="ASSET", help="The one debt to repay or to borrow; --close begins with it."),
 ]
 Collateral = Annotated[
-    str | None, typer.Option("--collateral", metavar="ASSET", help="The one supply to sell; --close begins with it.")
+    str | None,
+    typer.Option("--collateral", metavar="ASSET", help="The one supply to sell or to add to; --close begins with it."),
 ]
 Expires = Annotated[
     str | None, typer.Option("--expires", metavar="10m", help="How long after its block the plan may be begun.")
+]
+MaxDivergence = Annotated[
+    str | None,
+    typer.Option(
+        "--max-divergence", metavar="1.5%", help="How far the venue's price may lie from the oracle's; 0.5% in e-mode."
+    ),
 ]
 Safe = Annotated[
     str | None,
@@ -64,6 +72,19 @@ Safe = Annotated[
 Drift = Annotated[
     str | None,
     typer.Option("--drift", metavar="3%", help="With --safe: how far prices may move until all have signed."),
+]
+SwapCollateral = Annotated[
+    str | None,
+    typer.Option(
+        "--swap-collateral", metavar="A=B", help="Sell the supply of A and supply B for it; A=B:1.5 for so much of A."
+    ),
+]
+SwapDebt = Annotated[
+    str | None,
+    typer.Option("--swap-debt", metavar="A=B", help="Borrow B to repay what is owed of A; A=B:1.5 for so much of A."),
+]
+EMode = Annotated[
+    str | None, typer.Option("--e-mode", metavar="N", help="Enter the e-mode of this number; `off` leaves it for none.")
 ]
 Out = Annotated[
     Path | None,
@@ -91,12 +112,16 @@ def plan(
     safe: Safe = None,
     drift: Drift = None,
     out: Out = None,
+    max_divergence: MaxDivergence = None,
+    swap_collateral: SwapCollateral = None,
+    swap_debt: SwapDebt = None,
+    e_mode: EMode = None,
 ) -> None:
-    """Plan a deleverage: the transactions, what they promise, what they cost.
+    """Plan less leverage, or more: the transactions, what they promise, what they cost.
 
     Example: defilev plan 0xADDRESS -p aave-v3 --to-health-factor 1.6 -o plan.json
     """
-    from defilev.cli.plan_question import plan_question
+    from defilev.cli.plan_question import Rearranged, plan_question
 
     question = plan_question(
         load(ctx).values,
@@ -111,6 +136,8 @@ def plan(
         debt=debt,
         collateral=collateral,
         expires=expires,
+        max_divergence=max_divergence,
+        rearranged=Rearranged(swap_collateral, swap_debt, e_mode),
     )
     if require_safe(safe, drift):
         bundled(run_of(ctx), (who, protocol, market), question, safe=str(safe), drift=drift, expires=expires, out=out)

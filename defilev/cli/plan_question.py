@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from defilev.config.values import parse_duration, parse_floor, parse_slippage
 from defilev.errors import UsageError
-from defilev.plan import parse_goal
+from defilev.plan import Divergence, Rearranged, parse_goal
 
 if TYPE_CHECKING:
     from defilev.config.settings import Settings
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from defilev.pipeline.planning import PlanQuestion
     from defilev.plan import Via
 
-__all__ = ["plan_question"]
+__all__ = ["Rearranged", "plan_question"]
+
+_NOT_REARRANGED = Rearranged()
 
 
 def plan_question(
@@ -32,6 +34,8 @@ def plan_question(
     debt: str | None = None,
     collateral: str | None = None,
     expires: str | None = None,
+    max_divergence: str | None = None,
+    rearranged: Rearranged = _NOT_REARRANGED,
 ) -> PlanQuestion:
     """Return what the flags ask for, settings standing in for those that were not given.
 
@@ -42,14 +46,18 @@ def plan_question(
     from defilev.pipeline.planning import PlanQuestion
 
     target = None if from_target is None else _target(from_target)
-    goals = (to_health_factor, to_leverage, to_margin_ratio)
+    goals = (to_health_factor, to_leverage, to_margin_ratio, *rearranged.given().values())
     if target is not None and (close or any(each is not None for each in goals)):
         raise UsageError("--from-target and another goal contradict each other", fix="give one of them")
     return PlanQuestion(
         goal=target_goal(target)
         if target is not None
         else parse_goal(
-            to_health_factor=to_health_factor, to_leverage=to_leverage, close=close, to_margin_ratio=to_margin_ratio
+            to_health_factor=to_health_factor,
+            to_leverage=to_leverage,
+            close=close,
+            to_margin_ratio=to_margin_ratio,
+            rearranged=rearranged,
         ),
         meant_for=None if target is None else _position(target),
         max_slippage=settings.max_slippage if max_slippage is None else parse_slippage(max_slippage),
@@ -58,6 +66,12 @@ def plan_question(
         debt=debt,
         collateral=collateral,
         via=_via(via),
+        may_lever=True,
+        divergence=Divergence.within(
+            settings.max_divergence
+            if max_divergence is None
+            else parse_slippage(max_divergence, what="--max-divergence")
+        ),
     )
 
 

@@ -13,14 +13,18 @@ from defilev.cli.plan import (
     Collateral,
     Debt,
     Drift,
+    EMode,
     Expires,
     Floor,
     FromTarget,
     Market,
+    MaxDivergence,
     MaxSlippage,
     Out,
     Protocol,
     Safe,
+    SwapCollateral,
+    SwapDebt,
     ToHealthFactor,
     ToLeverage,
     ToMarginRatio,
@@ -91,12 +95,16 @@ def rebalance(
     password_file: PasswordFile = None,
     confirm_plan: ConfirmPlan = None,
     yes: Yes = False,
+    max_divergence: MaxDivergence = None,
+    swap_collateral: SwapCollateral = None,
+    swap_debt: SwapDebt = None,
+    e_mode: EMode = None,
 ) -> None:
-    """Plan a deleverage and try it on a fork; sign or send it only with --sign-only or --broadcast.
+    """Plan less leverage, or more, and try it on a fork; sign or send it only with --sign-only or --broadcast.
 
     Example: defilev rebalance 0xADDRESS -p aave-v3 --to-health-factor 1.6
     """
-    from defilev.cli.plan_question import plan_question
+    from defilev.cli.plan_question import Rearranged, plan_question
     from defilev.cli.rebalancing import Authority, Rebalancing, Wanted
 
     wanted = _mode(sign_only=sign_only, broadcast=broadcast, unsigned=unsigned, safe=safe)
@@ -104,9 +112,12 @@ def rebalance(
     goal: dict[str, Any] = {"to_health_factor": to_health_factor, "to_leverage": to_leverage}
     goal |= {"to_margin_ratio": to_margin_ratio, "close": close, "via": via, "from_target": from_target}
     limits = {"max_slippage": max_slippage, "floor": floor, "debt": debt, "collateral": collateral, "expires": expires}
+    limits["max_divergence"] = max_divergence
+    rearranged = Rearranged(swap_collateral, swap_debt, e_mode)
     made_before = "--plan" if plan else "--resume" if resume else None
     if made_before:
-        _require_alone(made_before, *goal.values(), *limits.values(), plan and resume)
+        _require_alone(made_before, *goal.values(), *limits.values(), *rearranged.given(), plan and resume)
+    goal["rearranged"] = rearranged
     question = None if made_before else plan_question(run.load().values, **goal, **limits)  # type: ignore[arg-type]
     _require_engine(engine)
     if require_safe(safe, drift, made_before):

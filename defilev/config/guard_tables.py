@@ -56,9 +56,10 @@ class TriggerTable(_Table):
 
 
 class GoalTable(_Table):
-    """`[account.goal]`: exactly one of the three."""
+    """`[account.goal]`: exactly one of the four."""
 
     health_factor: Number | None = None
+    margin_ratio: Number | None = None
     band: bool = False
     close: bool = False
 
@@ -104,6 +105,9 @@ class AccountTable(_Table):
     keystore: str | None = None
     password_file: str | None = None
     signer: str | None = None
+    payer_keystore: str | None = None
+    payer_password_file: str | None = None
+    payer_signer: str | None = None
     allow_hot_equity: bool = False
     bundles: str | None = Field(default=None, min_length=1)
 

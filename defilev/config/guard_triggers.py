@@ -16,9 +16,10 @@ __all__ = ["LARGEST_HEALTH", "Refuse", "highest_health", "trigger_from"]
 LARGEST_HEALTH = Decimal(20)
 """A health factor beyond it is a typing error."""
 
-_NUMBERS = frozenset({"health", "leverage", "price", "stop-loss"})
+_LEVELS = frozenset({"health", "margin-ratio"})
+_NUMBERS = frozenset({*_LEVELS, "leverage", "price", "stop-loss"})
 _SHARES = frozenset({"liquidation-probability", "trailing-stop", "borrow-rate", "withdrawable", "utilisation"})
-_BELOW = frozenset({"health", "stop-loss", "trailing-stop", "withdrawable"})
+_BELOW = frozenset({*_LEVELS, "stop-loss", "trailing-stop", "withdrawable"})
 _OF_AN_ASSET = frozenset({"price", "trailing-stop"})
 
 
@@ -42,8 +43,8 @@ def trigger_from(entry: TriggerTable, *, refuse: Refuse) -> Trigger:
 
 
 def highest_health(triggers: Iterable[Trigger]) -> Decimal | None:
-    """Return the highest health factor that sets off an action, `None` when health sets off none."""
-    levels = [trigger.limit for trigger in triggers if trigger.kind == "health" and trigger.acts and trigger.limit]
+    """Return the highest health factor or margin ratio that sets off an action, `None` when neither sets off one."""
+    levels = [trigger.limit for trigger in triggers if trigger.kind in _LEVELS and trigger.acts and trigger.limit]
     return max(levels, default=None)
 
 
@@ -77,7 +78,7 @@ def _require_meant(kind: str, found: Decimal, written: str, refuse: Refuse) -> N
     is_whole = kind in _SHARES and kind != "borrow-rate" and found >= 1
     if found <= 0 or is_whole:
         refuse(f"{written} can never be meant")
-    if kind == "health" and not LOWEST_HEALTH <= found <= LARGEST_HEALTH:
+    if kind in _LEVELS and not LOWEST_HEALTH <= found <= LARGEST_HEALTH:
         refuse(f"{written} is not between {LOWEST_HEALTH} and {LARGEST_HEALTH}")
     if kind == "leverage" and found <= 1:
         refuse(f"{written}: an account without debt has leverage 1")

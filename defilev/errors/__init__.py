@@ -25,9 +25,11 @@ DefilevError                        1   a defect of ours
 ├── Refused                         7   a rule of this machine, of the protocol, or of arithmetic forbids it
 │   ├── Infeasible, PolicyViolation, PlanTampered, PlanExpired, PlanForAnotherChain, StalePrice
 │   ├── SequencerDown, TooLate
+│   ├── VenueDiverges (an Infeasible)
 │   ├── AttemptOpen, ForeignTransaction, LeaseLost, OneEndpoint, TooMuchEquity
 │   ├── SafeUnknown, BundleTampered, SafeNonceUsed, SignatureInvalid, SignatureRepeated, SignatureUnsupported
 │   ├── SignerNotOwner, ThresholdNotMet
+│   ├── ExecutorMissing, ExecutorForeign
 ├── KeyFailure                      8   the key cannot be used
 │   ├── WrongPassword, KeystoreInsecure, KeystoreInvalid, KeystoreForAnotherAccount, SignerUnreachable
 └── NotConfirmed                    9   something was sent: read the account before doing anything else
@@ -42,6 +44,7 @@ from defilev.errors.base import (
     DataError,
     Declined,
     DefilevError,
+    Infeasible,
     KeyFailure,
     NotConfirmed,
     Refused,
@@ -49,7 +52,9 @@ from defilev.errors.base import (
     SimulationFailed,
     TokenMisbehaves,
     UsageError,
+    VenueDiverges,
 )
+from defilev.errors.executor import ExecutorForeign, ExecutorMissing
 from defilev.errors.journal import AttemptOpen, ForeignTransaction, JournalDamaged, JournalUnusable, LeaseLost
 from defilev.errors.keys import (
     KeystoreForAnotherAccount,
@@ -94,8 +99,11 @@ __all__ = [
     "Declined",
     "DefilevError",
     "EndpointsDisagree",
+    "ExecutorForeign",
+    "ExecutorMissing",
     "FeedUnmovable",
     "ForeignTransaction",
+    "Infeasible",
     "JournalDamaged",
     "JournalUnusable",
     "KeyFailure",
@@ -128,6 +136,7 @@ __all__ = [
     "TokenMisbehaves",
     "TooLate",
     "UsageError",
+    "VenueDiverges",
     "WrongChain",
     "WrongPassword",
 ]
@@ -246,10 +255,6 @@ class AnvilMissing(DataError):
 
 class AnvilFailed(DataError):
     """Anvil did not start, or died."""
-
-
-class Infeasible(Refused):
-    """No plan reaches the goal; the facts say what could be reached."""
 
 
 class PolicyViolation(Refused):

@@ -18,6 +18,7 @@ from defilev.execute.checks import (
     MarketRules,
     is_above_zero,
     is_of_market,
+    is_owner,
 )
 from defilev.model.plan import Reduce
 from defilev.model.request import Address
@@ -29,6 +30,7 @@ LONGEST_DEADLINE = 2 * 86_400
 
 
 def _deposit(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
+    yield is_owner("to", call.arguments["to"], bounds)
     yield is_of_market("token", call.arguments["token"], bounds)
     yield is_above_zero("amount", call.arguments["amount"])
 
@@ -84,7 +86,7 @@ def _fair_limit(base: Address, amount: int, limit: int, *, is_short: bool, bound
 
 
 def _move(function: str, arguments: Mapping[str, Any]) -> MarketMove:
-    if function == "deposit":
+    if function == "depositFor":
         return MarketMove("supply", arguments["token"], arguments["amount"])
     if function == "withdrawAll":
         return MarketMove("withdraw", arguments["token"], None)
@@ -107,7 +109,8 @@ def same_trade(call: DecodedCall, action: Reduce, bounds: Bounds) -> bool:
 
 PERP_CURIE = MarketRules(
     "perp_curie",
-    {"deposit": _deposit, "withdrawAll": _withdraw_all},
+    {"depositFor": _deposit, "withdrawAll": _withdraw_all},
     _move,
+    for_another={"depositFor": _deposit},
     house={"openPosition": _open, "closePosition": _close},
 )

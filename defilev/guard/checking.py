@@ -9,11 +9,14 @@ from defilev.guard.observing import read_rules
 from defilev.guard.reading import Reading
 from defilev.model.book_file import MarketChoice
 from defilev.model.guard_rules import AccountRule, GuardRules
-from defilev.pipeline.markets import lenders_of
+from defilev.pipeline.markets import markets_of
 from defilev.pipeline.session import Session
-from defilev.protocols import PROTOCOLS
+from defilev.protocols import ACTING, PERPS, PERPS_AS_LOANS, PROTOCOLS
 
 __all__ = ["require_meant", "rules_of_chain"]
+
+_OF_LOANS = frozenset({"liquidation-probability", "no-trade-band", "borrow-rate", "withdrawable", "utilisation"})
+"""Triggers whose figures perpetuals do not have."""
 
 
 def rules_of_chain(rules: GuardRules, session: Session) -> tuple[AccountRule, ...]:
@@ -36,20 +39,21 @@ def require_meant(session: Session, rules: Iterable[AccountRule]) -> dict[str, R
     """Return what each account that can be read looks like now, once everything that its rule names is there.
 
     Raises:
-        RulesInvalid: a protocol, market or asset is not there, the pinned pool is another, a payer is a contract, or
-            a reserve is to pay where nobody repays for another.
+        RulesInvalid: a protocol, market or asset is not there, the pinned pool is another, a payer is a contract, a
+            reserve is to pay where nobody repays for another, or the rule asks for what its protocol has not.
         DataError: nothing of it can be read.
     """
     given = tuple(rules)
     for rule in given:
         _require_repayable(rule)
+        _require_guarded(rule)
         try:
-            lenders_of(session, [MarketChoice(rule.protocol, rule.market)])
+            markets_of(session, [MarketChoice(rule.protocol, rule.market)])
         except UnknownName as error:
             raise RulesInvalid(f"account {rule.name}: {error.fact}", fix=error.fix, **error.facts) from None
     readings = _readable(session, given)
     for rule in given:
-        if rule.name in readings:
+        if rule.name in readings and readings[rule.name].account.state is not None:
             _require_pool(rule, readings[rule.name])
             _require_assets(rule, readings[rule.name])
         _require_plain_payer(session, rule)
@@ -76,19 +80,47 @@ def _readable(session: Session, rules: tuple[AccountRule, ...]) -> dict[str, Rea
 
 
 def _require_repayable(rule: AccountRule) -> None:
-    protocol = PROTOCOLS.get(rule.protocol)
+    protocol = ACTING.get(rule.protocol)
     if rule.payer is None or protocol is None or protocol.abilities.repays_for_another:
         return
-    able = [name for name, known in PROTOCOLS.items() if known.abilities.repays_for_another]
+    able = [name for name, known in ACTING.items() if known.abilities.repays_for_another]
     raise RulesInvalid(
-        f"account {rule.name}: the authority reserve is not for {rule.protocol}, where nobody repays for another",
-        fix='give the account authority = "owner" or "alert-only"',
+        f"account {rule.name}: a reserve is not for {rule.protocol}, where nobody repays for another",
+        fix='leave payer out, and give the account authority = "owner" or "alert-only"',
         reserve_for=", ".join(able),
     )
 
 
+def _require_guarded(rule: AccountRule) -> None:
+    """Refuse what the kind of account has not: margin ratios of loans, bands and markets of perpetuals, any of GMX."""
+    if rule.protocol in PERPS and rule.protocol not in PERPS_AS_LOANS:
+        raise RulesInvalid(
+            f"account {rule.name}: {rule.protocol} is read and not acted on",
+            fix=f"watch it with `defilev watch`; a guard takes {', '.join(PERPS_AS_LOANS)} of perpetuals",
+        )
+    if (lacking := _lacking(rule)) is not None:
+        raise RulesInvalid(
+            f"account {rule.name}: {rule.protocol} has no {lacking}",
+            fix="docs/guard.md says which triggers and goals perpetuals have, and which loans",
+        )
+
+
+def _lacking(rule: AccountRule) -> str | None:
+    """Return the first trigger, goal or authority that the account's protocol has not."""
+    kinds = [trigger.kind for trigger in rule.triggers]
+    if rule.protocol in PROTOCOLS:
+        return "margin ratio" if "margin-ratio" in kinds or rule.measure == "margin-ratio" else None
+    if rule.goal is not None and rule.goal.kind == "band":
+        return "no-trade band"
+    if rule.authority == "safe":
+        return "plan for a Safe"
+    if rule.reserve_for is not None:
+        return "reserve that a fall is worked out for: leave reserve_for out"
+    return next((f"trigger {kind}" for kind in kinds if kind in _OF_LOANS), None)
+
+
 def _require_pool(rule: AccountRule, reading: Reading) -> None:
-    pool = PROTOCOLS[rule.protocol].spender(reading.account)
+    pool = ACTING[rule.protocol].spender(reading.account)
     if rule.pool is not None and rule.pool != pool:
         raise RulesInvalid(
             f"account {rule.name}: the market's pool is not the one that the rules pin",
@@ -99,7 +131,7 @@ def _require_pool(rule: AccountRule, reading: Reading) -> None:
 
 
 def _require_assets(rule: AccountRule, reading: Reading) -> None:
-    listed = {token.symbol for token in PROTOCOLS[rule.protocol].tokens(reading.account)}
+    listed = {token.symbol for token in ACTING[rule.protocol].tokens(reading.account)}
     for trigger in rule.triggers:
         if trigger.asset is not None and trigger.asset not in listed:
             raise RulesInvalid(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from defilev.guard.reading import Reading
@@ -12,13 +12,14 @@ from defilev.model.request import Address
 from defilev.model.target import Target, Trade
 from defilev.model.target_inputs import Preferences
 from defilev.pipeline.exposing import exposure_of
+from defilev.pipeline.loans import read_loans
 from defilev.pipeline.look import read_accounts
 from defilev.pipeline.market_prices import limits_of, market_health
 from defilev.pipeline.session import Session
 from defilev.pipeline.targeting import TargetQuestion, make_target
 from defilev.pipeline.volatility import VolatilityChoice
 from defilev.pipeline.watching import Surroundings, closed_debts, parameters_of, read_surroundings
-from defilev.protocols import PROTOCOLS
+from defilev.protocols import PERPS_AS_LOANS, PROTOCOLS
 from defilev.risk.prices import stale_prices
 from defilev.units import RAY, to_decimal
 
@@ -41,8 +42,7 @@ def read_rules(session: Session, rules: Iterable[AccountRule]) -> dict[str, Read
     found: dict[str, Reading] = {}
     for (protocol, market), members in by_market.items():
         owners = list(dict.fromkeys(rule.owner for rule in members))
-        accounts = read_accounts(session, owners, protocols=[protocol], market=market)
-        by_owner = dict(zip(owners, accounts, strict=True))
+        by_owner = dict(zip(owners, _accounts(session, owners, protocol, market), strict=True))
         asking = [rule for rule in members if _asks_around(rule)]
         around = read_surroundings(session, [by_owner[rule.owner] for rule in asking])
         known = dict(zip((rule.name for rule in asking), around, strict=True))
@@ -57,6 +57,13 @@ def reading_of(session: Session, rule: AccountRule, account: LendingAccount) -> 
     """Return what there is to know of one account, as far as its rule asks; raises `DataError`."""
     (around,) = read_surroundings(session, [account]) if _asks_around(rule) else [Surroundings()]
     return _reading(session, rule, account, around)
+
+
+def _accounts(session: Session, owners: Sequence[Address], protocol: str, market: str) -> Sequence[LendingAccount]:
+    """Return the account of each owner, in their order; an empty one of who has no perpetuals."""
+    if protocol in PERPS_AS_LOANS:
+        return read_loans(session, owners, protocol=protocol, market=market)
+    return read_accounts(session, owners, protocols=[protocol], market=market)
 
 
 def _asks_around(rule: AccountRule) -> bool:
@@ -84,18 +91,29 @@ def _reading(session: Session, rule: AccountRule, account: LendingAccount, aroun
         parameters={**parameters_of(account), **around.curves, **around.caps} if is_watching else {},
         is_paused=bool(closed_debts(account)),
         notices=(*account.warnings, *stale),
-        market_health=market_health(session, account) if stale else None,
+        market_health=market_health(session, account) if stale and account.protocol in PROTOCOLS else None,
+        margin_ratio=_margin_ratio(account),
     )
 
 
+def _margin_ratio(account: LendingAccount) -> Decimal | None:
+    if account.protocol not in PERPS_AS_LOANS or account.state is None:
+        return None
+    wad = PERPS_AS_LOANS[account.protocol].margin_ratio(account)
+    return None if wad is None else to_decimal(wad, 18)
+
+
 def _leverage(account: LendingAccount) -> Decimal | None:
+    if account.protocol in PERPS_AS_LOANS:
+        found = None if account.state is None else PERPS_AS_LOANS[account.protocol].leverage(account)
+        return None if found is None else Decimal(found.numerator) / found.denominator
     if account.debt_value == 0 or account.equity_value <= 0:
         return None
     return Decimal(account.collateral_value) / Decimal(account.equity_value)
 
 
 def _withdrawable(account: LendingAccount, asset: Address, amount: int) -> Decimal:
-    if amount == 0:
+    if amount == 0 or account.protocol not in PROTOCOLS:
         return Decimal(1)
     liquidity = PROTOCOLS[account.protocol].liquidity(account, asset)
     return min(Decimal(liquidity) / Decimal(amount), Decimal(1))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from defilev.model.account import LendingAccount, Notice
+from defilev.model.guard_rules import AccountRule
 from defilev.model.target import Trade
 
 __all__ = ["Reading", "Spending"]
@@ -22,7 +23,7 @@ class Reading:
     would do about the no-trade band; both only where a rule asks. `parameters` is what governance may change, by
     name. `is_paused` says that a debt cannot be repaid. `notices` are the account's own and those of stale prices.
     `market_health` is the health factor at the lower of the oracle's and the market's prices, `None` while every price
-    is fresh, and where no market tells.
+    is fresh, and where no market tells. `margin_ratio` is that of perpetuals, `None` without any.
     """
 
     account: LendingAccount
@@ -37,6 +38,7 @@ class Reading:
     is_paused: bool = False
     notices: tuple[Notice, ...] = ()
     market_health: Decimal | None = None
+    margin_ratio: Decimal | None = None
 
     @property
     def health(self) -> Decimal | None:
@@ -49,6 +51,10 @@ class Reading:
         """The contract's health factor as a decimal, `None` when nothing is owed."""
         wad = self.account.health_factor
         return None if wad is None else Decimal(wad).scaleb(-18)
+
+    def level(self, rule: AccountRule) -> Decimal | None:
+        """Return what the levels of a rule are held against: the margin ratio, or the health that is acted on."""
+        return self.margin_ratio if rule.measure == "margin-ratio" else self.health
 
     @property
     def now(self) -> int:

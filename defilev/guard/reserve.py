@@ -13,7 +13,7 @@ from defilev.model.guard import Alert
 from defilev.model.guard_rules import AccountRule
 from defilev.model.token import TokenBalance
 
-__all__ = ["Funds", "ReserveState", "needed_reserve", "reserve_alerts"]
+__all__ = ["Funds", "ReserveState", "margin_state", "needed_reserve", "reserve_alerts", "reserve_state"]
 
 REPAY_GAS = 440_000
 """An approval and a repayment."""
@@ -76,7 +76,17 @@ def reserve_state(
     needed = None
     if rule.reserve_for is not None and goal is not None:
         needed = Decimal(str(round(needed_reserve(exposure, fall=float(rule.reserve_for), goal=float(goal)), 2)))
-    return ReserveState(holds, needed, funds.native, ACTIONS_OF_GAS * REPAY_GAS * max(base_fee, 1))
+    return ReserveState(holds, needed, funds.native, _native_needed(base_fee))
+
+
+def _native_needed(base_fee: int) -> int:
+    return ACTIONS_OF_GAS * REPAY_GAS * max(base_fee, 1)
+
+
+def margin_state(funds: Funds, *, base_fee: int) -> ReserveState:
+    """Return how the payer of margin stands, with one quote unit for each dollar; what a fall takes is not known."""
+    holds = sum((Decimal(held.amount).scaleb(-held.token.decimals) for held in funds.balances), Decimal(0))
+    return ReserveState(holds, None, funds.native, _native_needed(base_fee))
 
 
 def reserve_alerts(rule: AccountRule, state: ReserveState) -> Iterator[Alert]:

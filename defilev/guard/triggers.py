@@ -75,6 +75,10 @@ def _health(trigger: Trigger, reading: Reading, ahead: Decimal | None) -> Iterat
         yield Fired(trigger.kind, _shown(ahead), "1", AHEAD)
 
 
+def _margin_ratio(trigger: Trigger, reading: Reading) -> Iterator[Fired]:
+    yield from _below(trigger, reading.margin_ratio)
+
+
 def _probability(trigger: Trigger, reading: Reading) -> Iterator[Fired]:
     chance = reading.probabilities.get(trigger.within or 0)
     yield from _above(trigger, None if chance is None else Decimal(str(chance)))
@@ -141,6 +145,7 @@ def _shown(figure: Decimal) -> str:
 
 
 _FIGURES: Mapping[TriggerKind, Callable[[Trigger, Reading], Iterator[Fired]]] = {
+    "margin-ratio": _margin_ratio,
     "liquidation-probability": _probability,
     "leverage": _leverage,
     "no-trade-band": _band,

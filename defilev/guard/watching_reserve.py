@@ -8,7 +8,7 @@ from defilev.abi.interface import interface
 from defilev.abi.wallet import decode_wallet, wallet_calls
 from defilev.errors import DataError
 from defilev.guard.reading import Reading
-from defilev.guard.reserve import Funds, reserve_alerts, reserve_state
+from defilev.guard.reserve import Funds, margin_state, reserve_alerts, reserve_state
 from defilev.model.guard import Alert
 from defilev.model.guard_rules import AccountRule
 from defilev.model.request import Address, Read
@@ -16,6 +16,7 @@ from defilev.model.token import Token
 from defilev.observe.drive import drive_each
 from defilev.pipeline.exposing import exposure_of
 from defilev.pipeline.session import Session
+from defilev.protocols import PERPS_AS_LOANS
 
 __all__ = ["reserves_of"]
 
@@ -28,7 +29,7 @@ def reserves_of(
     Args:
         asked: rules with the authority `reserve`, each with its reading.
     """
-    reads = [_read_funds(session, rule.payer, _debts(reading)) for rule, reading in asked if rule.payer is not None]
+    reads = [_read_funds(session, rule.payer, _payable(reading)) for rule, reading in asked if rule.payer is not None]
     found = drive_each(reads, session.fetch)
     return {
         rule.name: funds if isinstance(funds, DataError) else tuple(_alerts(session, rule, reading, funds))
@@ -36,8 +37,12 @@ def reserves_of(
     }
 
 
-def _debts(reading: Reading) -> list[Token]:
-    return [leg.asset for leg in reading.account.legs if leg.side == "borrow"]
+def _payable(reading: Reading) -> list[Token]:
+    """Return what a reserve pays in: the debts, or what perpetuals take as margin."""
+    account = reading.account
+    if account.protocol in PERPS_AS_LOANS:
+        return [] if account.state is None else [PERPS_AS_LOANS[account.protocol].settlement(account)]
+    return [leg.asset for leg in account.legs if leg.side == "borrow"]
 
 
 def _read_funds(session: Session, payer: Address, tokens: Sequence[Token]) -> Read[Funds]:
@@ -48,6 +53,9 @@ def _read_funds(session: Session, payer: Address, tokens: Sequence[Token]) -> Re
 
 
 def _alerts(session: Session, rule: AccountRule, reading: Reading, funds: Funds) -> list[Alert]:
+    base_fee = session.block.base_fee or 0
+    if reading.account.protocol in PERPS_AS_LOANS:
+        return list(reserve_alerts(rule, margin_state(funds, base_fee=base_fee)))
     exposure = exposure_of(reading.account, settings=session.settings)
-    state = reserve_state(rule, reading.account, exposure, funds, base_fee=session.block.base_fee or 0)
+    state = reserve_state(rule, reading.account, exposure, funds, base_fee=base_fee)
     return list(reserve_alerts(rule, state))

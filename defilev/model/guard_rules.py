@@ -21,6 +21,7 @@ __all__ = [
     "AccountRule",
     "Budget",
     "GuardRules",
+    "KeyPlace",
     "RuleGoal",
     "TierRule",
     "Trigger",
@@ -34,6 +35,7 @@ TIERS: tuple[Tier, ...] = ("normal", "urgent", "emergency")
 ACTING: frozenset[TriggerKind] = frozenset(
     {
         "health",
+        "margin-ratio",
         "liquidation-probability",
         "leverage",
         "no-trade-band",
@@ -65,9 +67,10 @@ MOST_RUNS = 50
 class Trigger:
     """One condition. What `limit` is depends on the kind.
 
-    `health`: fires below that health factor. `liquidation-probability`: above that chance within `within` seconds.
-    `leverage`: above it. `no-trade-band`: outside the band of `defilev target`, `limit` is `None`. `price`: of `asset`
-    in quote units, below the limit, or above it when `is_above`. `stop-loss`: equity below it, in quote units.
+    `health`: fires below that health factor. `margin-ratio`: below that one, of perpetuals.
+    `liquidation-probability`: above that chance within `within` seconds. `leverage`: above it.
+    `no-trade-band`: outside the band of `defilev target`, `limit` is `None`. `price`: of `asset` in quote units, below
+    the limit, or above it when `is_above`. `stop-loss`: equity below it, in quote units.
     `trailing-stop`: `asset` that fraction under the highest price that was seen. `borrow-rate`: the yearly rate of a
     debt above it. `withdrawable`: less than that part of a collateral can leave the market. `utilisation`: the part of
     a collateral's market that is lent out above it. `parameter-change`: any change, `limit` is `None`.
@@ -84,15 +87,15 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class RuleGoal:
-    """Where an action takes the account: a health factor, the trade-to level of the no-trade band, or no position."""
+    """Where an action ends: at a health factor, a margin ratio, the no-trade band's level, or without a position."""
 
-    kind: Literal["health-factor", "band", "close"]
+    kind: Literal["health-factor", "margin-ratio", "band", "close"]
     value: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TierRule:
-    """How an action is done. The tier holds from health factors below `below` on; `None` for the first.
+    """How an action is done. The tier holds from levels below `below` on; `None` for the first.
 
     `slippage` is the most that a sale may lose against the oracle, `divergence` the most that what it is quoted may lie
     under the oracle's price before nothing is sold: fractions. `gas_price` is the most wei per gas that raised fees
@@ -118,16 +121,25 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyPlace:
+    """Where a key is, never what it is: a keystore and its password's file, or a signer's socket."""
+
+    keystore: str | None = None
+    password_file: str | None = None
+    signer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AccountRule:
     """One guarded account; `name` is what alerts, decisions and commands call it.
 
     `chain` is the chain's name in its address book. `pool` is the market's contract that the file pins, `None` when it
-    pins none. `payer` is the address of the key that repays under the authority `reserve`, `None` under the others.
-    `rearm` is the health factor from which on a new action may be set off after one. `cool_down` in seconds.
-    `reserve_for` is the fall of all volatile prices, as a fraction, that the reserve is to suffice for, `None` when
-    none is stated. `bundles` is the folder for what a Safe's owners are to sign, under the authority `safe`.
+    pins none. `payer` is the address of the key that repays, under the authority `reserve` or beside an owner's own,
+    `None` without one. `rearm` is the level from which on a new action may be set off after one. `cool_down` in
+    seconds. `reserve_for` is the fall of all volatile prices, as a fraction, that the reserve is to suffice for, `None`
+    when none is stated. `bundles` is the folder for what a Safe's owners are to sign, under the authority `safe`.
     `volatility` is the yearly one that probabilities and the band are worked out with, `None` when neither a trigger
-    nor the goal needs it. `keystore`, `password_file` and `signer` say where the key is, never what it is.
+    nor the goal needs it. `key` says where the key is, `payer_key` where that of a reserve beside an owner's is.
     """
 
     name: str
@@ -146,11 +158,17 @@ class AccountRule:
     payer: Address | None = None
     reserve_for: Decimal | None = None
     volatility: Decimal | None = None
-    keystore: str | None = None
-    password_file: str | None = None
-    signer: str | None = None
+    key: KeyPlace = KeyPlace()
+    payer_key: KeyPlace = KeyPlace()
     allow_hot_equity: bool = False
     bundles: str | None = None
+
+    @property
+    def measure(self) -> Literal["health-factor", "margin-ratio"]:
+        """What levels of the rule are of: margin ratios where a trigger or the goal is one, else health factors."""
+        kinds = {trigger.kind for trigger in self.triggers if trigger.acts}
+        is_ratio = "margin-ratio" in kinds or (self.goal is not None and self.goal.kind == "margin-ratio")
+        return "margin-ratio" if is_ratio else "health-factor"
 
     @property
     def actor(self) -> Address | None:
@@ -158,6 +176,14 @@ class AccountRule:
         if self.authority in ("alert-only", "safe"):
             return None
         return self.payer if self.authority == "reserve" else self.owner
+
+    @property
+    def keys(self) -> dict[Address, KeyPlace]:
+        """By address the keys that sign: that of the reserve first, nothing when nothing is ever signed."""
+        if self.actor is None:
+            return {}
+        beside = {self.payer: self.payer_key} if self.payer not in (None, self.actor) else {}
+        return {**beside, self.actor: self.key}
 
 
 @dataclass(frozen=True, slots=True)

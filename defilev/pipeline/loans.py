@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from defilev.errors import Infeasible
 from defilev.model.account import LendingAccount, SelfCheck
 from defilev.model.request import Address
@@ -10,7 +12,7 @@ from defilev.pipeline.perps import read_perps
 from defilev.pipeline.session import Session
 from defilev.protocols import PERPS_AS_LOANS
 
-__all__ = ["read_loan"]
+__all__ = ["read_loan", "read_loans"]
 
 WAD_DECIMALS = 18
 
@@ -37,6 +39,22 @@ def read_loan(
         f"{owner} has neither margin nor a position on {protocol}: it was closed, or never opened",
         fix="look at it with `defilev health`",
     )
+
+
+def read_loans(
+    session: Session, owners: Sequence[Address], *, protocol: str, market: str | None = None
+) -> list[LendingAccount]:
+    """Return the perpetuals of each of `owners` as a loan, all read at once; an empty one of who has none.
+
+    Raises:
+        UnknownName, DataError: see `read_perps`.
+    """
+    read = {each.owner: each for each in read_perps(session, owners, protocol=protocol, market=market)}
+    loan = PERPS_AS_LOANS[protocol].loan
+    return [
+        loan(read[owner]) if owner in read else _nothing(session, owner, protocol=protocol, market=market or "main")
+        for owner in owners
+    ]
 
 
 def _nothing(session: Session, owner: Address, *, protocol: str, market: str) -> LendingAccount:

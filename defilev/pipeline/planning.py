@@ -16,10 +16,23 @@ from defilev.observe.drive import drive
 from defilev.pipeline.chains import block_seconds
 from defilev.pipeline.exiting import exit_notices
 from defilev.pipeline.hubs import native_of, read_hubs
+from defilev.pipeline.levering import lever_inputs
 from defilev.pipeline.market_prices import limits_of
+from defilev.pipeline.rearranging import rearrangement
 from defilev.pipeline.session import Session
-from defilev.plan import PlanInputs, ReduceInputs, Via, plan_deleverage, plan_reduction, plan_repayment
-from defilev.plan.inputs import DEFAULT_FLOOR
+from defilev.plan import (
+    PlanInputs,
+    ReduceInputs,
+    Via,
+    goes_up,
+    plan_deleverage,
+    plan_levering,
+    plan_margin,
+    plan_rearrangement,
+    plan_reduction,
+    plan_repayment,
+)
+from defilev.plan.inputs import DEFAULT_FLOOR, MAX_ROUNDS, USUAL_DIVERGENCE, Divergence
 from defilev.protocols import PERPS_AS_LOANS, PROTOCOLS
 from defilev.risk.prices import price_notices
 from defilev.units import WAD, Wad
@@ -39,7 +52,10 @@ class PlanQuestion:
     `collateral` and `debt` are symbols or addresses, `None` to let the plan choose. `meant_for` is the owner, protocol
     and market that the goal was worked out for, `None` when a person named it. `in_hand` is, by token, the collateral
     that an earlier run withdrew and did not come to sell; no more of it counts than the wallet holds. `via` says how
-    perpetuals reach the goal, `None` for the usual way.
+    perpetuals reach the goal, `None` for the usual way. `may_lever` says that a goal of more leverage than there is is
+    meant: without it, it is refused.
+    `divergence` bounds how far the venue's prices may lie from the oracle's, and `rounds` how
+    many a plan may have.
     """
 
     goal: Goal
@@ -51,6 +67,9 @@ class PlanQuestion:
     meant_for: tuple[str, str, str, str] | None = None
     in_hand: tuple[tuple[Address, int], ...] = ()
     via: Via | None = None
+    may_lever: bool = False
+    divergence: Divergence = USUAL_DIVERGENCE
+    rounds: int = MAX_ROUNDS
 
 
 def make_plan(session: Session, account: LendingAccount, question: PlanQuestion) -> Plan:
@@ -59,16 +78,34 @@ def make_plan(session: Session, account: LendingAccount, question: PlanQuestion)
     Raises:
         Infeasible: no plan reaches the goal.
         UnknownName: a chosen asset is not in the position.
+        StalePrice: leverage would be raised on a price that is too old.
         UsageError: the goal was worked out for another position.
         DataError: the wallet or a quote cannot be read.
     """
     if account.protocol in PERPS_AS_LOANS:
+        _require_perpetual(question)
         plan = plan_reduction(_reduce_inputs(session, account, question))
     else:
         _require_loan(question)
-        plan = drive(plan_deleverage(_inputs(session, account, question)), session.fetch)
+        inputs = _inputs(session, account, question)
+        plan = drive(_walk(session, inputs, may_lever=question.may_lever), session.fetch)
     session.reader.verify()
     return plan
+
+
+def _walk(session: Session, inputs: PlanInputs, *, may_lever: bool) -> Read[Plan]:
+    """Return the planner of a loan's goal."""
+    if inputs.goal.rearranges:
+        return plan_rearrangement(rearrangement(inputs))
+    if may_lever and (inputs.in_hand or goes_up(inputs.account, inputs.goal)):
+        return plan_levering(lever_inputs(session, inputs))
+    return plan_deleverage(inputs)
+
+
+def _require_perpetual(question: PlanQuestion) -> None:
+    """Refuse what only loans have."""
+    if question.goal.rearranges:
+        raise UsageError(f"perpetuals have no {question.goal.kind}", fix="give --to-margin-ratio, or --close")
 
 
 def _require_loan(question: PlanQuestion) -> None:
@@ -79,11 +116,13 @@ def _require_loan(question: PlanQuestion) -> None:
         raise UsageError("--via is for perpetuals", fix="leave it out")
 
 
-def _reduce_inputs(session: Session, account: LendingAccount, question: PlanQuestion) -> ReduceInputs:
+def _reduce_inputs(
+    session: Session, account: LendingAccount, question: PlanQuestion, *, payer: Address | None = None
+) -> ReduceInputs:
     _require_meant(account, question)
     protocol = PERPS_AS_LOANS[account.protocol]
     wallet = read_wallet(
-        session, account.owner, tokens=(protocol.settlement(account),), spenders=[protocol.spender(account)]
+        session, payer or account.owner, tokens=(protocol.settlement(account),), spenders=[protocol.spender(account)]
     )
     return ReduceInputs(
         protocol=protocol,
@@ -97,6 +136,7 @@ def _reduce_inputs(session: Session, account: LendingAccount, question: PlanQues
         gas_price=_gas_price(session),
         native=native_of(protocol.tokens(account), read_hubs(session)),
         market=question.collateral or question.debt,
+        payer=payer,
     )
 
 
@@ -108,20 +148,25 @@ def make_repayment(
     payer: Address | None,
     most: Decimal | None = None,
 ) -> Plan:
-    """Return the plan that repays on the owner's behalf from the payer's wallet, see `plan.plan_repayment`.
+    """Return the plan that repays, or adds margin, on the owner's behalf from the payer's wallet.
+
+    See `plan.plan_repayment`, and for perpetuals `plan.plan_margin`.
 
     Args:
         session: at the block that the account was read at.
-        account: whose debt is repaid.
+        account: whose debt is repaid, or who is given margin.
         question: its goal; what it says of swaps does not matter.
         payer: who signs; the owner when left out.
         most: value in quote units that is repaid at most.
 
     Raises:
-        Infeasible: the payer holds none of the debts, or too little to matter.
+        Infeasible: the payer holds none of what is to be paid, or too little to matter.
         DataError: the wallet cannot be read.
     """
-    plan = plan_repayment(_inputs(session, account, question, payer=payer), most=most)
+    if account.protocol in PERPS_AS_LOANS:
+        plan = plan_margin(_reduce_inputs(session, account, question, payer=payer), most=most)
+    else:
+        plan = plan_repayment(_inputs(session, account, question, payer=payer), most=most)
     session.reader.verify()
     return plan
 
@@ -161,6 +206,8 @@ def _inputs(
         in_hand=_in_hand(wallet, question),
         intermediates=hubs,
         payer=payer,
+        divergence=question.divergence,
+        rounds=question.rounds,
     )
 
 

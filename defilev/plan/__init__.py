@@ -7,22 +7,35 @@ from defilev.model.plan_hash import plan_document, plan_from, rest_of
 from defilev.model.request import Read
 from defilev.plan.assemble import assemble
 from defilev.plan.closing import plan_closing
+from defilev.plan.divergence import read_notices
 from defilev.plan.goals import parse_goal
-from defilev.plan.inputs import PlanInputs
+from defilev.plan.inputs import Divergence, PlanInputs
+from defilev.plan.lever_inputs import LeverInputs, goes_up
+from defilev.plan.levering import plan_levering
+from defilev.plan.rearranged import Rearranged
+from defilev.plan.rearranging import Rearrangement, plan_rearrangement
 from defilev.plan.reduce_inputs import ReduceInputs, Via
-from defilev.plan.reducing import plan_reduction
+from defilev.plan.reducing import plan_margin, plan_reduction
 from defilev.plan.refusals import require_possible
 from defilev.plan.repaying import plan_repayment
 from defilev.plan.staircase import plan_path
 
 __all__ = [
+    "Divergence",
+    "LeverInputs",
     "PlanInputs",
+    "Rearranged",
+    "Rearrangement",
     "ReduceInputs",
     "Via",
+    "goes_up",
     "parse_goal",
     "plan_deleverage",
     "plan_document",
     "plan_from",
+    "plan_levering",
+    "plan_margin",
+    "plan_rearrangement",
     "plan_reduction",
     "plan_repayment",
     "rest_of",
@@ -41,4 +54,4 @@ def plan_deleverage(inputs: PlanInputs) -> Read[Plan]:
     require_possible(inputs)
     walk = plan_closing if inputs.goal.kind == "close" else plan_path
     path, label = yield from walk(inputs)
-    return assemble(inputs, path, label)
+    return assemble(inputs, path, label, (yield from read_notices(inputs, path)))

@@ -8,8 +8,9 @@ from fractions import Fraction
 from math import ceil
 
 from defilev.errors import InvalidNumber
-from defilev.model.account import LendingAccount
+from defilev.model.account import Leg, LendingAccount
 from defilev.model.plan import Goal
+from defilev.plan.rearranged import Rearranged, parse_rearranged
 from defilev.units import WAD, Wad, parse_decimal
 
 __all__ = [
@@ -36,19 +37,29 @@ LEVERAGE_PLACES = 6
 
 
 def parse_goal(
-    *, to_health_factor: str | None, to_leverage: str | None, close: bool, to_margin_ratio: str | None = None
+    *,
+    to_health_factor: str | None,
+    to_leverage: str | None,
+    close: bool,
+    to_margin_ratio: str | None = None,
+    rearranged: Rearranged | None = None,
 ) -> Goal:
     """Return the one goal that was given.
 
     Raises:
         InvalidNumber: none or several were given, or a number cannot be meant.
+        UsageError: a swap does not name two assets.
     """
-    given = [each for each in (to_health_factor, to_leverage, to_margin_ratio) if each is not None]
+    switches = {} if rearranged is None else rearranged.given()
+    given = [each for each in (to_health_factor, to_leverage, to_margin_ratio, *switches.values()) if each is not None]
     if len(given) + close != 1:
         raise InvalidNumber(
             "a plan needs one goal",
-            fix="give one of --to-health-factor, --to-leverage, --to-margin-ratio and --close",
+            fix="give one of --to-health-factor, --to-leverage, --to-margin-ratio, --close, --swap-collateral, "
+            "--swap-debt and --e-mode",
         )
+    for kind, text in switches.items():
+        return parse_rearranged(kind, text)
     if to_margin_ratio is not None:
         return Goal("margin-ratio", _above_one(to_margin_ratio, what="--to-margin-ratio"))
     if to_health_factor is not None:
@@ -85,18 +96,39 @@ def assured_health(account: LendingAccount) -> Wad | None:
     """Return the health factor less what rounding may take at another second; `None` when nothing is owed.
 
     Each leg is rounded to a base unit of its token, and its value to a quote unit. Between two times the health factor
-    of an account with little of a token of few decimals may therefore be lower than at both.
+    of an account with little of a token of few decimals may therefore be lower than at both. Pools round the average of
+    the liquidation thresholds down to a basis point besides, which such a rounding may cost.
     """
     if account.health_factor is None:
         return None
     room = Fraction(_rounding(account, "supply"), max(account.collateral_value, 1))
-    room += Fraction(_rounding(account, "borrow"), max(account.debt_value, 1))
+    room += Fraction(_rounding(account, "borrow"), max(account.debt_value, 1)) + _lost_threshold(account)
     return Wad(max(account.health_factor - ceil(account.health_factor * room), 0))
+
+
+def _lost_threshold(account: LendingAccount) -> Fraction:
+    """Return the part of the average liquidation threshold that is lost when the values are rounded otherwise.
+
+    It is `GenericLogic.calculateUserAccountData` that divides the weighted sum by the collateral, and drops the rest.
+    """
+    counted = [leg for leg in account.legs if leg.side == "supply" and leg.used_as_collateral and leg.value]
+    total = sum(leg.value for leg in counted)
+    weighted = sum(leg.value * (leg.liquidation_threshold or 0) for leg in counted)
+    if weighted < total:
+        return Fraction(0)
+    average = weighted // total
+    unsure = sum(_unit(leg) * -(-abs((leg.liquidation_threshold or 0) * total - weighted) // total) for leg in counted)
+    return Fraction(average - (weighted - unsure) // total, average)
 
 
 def _rounding(account: LendingAccount, side: str) -> int:
     """Return what rounding may change in the value of one side, in quote units."""
-    return sum(1 + -(-leg.value // max(leg.amount, 1)) for leg in account.legs if leg.side == side)
+    return sum(_unit(leg) for leg in account.legs if leg.side == side)
+
+
+def _unit(leg: Leg) -> int:
+    """Return what rounding may change in the value of a leg, in quote units."""
+    return 1 + -(-leg.value // max(leg.amount, 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +156,10 @@ class Aim:
     def overshot(self, *, earliest: LendingAccount, latest: LendingAccount) -> bool:
         """Return whether a promise for the latest time, or what is got at the earliest, would lie too far above."""
         return self._beyond(latest, PROMISE_BAND) or self._beyond(earliest, RESULT_BAND)
+
+    def exceeded(self, account: LendingAccount) -> bool:
+        """Return whether the account is better than the goal by more than what is got may be; with no debt it is."""
+        return self._beyond(account, RESULT_BAND)
 
     def _beyond(self, account: LendingAccount, band: int) -> bool:
         return self._holds(account, band + 1, health=account.health_factor, equity=account.equity_value)

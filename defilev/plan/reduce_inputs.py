@@ -9,6 +9,7 @@ from typing import Literal
 
 from defilev.model.account import LendingAccount
 from defilev.model.plan import Goal
+from defilev.model.request import Address
 from defilev.model.token import Token, Wallet
 from defilev.protocols.contract import PerpActing
 from defilev.units import WAD
@@ -17,7 +18,7 @@ __all__ = ["ReduceInputs", "Via", "is_reached"]
 
 Via = Literal["reduce", "margin"]
 
-DEADLINE_ROOM = 3_600
+DEADLINE_ROOM = 600
 """Seconds after the plan's expiry until which its trades may still be included."""
 
 
@@ -27,7 +28,8 @@ class ReduceInputs:
 
     `account` is the loan that they are, `wallet` what the owner holds of its tokens. `via` says whether positions are
     reduced or margin is added. `max_slippage` is a fraction of the mark price, fees included. `market` is the symbol
-    or address of the position to begin with, the largest when `None`. Times are as in `PlanInputs`.
+    or address of the position to begin with, the largest when `None`. Times are as in `PlanInputs`. `payer` adds margin
+    from a wallet of its own, which `wallet` then is; the owner when `None`.
     """
 
     protocol: PerpActing
@@ -41,6 +43,7 @@ class ReduceInputs:
     gas_price: int
     native: Token | None = None
     market: str | None = None
+    payer: Address | None = None
 
     @property
     def deadline(self) -> int:

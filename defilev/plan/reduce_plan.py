@@ -8,8 +8,20 @@ from fractions import Fraction
 
 from defilev.abi import Transaction, interface
 from defilev.model.account import LendingAccount, Notice
-from defilev.model.plan import Action, Approve, Plan, PlanCost, PostCondition, Promise, Reduce, Step, Supply
+from defilev.model.plan import (
+    Action,
+    Approve,
+    ConditionKind,
+    Plan,
+    PlanCost,
+    PostCondition,
+    Promise,
+    Reduce,
+    Step,
+    Supply,
+)
 from defilev.model.plan_hash import with_hash
+from defilev.model.token import Token
 from defilev.plan.goals import MARGIN
 from defilev.plan.inputs import APPROVE_GAS, SECONDS_PER_STEP
 from defilev.plan.reduce_inputs import ReduceInputs
@@ -22,8 +34,11 @@ RATIO_ROOM = 500
 """A margin ratio is sized for one part in this many above its goal: prices of averages move in the wait."""
 
 
-def assembled(inputs: ReduceInputs, actions: tuple[Action, ...]) -> Plan:
-    """Return the plan that carries out `actions`, predicted at the worse price and with every fill at its limit."""
+def assembled(inputs: ReduceInputs, actions: tuple[Action, ...], *, label: str = "") -> Plan:
+    """Return the plan that carries out `actions`, predicted at the worse price and with every fill at its limit.
+
+    `label` says in words that it does less than the goal.
+    """
     protocol, account = inputs.protocol, inputs.account
     states = [protocol.at_worst(account)]
     for action in actions:
@@ -39,7 +54,7 @@ def assembled(inputs: ReduceInputs, actions: tuple[Action, ...]) -> Plan:
             market=account.market,
             owner=account.owner,
             goal=inputs.goal,
-            label="",
+            label=label,
             health_factor_before=account.health_factor,
             leverage_before=_leverage(inputs, account),
             floor=Wad(WAD),
@@ -52,7 +67,7 @@ def assembled(inputs: ReduceInputs, actions: tuple[Action, ...]) -> Plan:
                 debt_value=states[-1].debt_value,
                 lowest_health_factor=min(healths, default=None),
             ),
-            post_conditions=tuple(_conditions(inputs, actions, states[-1])),
+            post_conditions=tuple(_conditions(inputs, actions, states[-1], label)),
             cost=cost,
             quote_decimals=account.quote_decimals,
             expires_at_block=account.block.number + max(int(blocks), 1),
@@ -60,6 +75,7 @@ def assembled(inputs: ReduceInputs, actions: tuple[Action, ...]) -> Plan:
             nonce=inputs.wallet.nonce,
             warnings=(*account.warnings, *_notices(inputs, cost)),
             quote=account.quote,
+            payer=None if inputs.payer == account.owner else inputs.payer,
         )
     )
 
@@ -88,22 +104,35 @@ def _transaction(inputs: ReduceInputs, account: LendingAccount, action: Action) 
     return inputs.protocol.transaction(account, action)
 
 
-def _conditions(inputs: ReduceInputs, actions: Sequence[Action], last: LendingAccount) -> Iterator[PostCondition]:
+def _conditions(
+    inputs: ReduceInputs, actions: Sequence[Action], last: LendingAccount, label: str
+) -> Iterator[PostCondition]:
     """Yield what must hold afterwards: the goal itself, and that nothing else was spent or left."""
     goal, ratio = inputs.goal, inputs.protocol.margin_ratio(last)
+    reached = "" if label else goal.kind
     if last.health_factor is None or ratio is None:
         yield PostCondition("no-debt")
     else:
         value = Fraction(goal.value or 0) * WAD
         target = -(-value.numerator // value.denominator)
-        is_ratio, is_health = goal.kind == "margin-ratio", goal.kind == "health-factor"
+        is_ratio, is_health = reached == "margin-ratio", reached == "health-factor"
         yield PostCondition("health-factor-at-least", limit=target if is_health else last.health_factor - MARGIN)
         yield PostCondition("margin-ratio-at-least", limit=target if is_ratio else ratio - ratio // RATIO_ROOM)
+    for token in dict.fromkeys(action.asset for action in actions if isinstance(action, Reduce)):
+        yield from _not_turned(token, last)
     for action in actions:
         if isinstance(action, Approve):
             yield PostCondition("allowance-zero", token=action.asset, spender=action.spender)
         if isinstance(action, Supply) and (left := inputs.wallet.balance(action.asset.address) - action.amount):
             yield PostCondition("balance-at-least", limit=left, token=action.asset)
+
+
+def _not_turned(token: Token, last: LendingAccount) -> Iterator[PostCondition]:
+    """Yield what is left of a position that is reduced: had it shrunk before, the same trade would turn it around."""
+    for leg in last.legs:
+        if leg.asset == token:
+            kind: ConditionKind = "collateral-at-least" if leg.side == "supply" else "debt-at-least"
+            yield PostCondition(kind, limit=leg.amount, token=token)
 
 
 def _cost(inputs: ReduceInputs, steps: Sequence[Step], states: Sequence[LendingAccount]) -> PlanCost:

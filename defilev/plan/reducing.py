@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from fractions import Fraction
 
 from defilev.errors import Infeasible, UnknownName
@@ -15,7 +16,7 @@ from defilev.plan.reduce_plan import RATIO_ROOM, assembled
 from defilev.plan.words import amount_text, health_text
 from defilev.units import WAD
 
-__all__ = ["plan_reduction"]
+__all__ = ["plan_margin", "plan_reduction"]
 
 
 def plan_reduction(inputs: ReduceInputs) -> Plan:
@@ -34,6 +35,32 @@ def plan_reduction(inputs: ReduceInputs) -> Plan:
     else:
         actions = _reducing(inputs)
     return assembled(inputs, tuple(actions))
+
+
+def plan_margin(inputs: ReduceInputs, *, most: Decimal | None = None) -> Plan:
+    """Return the plan that adds margin from the wallet of `inputs` until the goal is reached, or as much as there is.
+
+    Args:
+        inputs: the wallet is the payer's.
+        most: value in quote units that is added at most; all that the wallet holds when left out.
+
+    Raises:
+        Infeasible: there is no position, the goal is met already, or the wallet holds nothing of the settlement token.
+    """
+    protocol, account = inputs.protocol, inputs.protocol.at_worst(inputs.account)
+    if not protocol.positions(account):
+        raise Infeasible("the account has no position to add margin for", fix="look at it with `defilev health`")
+    _require_unmet(inputs, account)
+    token = protocol.settlement(account)
+    has = inputs.wallet.balance(token.address)
+    has = has if most is None else min(has, int(most.scaleb(token.decimals)))
+    if has == 0:
+        raise Infeasible(f"{inputs.wallet.owner} holds no {token.symbol} to add", fix=f"send it {token.symbol}")
+    after = protocol.apply(account, Supply(token, has))
+    if _is_met(inputs, after):
+        return assembled(inputs, tuple(_adding(inputs)))
+    label = f"PARTIAL: to margin ratio {health_text(protocol.margin_ratio(after))}"
+    return assembled(inputs, _deposit(inputs, token, has), label=label)
 
 
 def _closing(inputs: ReduceInputs) -> list[Action]:
@@ -102,8 +129,12 @@ def _adding(inputs: ReduceInputs) -> list[Action]:
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if _is_met(inputs, protocol.apply(account, Supply(token, middle))) else (middle, high)
-    vault = protocol.spender(account)
-    return [Approve(token, vault, "Perp v2 Vault", high), Supply(token, high)]
+    return list(_deposit(inputs, token, high))
+
+
+def _deposit(inputs: ReduceInputs, token: Token, amount: int) -> tuple[Action, ...]:
+    vault = inputs.protocol.spender(inputs.account)
+    return Approve(token, vault, "Perp v2 Vault", amount), Supply(token, amount)
 
 
 def _ordered(inputs: ReduceInputs) -> Sequence[tuple[Token, int]]:

@@ -129,7 +129,8 @@ def _trigger(trigger: Trigger) -> str:
 def _goal(rule: AccountRule) -> str:
     if rule.goal is None or rule.goal.kind == "close":
         return "no position"
-    return "the band's trade-to level" if rule.goal.kind == "band" else f"health {rule.goal.value}"
+    measure = "margin ratio" if rule.goal.kind == "margin-ratio" else "health"
+    return "the band's trade-to level" if rule.goal.kind == "band" else f"{measure} {rule.goal.value}"
 
 
 def _tick(report: TickReport, ink: Ink) -> Iterator[str]:

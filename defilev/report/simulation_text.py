@@ -138,11 +138,13 @@ def _condition(condition: PostCondition) -> str:
         "health-factor-at-least": f"health factor at least {_health(condition.limit)}",
         "margin-ratio-at-least": f"margin ratio at least {_health(condition.limit)}",
         "debt-at-most": f"debt at most {figure}",
+        "debt-at-least": f"at least {figure} still owed, so that nothing was turned around",
         "collateral-at-least": f"collateral at least {figure}",
         "balance-at-least": f"at least {figure} in the wallet",
         "allowance-zero": f"no allowance{of_token} left to {condition.spender}",
         "no-debt": f"no debt{of_token}",
         "no-collateral": f"no collateral{of_token}",
+        "e-mode-is": f"e-mode {limit}" if limit else "no e-mode",
     }
     return words[condition.kind]
 

@@ -9,7 +9,7 @@ import pytest
 
 from defilev.errors import Infeasible
 from defilev.guard.deciding import decide
-from defilev.guard.ladder import floor_of, require_lasting
+from defilev.guard.ladder import floor_of, require_lasting, rounds_of
 from defilev.guard.memory import Memory, memory_from, memory_text
 from defilev.guard.pace import fall_per_block
 from defilev.guard.reading import Reading, Spending
@@ -66,6 +66,11 @@ def test_a_fast_fall_is_acted_on_in_the_tier_that_it_leads_to(price: str, tier: 
 def test_a_step_stays_above_what_a_fall_takes_meanwhile(health: str, fall: str, floor: str) -> None:
     """1.02 as usual; above 1 / (1 - fall)^7 in a fall; halfway to liquidation when that is lower than both."""
     assert Decimal(floor) == floor_of(Decimal(health), fall=Decimal(fall))
+
+
+def test_a_plan_is_long_only_while_it_lasts() -> None:
+    """36 rounds while prices stand or move by little; 12 when they move by more than 0.01 within a round."""
+    assert [36, 36, 12] == [rounds_of(Decimal(fall)) for fall in ("0", "0.001", "0.002")]
 
 
 @pytest.mark.parametrize(

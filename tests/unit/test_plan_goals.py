@@ -8,7 +8,7 @@ import pytest
 
 from defilev.errors import InvalidNumber
 from defilev.model.plan import Goal
-from defilev.plan.goals import Aim, leverage_of, parse_goal, shown_leverage
+from defilev.plan.goals import Aim, assured_health, leverage_of, parse_goal, shown_leverage
 from defilev.units import WAD, Wad
 from tests.factories import USDC, WETH, a_borrow, a_supply, an_account
 
@@ -80,3 +80,16 @@ def test_owing_nothing_reaches_every_goal() -> None:
 
     assert all(Aim(goal).reached(free) for goal in (Goal("health-factor", Decimal(9)), Goal("close", None)))
     assert not Aim(Goal("close", None)).reached(ACCOUNT)
+
+
+def test_an_average_threshold_at_the_edge_of_a_basis_point_is_not_relied_on() -> None:
+    """Two supplies whose average is just above a basis point assure one of 8,049 less; further above, all of it."""
+    legs = (a_supply(WETH, "1", "3000", threshold=8300), a_supply(USDC, "3000", "1", threshold=7800))
+    debt = a_borrow(WETH, "0.1", "3000")
+    edge, inside = an_account(*legs, debt), an_account(a_supply(WETH, "1.01", "3000", threshold=8300), legs[1], debt)
+
+    for account, kept in ((edge, Fraction(8049, 8050)), (inside, Fraction(1))):
+        assured, health = assured_health(account), account.health_factor
+        assert assured is not None
+        assert health is not None
+        assert float(kept) == pytest.approx(assured / health, rel=1e-6)

@@ -16,7 +16,7 @@ from defilev.model.account import LendingAccount
 from defilev.model.plan import Action, Goal, Plan, Repay
 from defilev.model.request import Address
 from defilev.plan import plan_repayment
-from defilev.protocols import PERPS_AS_LOANS, PROTOCOLS
+from defilev.protocols import ACTING, PROTOCOLS
 from tests.factories import USDC, WETH
 from tests.support.guards import PAYER
 from tests.support.isolated_calls import MORPHO, PARAMS, IsolatedMarket
@@ -156,11 +156,9 @@ def test_a_lender_without_a_rule_for_it_is_refused_by_name(protocol: str) -> Non
 
 
 def test_what_a_protocol_says_it_can_the_policy_allows_and_nothing_else() -> None:
-    """A protocol repays for another exactly where the policy has a rule for that call."""
-    lenders = {name: known.abilities.repays_for_another for name, known in PROTOCOLS.items()}
-    assert {**lenders, **dict.fromkeys(PERPS_AS_LOANS, False)} == {
-        name: bool(rules.for_another) for name, rules in ADAPTERS.items()
-    }
+    """A protocol repays for another, or adds margin, exactly where the policy has a rule for that call."""
+    said = {name: known.abilities.repays_for_another for name, known in ACTING.items()}
+    assert said == {name: bool(rules.for_another) for name, rules in ADAPTERS.items()}
 
 
 def test_no_plan_is_made_of_a_repayment_that_would_not_be_the_owners() -> None:

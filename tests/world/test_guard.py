@@ -247,7 +247,7 @@ def test_a_reserve_where_nobody_repays_for_another_is_refused(
     cli: Cli, path: Path, tmp_path: Path, protocol: str
 ) -> None:
     """The authority and the lender are named, before anything is read of the account."""
-    said = f"the authority reserve is not for {protocol}"
+    said = f"a reserve is not for {protocol}"
     assert_refused(cli("guard", "check", rules(cli, tmp_path, protocol=f'"{protocol}"')), code=2, said=said)
 
 

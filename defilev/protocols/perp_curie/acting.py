@@ -31,7 +31,9 @@ from defilev.units import WAD, Wad, mul_div_down, to_decimal
 
 __all__ = ["ABILITIES", "PERP_CURIE_LOANS"]
 
-ABILITIES = Abilities(plans=True, broadcasts="simulated", self_check="exact", versions=("2.8",))
+ABILITIES = Abilities(
+    plans=True, broadcasts="simulated", self_check="exact", versions=("2.8",), repays_for_another=True
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from functools import partial
 
 from defilev.abi.wallet import Grant, decode_wallet, wallet_calls
 from defilev.model.account import LendingAccount
-from defilev.model.plan import Plan
+from defilev.model.plan import Plan, Reduce
 from defilev.model.probe import Observed, ProbeCalls
 from defilev.model.request import Address, Call, Results
 from defilev.model.token import Token, TokenBalance
@@ -23,17 +23,18 @@ __all__ = ["probe"]
 
 
 def probe(account: LendingAccount, plan: Plan) -> ProbeCalls:
-    """Return what to ask while `plan` of `account` is simulated; the markets are those that the owner is in now."""
+    """Return what to ask while `plan` of `account` is simulated: the markets that the owner is in, and the plan's."""
     state: CurieState = account.state
-    markets = tuple(each.market.token.address for each in state.positions)
+    traded = dict.fromkeys((*_markets(state), *_traded(plan)))
+    markets = tuple(token.address for token in traded)
     held = tuple(each.token for each in state.collateral)
     tokens = tuple(dict.fromkeys((state.settlement, *held, *_wallet_tokens(plan, state))))
     asked = tuple(_calls(state, markets))
     return ProbeCalls(
         health_calls=asked,
         decode_health=lambda results: _loan(state, markets, results)[0].health_factor,
-        calls=(*asked, *wallet_calls(state.owner, tokens, plan.grants)),
-        decode=partial(_decode, state, markets, tokens, plan.grants),
+        calls=(*asked, *wallet_calls(plan.actor, tokens, plan.grants)),
+        decode=partial(_decode, state, tuple(traded), tokens, plan.grants),
         tokens=tokens,
         position_tokens=frozenset((*markets, state.contracts.quote_token)),
     )
@@ -41,8 +42,13 @@ def probe(account: LendingAccount, plan: Plan) -> ProbeCalls:
 
 def _wallet_tokens(plan: Plan, state: CurieState) -> Iterator[Token]:
     """Yield the tokens that the plan names and a wallet may hold: virtual ones are in none."""
-    virtual = {state.contracts.quote_token, *(each.market.token.address for each in state.positions)}
+    virtual = {state.contracts.quote_token, *(token.address for token in (*_markets(state), *_traded(plan)))}
     yield from (token for token in plan.tokens if token.address not in virtual)
+
+
+def _traded(plan: Plan) -> Iterator[Token]:
+    """Yield the markets of a plan's trades: a position that is gone is looked at all the same."""
+    yield from (action.asset for step in plan.steps for action in step.actions if isinstance(action, Reduce))
 
 
 def _calls(state: CurieState, markets: tuple[Address, ...]) -> Iterator[Call]:
@@ -89,20 +95,30 @@ def _loan(
 
 def _decode(
     state: CurieState,
-    markets: tuple[Address, ...],
+    traded: tuple[Token, ...],
     tokens: tuple[Token, ...],
     grants: tuple[Grant, ...],
     results: Results,
 ) -> Observed:
-    loan, ratio, rest = _loan(state, markets, results)
+    loan, ratio, rest = _loan(state, tuple(token.address for token in traded), results)
     wallet, allowances = decode_wallet(tokens, grants, rest)
     return Observed(
         health_factor=loan.health_factor,
         collateral_value=loan.collateral_value,
         debt_value=loan.debt_value,
-        supplied=tuple(TokenBalance(leg.asset, leg.amount) for leg in loan.legs if leg.side == "supply"),
-        owed=tuple(TokenBalance(leg.asset, leg.amount) for leg in loan.legs if leg.side == "borrow"),
+        supplied=_amounts(traded, loan, "supply"),
+        owed=_amounts(traded, loan, "borrow"),
         wallet=wallet,
         allowances=allowances,
         margin_ratio=ratio,
     )
+
+
+def _amounts(traded: tuple[Token, ...], loan: LendingAccount, side: str) -> tuple[TokenBalance, ...]:
+    """Return what the account has on a side, with a zero for each market that it has nothing in."""
+    found = {leg.asset: leg.amount for leg in loan.legs if leg.side == side}
+    return tuple(TokenBalance(token, found.get(token, 0)) for token in dict.fromkeys((*found, *traded)))
+
+
+def _markets(state: CurieState) -> tuple[Token, ...]:
+    return tuple(each.market.token for each in state.positions)

@@ -17,7 +17,8 @@ def transaction(state: CurieState, action: Action) -> Transaction:
     """Return the call that performs `action` for the owner.
 
     A long is reduced by selling an exact input, a short by buying an exact output; the limit on the other side is in
-    quote, fees included. The whole of a position is closed by `closePosition`, which cannot turn it around.
+    quote, fees included. The whole of a position is closed by `closePosition`, which cannot turn it around. Margin is
+    deposited for the owner by name, whoever pays.
     """
     contracts, ask = state.contracts, interface("perp_curie")
     match action:
@@ -29,7 +30,8 @@ def transaction(state: CurieState, action: Action) -> Transaction:
             opened = (asset.address, is_sale, is_sale, amount, limit, deadline, NO_PRICE_LIMIT, NO_REFERRAL)
             return Transaction(contracts.clearing_house, "Perp v2 ClearingHouse", ask["openPosition"], (opened,))
         case Supply(asset, amount):
-            return Transaction(contracts.vault, "Perp v2 Vault", ask["deposit"], (asset.address, amount))
+            deposited = (state.owner, asset.address, amount)
+            return Transaction(contracts.vault, "Perp v2 Vault", ask["depositFor"], deposited)
         case Withdraw(asset, None):
             return Transaction(contracts.vault, "Perp v2 Vault", ask["withdrawAll"], (asset.address,))
         case _:
