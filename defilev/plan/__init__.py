@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from defilev.errors import Infeasible
 from defilev.model.plan import Plan
 from defilev.model.plan_hash import plan_document, plan_from, rest_of
 from defilev.model.request import Read
@@ -11,12 +12,14 @@ from defilev.plan.goals import parse_goal
 from defilev.plan.inputs import PlanInputs
 from defilev.plan.lever_inputs import LeverInputs, goes_up
 from defilev.plan.levering import plan_levering
+from defilev.plan.path import Path
 from defilev.plan.rearranged import Rearranged
 from defilev.plan.rearranging import Rearrangement, plan_rearrangement
 from defilev.plan.reduce_inputs import ReduceInputs, Via
 from defilev.plan.reducing import plan_margin, plan_reduction
 from defilev.plan.refusals import require_possible
 from defilev.plan.repaying import plan_repayment
+from defilev.plan.rescuing import Walk, rescued
 from defilev.plan.staircase import plan_path
 
 __all__ = [
@@ -51,5 +54,20 @@ def plan_deleverage(inputs: PlanInputs) -> Read[Plan]:
     """
     require_possible(inputs)
     walk = plan_closing if inputs.goal.kind == "close" else plan_path
-    path, label = yield from walk(inputs)
-    return assemble(inputs, path, label)
+    found = yield from _walked(inputs, walk)
+    if isinstance(found, tuple) and not found[1]:
+        return assemble(inputs, *found)
+    switched = yield from rescued(inputs, walk)
+    if switched is not None:
+        return assemble(*switched, "")
+    if isinstance(found, Infeasible):
+        raise found
+    return assemble(inputs, *found)
+
+
+def _walked(inputs: PlanInputs, walk: Walk) -> Read[tuple[Path, str] | Infeasible]:
+    """Return the path and its label, or why there is none."""
+    try:
+        return (yield from walk(inputs))
+    except Infeasible as refusal:
+        return refusal

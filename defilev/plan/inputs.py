@@ -10,6 +10,7 @@ from defilev.model.plan import Goal
 from defilev.model.request import Address
 from defilev.model.token import Token, TokenBalance, Wallet
 from defilev.protocols.contract import LendingProtocol
+from defilev.protocols.rearranging import RearrangingProtocol
 from defilev.units import Wad
 from defilev.venues.contract import Venue
 
@@ -36,7 +37,8 @@ class PlanInputs:
     `collateral` and `debt` are the symbols or addresses that the user chose, `None` to let the plan choose.
     `in_hand` is collateral in the wallet that an earlier plan withdrew and did not come to sell.
     `intermediates` are tokens outside the market that a sale may pass through. `payer` is whose wallet it is when that
-    is not the owner: then nothing but repaying on the owner's behalf can be planned.
+    is not the owner: then nothing but repaying on the owner's behalf can be planned. With `rules`, those of `protocol`,
+    what counts as collateral and the e-mode may be changed where nothing else reaches the goal.
     """
 
     protocol: LendingProtocol
@@ -55,3 +57,4 @@ class PlanInputs:
     in_hand: tuple[TokenBalance, ...] = ()
     intermediates: tuple[Token, ...] = ()
     payer: Address | None = None
+    rules: RearrangingProtocol | None = None
