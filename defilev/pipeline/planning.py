@@ -33,7 +33,7 @@ from defilev.plan import (
     plan_repayment,
 )
 from defilev.plan.inputs import DEFAULT_FLOOR, MAX_ROUNDS, USUAL_DIVERGENCE, Divergence
-from defilev.protocols import PERPS_AS_LOANS, PROTOCOLS
+from defilev.protocols import PERPS_AS_LOANS, PROTOCOLS, REARRANGING
 from defilev.risk.prices import price_notices
 from defilev.units import WAD, Wad
 from defilev.venues import venue_of
@@ -52,10 +52,10 @@ class PlanQuestion:
     `collateral` and `debt` are symbols or addresses, `None` to let the plan choose. `meant_for` is the owner, protocol
     and market that the goal was worked out for, `None` when a person named it. `in_hand` is, by token, the collateral
     that an earlier run withdrew and did not come to sell; no more of it counts than the wallet holds. `via` says how
-    perpetuals reach the goal, `None` for the usual way. `may_lever` says that a goal of more leverage than there is is
-    meant: without it, it is refused.
-    `divergence` bounds how far the venue's prices may lie from the oracle's, and `rounds` how
-    many a plan may have.
+    perpetuals reach the goal, `None` for the usual way. `may_lever` says that a person asks: a goal of more leverage
+    than there is may be meant, and where nothing else reaches a goal, what counts as collateral and the e-mode may be
+    changed. `divergence` bounds how far the venue's prices may lie from the oracle's, and `rounds` how many a plan may
+    have.
     """
 
     goal: Goal
@@ -88,6 +88,8 @@ def make_plan(session: Session, account: LendingAccount, question: PlanQuestion)
     else:
         _require_loan(question)
         inputs = _inputs(session, account, question)
+        if question.may_lever:
+            inputs = replace(inputs, rules=REARRANGING.get(account.protocol))
         plan = drive(_walk(session, inputs, may_lever=question.may_lever), session.fetch)
     session.reader.verify()
     return plan

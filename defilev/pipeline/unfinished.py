@@ -9,9 +9,10 @@ from decimal import Decimal
 from typing import Any
 
 from defilev.chain.node import Node
+from defilev.errors import Infeasible
 from defilev.journal import JournalReader
 from defilev.model.account import LendingAccount
-from defilev.model.plan import Borrow, Plan, Repay, RepayWithSupply, Supply, Swap, Withdraw
+from defilev.model.plan import Borrow, Goal, Plan, Repay, RepayWithSupply, Supply, Swap, Withdraw
 from defilev.model.request import Address
 from defilev.pipeline.outcomes import received, taken
 from defilev.pipeline.planning import PlanQuestion
@@ -44,13 +45,20 @@ class Unfinished:
         """Tell whether `account` is where the plan was to take it."""
         if self.plan.goal.kind == "close":
             return account.is_empty
+        if self.plan.goal.rearranges:
+            return _is_switched(account, self.plan.goal)
         if self.plan.protocol in PERPS_AS_LOANS:
             return is_reached(PERPS_AS_LOANS[self.plan.protocol], account, self.plan.goal)
         aim = Aim(self.plan.goal)
         return aim.met(account) and not (self.plan.levers and aim.exceeded(account))
 
     def question(self, *, window: int) -> PlanQuestion:
-        """Return what to ask for, so that the rest of the goal is planned from the account as it is now."""
+        """Return what to ask for, so that the rest of the goal is planned from the account as it is now.
+
+        Raises:
+            Infeasible: an asset was exchanged for another: how much of it was done is not known from here.
+        """
+        _require_not_exchanged(self.plan.goal)
         acted = [step.action for step in self.plan.steps]
         debts = [action.asset.address for action in acted if isinstance(action, Repay | RepayWithSupply | Borrow)]
         supplied = [action.asset.address for action in acted if isinstance(action, Supply)]
@@ -66,6 +74,20 @@ class Unfinished:
             collateral=supplied[0] if supplied and self.plan.levers else None,
             may_lever=self.plan.levers,
         )
+
+
+def _is_switched(account: LendingAccount, goal: Goal) -> bool:
+    """Tell whether the e-mode is the one that was asked for; an exchange never tells that it is over."""
+    return goal.kind == "e-mode" and dict(account.details).get("e_mode") == str(goal.value)
+
+
+def _require_not_exchanged(goal: Goal) -> None:
+    if goal.kind not in ("swap-collateral", "swap-debt"):
+        return
+    raise Infeasible(
+        f"a run of --{goal.kind} that stopped halfway is not taken up: what it left is in the wallet",
+        fix=f"supply or repay what the wallet holds, then plan the rest with --{goal.kind}",
+    )
 
 
 def find_unfinished(

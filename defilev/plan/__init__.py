@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from defilev.errors import Infeasible
 from defilev.model.plan import Plan
 from defilev.model.plan_hash import plan_document, plan_from, rest_of
 from defilev.model.request import Read
@@ -12,12 +13,14 @@ from defilev.plan.goals import parse_goal
 from defilev.plan.inputs import Divergence, PlanInputs
 from defilev.plan.lever_inputs import LeverInputs, goes_up
 from defilev.plan.levering import plan_levering
+from defilev.plan.path import Path
 from defilev.plan.rearranged import Rearranged
 from defilev.plan.rearranging import Rearrangement, plan_rearrangement
 from defilev.plan.reduce_inputs import ReduceInputs, Via
 from defilev.plan.reducing import plan_margin, plan_reduction
 from defilev.plan.refusals import require_possible
 from defilev.plan.repaying import plan_repayment
+from defilev.plan.rescuing import Walk, rescued
 from defilev.plan.staircase import plan_path
 
 __all__ = [
@@ -53,5 +56,24 @@ def plan_deleverage(inputs: PlanInputs) -> Read[Plan]:
     """
     require_possible(inputs)
     walk = plan_closing if inputs.goal.kind == "close" else plan_path
-    path, label = yield from walk(inputs)
+    found = yield from _walked(inputs, walk)
+    if isinstance(found, tuple) and not found[1]:
+        return (yield from _assembled(inputs, *found))
+    switched = yield from rescued(inputs, walk)
+    if switched is not None:
+        return (yield from _assembled(*switched, ""))
+    if isinstance(found, Infeasible):
+        raise found
+    return (yield from _assembled(inputs, *found))
+
+
+def _assembled(inputs: PlanInputs, path: Path, label: str) -> Read[Plan]:
     return assemble(inputs, path, label, (yield from read_notices(inputs, path)))
+
+
+def _walked(inputs: PlanInputs, walk: Walk) -> Read[tuple[Path, str] | Infeasible]:
+    """Return the path and its label, or why there is none."""
+    try:
+        return (yield from walk(inputs))
+    except Infeasible as refusal:
+        return refusal

@@ -11,6 +11,7 @@ from defilev.model.plan import Goal
 from defilev.model.request import Address
 from defilev.model.token import Token, TokenBalance, Wallet
 from defilev.protocols.contract import LendingProtocol
+from defilev.protocols.rearranging import RearrangingProtocol
 from defilev.units import Wad
 from defilev.venues.contract import Venue
 
@@ -71,7 +72,8 @@ class PlanInputs:
     `intermediates` are tokens outside the market that a sale may pass through. `payer` is whose wallet it is when that
     is not the owner: then nothing but repaying on the owner's behalf can be planned. `divergence` says how far the
     price along a route may lie from the oracle's for anything to be sold along it. `rounds` is the most
-    that the plan may have.
+    that the plan may have. With `rules`, those of `protocol`, what counts as collateral and the e-mode may be
+    changed where nothing else reaches the goal.
     """
 
     protocol: LendingProtocol
@@ -92,3 +94,4 @@ class PlanInputs:
     payer: Address | None = None
     divergence: Divergence = USUAL_DIVERGENCE
     rounds: int = MAX_ROUNDS
+    rules: RearrangingProtocol | None = None

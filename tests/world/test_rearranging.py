@@ -5,18 +5,22 @@ from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
 from random import Random
+from typing import Any
 
 import pytest
 
+from defilev.abi import interface
 from defilev.config.settings import Settings
 from defilev.errors import Infeasible
 from defilev.model.account import LendingAccount
-from defilev.model.plan import Goal, Withdraw
+from defilev.model.plan import Goal, Plan, Withdraw
+from defilev.model.request import Address
 from defilev.pipeline.look import read_account
+from defilev.pipeline.planning import PlanQuestion, make_plan
 from defilev.pipeline.session import Session, connect
 from defilev.pipeline.trying import try_plan
 from defilev.units import UINT256_MAX
-from tests.support.positions import open_position
+from tests.support.positions import Recipe, approve, give, open_position
 from tests.support.rearranging import drawn_goal, drawn_position, executed, rearranged
 from tests.support.wallets import spend
 from tests.support.world import MARKETS, World
@@ -178,3 +182,87 @@ def test_random_exchanges_hold_on_a_fork(world_session: World) -> None:
                 offered += 1
         world_session.rpc("evm_revert", snapshot)
     assert len(refused) < EXCHANGES, refused
+
+
+def rescued(session: Session, account: LendingAccount, health: str, **question: Any) -> Plan:
+    """Return the plan for more health of somebody who asks for it."""
+    asked = PlanQuestion(Goal("health-factor", Decimal(health)), Decimal("0.01"), Decimal("1.02"), 600, may_lever=True)
+    return make_plan(session, account, replace(asked, **question))
+
+
+def test_an_idle_supply_rescues_a_position_that_nothing_can_leave(world: World) -> None:
+    """Below a health factor of 1 no collateral can be sold; enabling what lies idle is enough, and is said."""
+    world.set_price("WETH", 1_200 * 10**8)
+    with at_newest(world) as session:
+        account = account_of(session, world, "not-enabled", "main")
+        plan = rescued(session, account, "1.5")
+        executed(session, account, plan)
+
+        assert ["setUserUseReserveAsCollateral"] == [step.function for step in plan.steps]
+        assert "collateral-enabled" in {notice.name for notice in plan.warnings}
+        with pytest.raises(Infeasible, match="no collateral can be withdrawn"):
+            rescued(session, account, "1.5", may_lever=False)
+
+
+def test_collateral_of_zero_ltv_steps_aside(world: World) -> None:
+    """No other collateral may leave before it; where health bears it, it is disabled first, and that is said."""
+    owner = world.account("ltv-zero")
+    give(world, "WETH", owner, 100 * 10**18)
+    approve(world, "WETH", owner, world.pool("main"))
+    call = interface("aave_v3_pool")["supply"].encode(world.token("WETH"), 100 * 10**18, owner, 0)
+    assert "0x1" == world.send(owner, world.pool("main"), call)["status"]
+    with at_newest(world) as session:
+        account = account_of(session, world, "ltv-zero", "main")
+        assert account.health_factor is not None
+        plan = rescued(session, account, str(account.health_factor // 10**18 + 1), collateral="WETH")
+        executed(session, account, plan)
+
+        kinds = [step.action.kind for step in plan.steps]
+        assert ["set-collateral", "withdraw", "approve", "swap", "approve", "repay"] == kinds[:6]
+        assert "collateral-disabled" in {notice.name for notice in plan.warnings}
+
+
+def test_an_e_mode_makes_a_goal_reachable(world: World) -> None:
+    """Where no venue takes what must be sold, the e-mode that lets the account in is entered, and that is said."""
+    owner = Address("0x1111111111111111111111111111111111111111")
+    recipe = Recipe(
+        owner=owner, supplies={"wstETH": 1_000_000}, disabled=frozenset(), borrows={"WETH": 9_500}, e_mode=False,
+        elapsed=12,
+    )  # fmt: skip
+    open_position(world, "main", recipe)
+    spend(world, "WETH", owner)
+    world.rpc("anvil_setBalance", owner, hex(10**19))
+    with at_newest(world) as session:
+        account = read_account(session, owner, protocol="aave-v3", market="main")
+        plan = rescued(session, account, "1.2", max_slippage=Decimal("0.000001"))
+        report = executed(session, account, plan)
+
+        assert ["setUserEMode"] == [step.function for step in plan.steps]
+        assert "e-mode-entered" in {notice.name for notice in plan.warnings}
+        assert [1] == [check.found for check in report.conditions if check.condition.kind == "e-mode-is"]
+
+
+@pytest.mark.parametrize("market", MARKETS)
+@pytest.mark.parametrize("close", [False, True])
+def test_a_debt_is_repaid_with_the_supply_of_its_own_asset(world: World, market: str, *, close: bool) -> None:
+    """One transaction, no approval and no sale to a health factor; closed, nothing is owed or left."""
+    owner = Address("0x2222222222222222222222222222222222222222")
+    recipe = Recipe(
+        owner=owner, supplies={"WETH": 1_000_000, "USDC": 900_000}, disabled=frozenset(), borrows={"USDC": 5_000},
+        e_mode=False, elapsed=86_400,
+    )  # fmt: skip
+    open_position(world, market, recipe)
+    spend(world, "USDC", owner)
+    world.rpc("anvil_setBalance", owner, hex(10**19))
+    with at_newest(world) as session:
+        entry = world.market(market)
+        account = read_account(session, owner, protocol=entry.protocol, market=entry.market)
+        assert account.health_factor is not None
+        higher = Decimal(account.health_factor).scaleb(-18) + 1
+        goal = Goal("close", None) if close else Goal("health-factor", higher.quantize(Decimal("0.01")))
+        plan = make_plan(session, account, PlanQuestion(goal, Decimal("0.01"), Decimal("1.02"), 600, collateral="USDC"))
+        executed(session, account, plan)
+
+        assert "repayWithATokens" == plan.steps[0].function
+        assert not {"approve", "exactInputSingle"} & {step.function for step in plan.steps}
+        assert close or len(plan.steps) == 1
