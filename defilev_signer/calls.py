@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from defilev_signer.hashing import ADDRESS_BYTES, address, keccak
 
-__all__ = ["ALL", "FUNCTIONS", "Action", "Approve", "Hop", "Repay", "Swap", "Withdraw", "read_call"]
+__all__ = ["ALL", "FUNCTIONS", "Action", "Approve", "Hop", "Repay", "Supply", "Swap", "Withdraw", "read_call"]
 
 ALL = 2**256 - 1
 """Stands for everything that is there, and for what shares turn out to be worth: no amount that a rule can know."""
@@ -51,6 +51,16 @@ class Repay:
 
 
 @dataclass(frozen=True, slots=True)
+class Supply:
+    """Add `amount` base units to the collateral of `on_behalf_of`; `market` is as in `Withdraw`."""
+
+    asset: str
+    amount: int
+    on_behalf_of: str
+    market: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Approve:
     """Let `spender` take `amount` base units of `token`."""
 
@@ -79,7 +89,7 @@ class Swap:
     price_limit: int = 0
 
 
-Action: TypeAlias = Withdraw | Repay | Approve | Swap
+Action: TypeAlias = Withdraw | Repay | Supply | Approve | Swap
 
 
 class _Words:
@@ -127,10 +137,22 @@ def _withdraw_lent(_: str, data: bytes) -> Withdraw:
     return Withdraw(words.address(0), amount, words.address(8), words.address(7), market, shares)
 
 
+def _supply(_: str, data: bytes) -> Supply:
+    words = _Words(data, 4)
+    if words.uint(3, 16):
+        raise ValueError("a referral code is given")
+    return Supply(words.address(0), words.uint(1), words.address(2))
+
+
+def _supply_collateral(_: str, data: bytes) -> Supply:
+    words, market = _isolated(data, 9)
+    _require_no_callback(words, 7)
+    return Supply(words.address(1), words.uint(5), words.address(6), market)
+
+
 def _repay_isolated(_: str, data: bytes) -> Repay:
     words, market = _isolated(data, 10)
-    if words.uint(8) != 9 * _WORD or words.uint(9):
-        raise ValueError("there is data for a callback, or its offset is not where the encoding has it")
+    _require_no_callback(words, 8)
     amount, shares = _amount_or_shares(words)
     return Repay(words.address(0), amount, None, words.address(7), market, shares)
 
@@ -141,6 +163,12 @@ def _isolated(data: bytes, count: int) -> tuple[_Words, str]:
     for place in range(4):
         words.address(place)
     return words, "0x" + keccak(data[: _PARAMS * _WORD]).hex()
+
+
+def _require_no_callback(words: _Words, place: int) -> None:
+    """Raise `ValueError` unless the bytes whose offset stands at `place`, the last argument, are none."""
+    if words.uint(place) != (place + 1) * _WORD or words.uint(place + 1):
+        raise ValueError("there is data for a callback, or its offset is not where the encoding has it")
 
 
 def _amount_or_shares(words: _Words) -> tuple[int, int | None]:
@@ -190,6 +218,8 @@ def _hops(path: bytes) -> tuple[Hop, ...]:
 FUNCTIONS: Mapping[str, Callable[[str, bytes], Action]] = {
     "withdraw(address,uint256,address)": _withdraw,
     "repay(address,uint256,uint256,address)": _repay,
+    "supply(address,uint256,address,uint16)": _supply,
+    "supplyCollateral((address,address,address,address,uint256),uint256,address,bytes)": _supply_collateral,
     "withdrawCollateral((address,address,address,address,uint256),uint256,address,address)": _withdraw_collateral,
     "withdraw((address,address,address,address,uint256),uint256,uint256,address,address)": _withdraw_lent,
     "repay((address,address,address,address,uint256),uint256,uint256,address,bytes)": _repay_isolated,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
-from defilev_signer.calls import ALL, Action, Approve, Repay, Swap, Withdraw, read_call
+from defilev_signer.calls import ALL, Action, Approve, Repay, Supply, Swap, Withdraw, read_call
 from defilev_signer.errors import Denied
 from defilev_signer.policy import MOST_CALLDATA, MOST_GAS, Policy, Token
 from defilev_signer.transaction import Transaction
@@ -62,6 +62,9 @@ def judge(transaction: Transaction, following: Sequence[Call], policy: Policy) -
         case Repay():
             _judge_repay(action, policy)
             return Judgement(transaction, action)
+        case Supply():
+            _judge_supply(action, policy)
+            return Judgement(transaction, action)
         case Approve():
             return Judgement(transaction, action, approved=_approved(action, following, policy))
         case Swap():
@@ -93,7 +96,7 @@ def _read(call: Call, policy: Policy) -> Action:
         action = read_call(signature, call.to, call.data[4:])
     except ValueError as error:
         raise Denied("calldata", found=str(error), allowed=f"the one encoding of {signature}") from None
-    if isinstance(action, Withdraw | Repay) and action.market is not None:
+    if isinstance(action, Withdraw | Repay | Supply) and action.market is not None:
         listed = ", ".join(sorted(contract.markets)) or f"none: the policy lists no markets of {contract.name}"
         _require("market", action.market in contract.markets, action.market, listed)
     return action
@@ -122,6 +125,14 @@ def _judge_repay(action: Repay, policy: Policy) -> None:
     _require("amount for another account", own or action.amount != ALL, "everything", "a number")
 
 
+def _judge_supply(action: Supply, policy: Policy) -> None:
+    """What is taken for it was approved, and that is what the limits of value count."""
+    protected = policy.account.protected
+    _token("asset", action.asset, policy)
+    _require("amount", 0 < action.amount < UNLIMITED_FROM, action.amount, "above zero and below 2^255")
+    _require("beneficiary", action.on_behalf_of in protected, action.on_behalf_of, "a protected account")
+
+
 def _approved(action: Approve, following: Sequence[Call], policy: Policy) -> Fraction:
     token = _token("token", action.token, policy)
     spenders = policy.spenders()
@@ -148,7 +159,7 @@ def _taken(approval: Approve, actions: Sequence[Action], calls: Sequence[Call]) 
         match action:
             case Approve(approval.token, approval.spender, _):
                 return amounts, True
-            case Repay(approval.token, amount) if call.to == approval.spender:
+            case Repay(approval.token, amount) | Supply(approval.token, amount) if call.to == approval.spender:
                 amounts.append(amount)
             case Swap() if call.to == approval.spender and action.hops[0].token_in == approval.token:
                 amounts.append(action.amount_in)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from defilev_signer.calls import ALL, Approve, Repay, Swap, Withdraw
+from defilev_signer.calls import ALL, Approve, Repay, Supply, Swap, Withdraw
 from defilev_signer.policy import ETHER, Policy
 from defilev_signer.rules import Judgement
 
@@ -30,6 +30,9 @@ def _sentence(judged: Judgement, policy: Policy) -> str:
             return f"withdraw {moved} from {to}{_market(taken.market)} to {policy.name_of(taken.to)}"
         case Repay() as paid:
             return f"repay {_moved(paid, policy)} at {to}{_market(paid.market)} for {policy.name_of(paid.on_behalf_of)}"
+        case Supply() as added:
+            held = _amount(added.asset, added.amount, policy)
+            return f"supply {held} to {to}{_market(added.market)} for {policy.name_of(added.on_behalf_of)}"
         case Approve(token, spender, amount):
             return f"allow {policy.name_of(spender)} to take {_amount(token, amount, policy)}"
         case Swap():

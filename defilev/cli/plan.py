@@ -36,7 +36,11 @@ ToMarginRatio = Annotated[
 ]
 Via = Annotated[
     str | None,
-    typer.Option("--via", metavar="WAY", help="Perpetuals: `reduce` them (default), or add `margin` from the wallet."),
+    typer.Option(
+        "--via",
+        metavar="WAY",
+        help="Loans: mixed (default), wallet, payer, collateral or sell. Perpetuals: reduce (default) or margin.",
+    ),
 ]
 Close = Annotated[bool, typer.Option("--close", help="Repay everything and withdraw everything.")]
 FromTarget = Annotated[
@@ -48,11 +52,21 @@ MaxSlippage = Annotated[
 Floor = Annotated[
     str | None, typer.Option("--floor", metavar="1.02", help="The health factor that no step may go below.")
 ]
-Debt = Annotated[
-    str | None, typer.Option("--debt", metavar="ASSET", help="The one debt to repay; --close begins with it.")
+Sell = Annotated[
+    list[str] | None, typer.Option("--sell", metavar="ASSET", help="Sell nothing but this; may be repeated.")
 ]
-Collateral = Annotated[
-    str | None, typer.Option("--collateral", metavar="ASSET", help="The one supply to sell; --close begins with it.")
+Repay = Annotated[
+    list[str] | None,
+    typer.Option("--repay", metavar="ASSET", help="Repay no other debt; may be repeated. --close begins with it."),
+]
+Keep = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--keep", metavar="ASSET[=2%]", help="Do not touch this, or sell it as if that cost 2% more; may be repeated."
+    ),
+]
+Payer = Annotated[
+    str | None, typer.Option("--payer", metavar="ADDRESS", help="Another account that signs, and repays for WHO.")
 ]
 Expires = Annotated[
     str | None, typer.Option("--expires", metavar="10m", help="How long after its block the plan may be begun.")
@@ -85,12 +99,14 @@ def plan(
     from_target: FromTarget = None,
     max_slippage: MaxSlippage = None,
     floor: Floor = None,
-    debt: Debt = None,
-    collateral: Collateral = None,
     expires: Expires = None,
     safe: Safe = None,
     drift: Drift = None,
     out: Out = None,
+    sell: Sell = None,
+    repay: Repay = None,
+    keep: Keep = None,
+    payer: Payer = None,
 ) -> None:
     """Plan a deleverage: the transactions, what they promise, what they cost.
 
@@ -108,9 +124,11 @@ def plan(
         from_target=from_target,
         max_slippage=max_slippage,
         floor=floor,
-        debt=debt,
-        collateral=collateral,
         expires=expires,
+        sell=sell,
+        repay=repay,
+        keep=keep,
+        payer=payer,
     )
     if require_safe(safe, drift):
         bundled(run_of(ctx), (who, protocol, market), question, safe=str(safe), drift=drift, expires=expires, out=out)

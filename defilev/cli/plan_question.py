@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from defilev.abi.address import parse_address
 from defilev.config.values import parse_duration, parse_floor, parse_slippage
 from defilev.errors import UsageError
-from defilev.plan import parse_goal
+from defilev.plan import parse_constraints, parse_goal
 
 if TYPE_CHECKING:
     from defilev.config.settings import Settings
     from defilev.model.target import Target
     from defilev.pipeline.planning import PlanQuestion
-    from defilev.plan import Via
 
 __all__ = ["plan_question"]
 
@@ -29,9 +30,11 @@ def plan_question(
     from_target: Path | None = None,
     max_slippage: str | None = None,
     floor: str | None = None,
-    debt: str | None = None,
-    collateral: str | None = None,
     expires: str | None = None,
+    sell: Sequence[str] | None = None,
+    repay: Sequence[str] | None = None,
+    keep: Sequence[str] | None = None,
+    payer: str | None = None,
 ) -> PlanQuestion:
     """Return what the flags ask for, settings standing in for those that were not given.
 
@@ -41,6 +44,7 @@ def plan_question(
     from defilev.model.target import target_goal
     from defilev.pipeline.planning import PlanQuestion
 
+    way = "payer" if via is None and payer is not None else via
     target = None if from_target is None else _target(from_target)
     goals = (to_health_factor, to_leverage, to_margin_ratio)
     if target is not None and (close or any(each is not None for each in goals)):
@@ -55,18 +59,9 @@ def plan_question(
         max_slippage=settings.max_slippage if max_slippage is None else parse_slippage(max_slippage),
         floor=settings.floor if floor is None else parse_floor(floor),
         window=settings.expires if expires is None else parse_duration(expires, what="--expires"),
-        debt=debt,
-        collateral=collateral,
-        via=_via(via),
+        constraints=parse_constraints(via=way, sell=sell or (), repay=repay or (), keep=keep or ()),
+        payer=None if payer is None else parse_address(payer, what="--payer"),
     )
-
-
-def _via(text: str | None) -> Via | None:
-    match text:
-        case None | "reduce" | "margin":
-            return text
-        case _:
-            raise UsageError(f"--via {text!r} is no way to a goal", fix="give reduce or margin")
 
 
 def _position(target: Target) -> tuple[str, str, str, str]:

@@ -10,17 +10,19 @@ import typer
 from defilev.cli.context import run_of
 from defilev.cli.plan import (
     Close,
-    Collateral,
-    Debt,
     Drift,
     Expires,
     Floor,
     FromTarget,
+    Keep,
     Market,
     MaxSlippage,
     Out,
+    Payer,
     Protocol,
+    Repay,
     Safe,
+    Sell,
     ToHealthFactor,
     ToLeverage,
     ToMarginRatio,
@@ -75,8 +77,6 @@ def rebalance(
     resume: Resume = False,
     max_slippage: MaxSlippage = None,
     floor: Floor = None,
-    debt: Debt = None,
-    collateral: Collateral = None,
     expires: Expires = None,
     engine: Engine = "auto",
     sign_only: SignOnly = False,
@@ -91,6 +91,10 @@ def rebalance(
     password_file: PasswordFile = None,
     confirm_plan: ConfirmPlan = None,
     yes: Yes = False,
+    sell: Sell = None,
+    repay: Repay = None,
+    keep: Keep = None,
+    payer: Payer = None,
 ) -> None:
     """Plan a deleverage and try it on a fork; sign or send it only with --sign-only or --broadcast.
 
@@ -103,11 +107,12 @@ def rebalance(
     run = run_of(ctx)
     goal: dict[str, Any] = {"to_health_factor": to_health_factor, "to_leverage": to_leverage}
     goal |= {"to_margin_ratio": to_margin_ratio, "close": close, "via": via, "from_target": from_target}
-    limits = {"max_slippage": max_slippage, "floor": floor, "debt": debt, "collateral": collateral, "expires": expires}
+    limits: dict[str, Any] = {"max_slippage": max_slippage, "floor": floor, "expires": expires}
+    limits |= {"sell": sell, "repay": repay, "keep": keep}
     made_before = "--plan" if plan else "--resume" if resume else None
     if made_before:
         _require_alone(made_before, *goal.values(), *limits.values(), plan and resume)
-    question = None if made_before else plan_question(run.load().values, **goal, **limits)  # type: ignore[arg-type]
+    question = None if made_before else plan_question(run.load().values, **goal, **limits, payer=payer)
     _require_engine(engine)
     if require_safe(safe, drift, made_before):
         bundled(run, (who, protocol, market), question, safe=safe, drift=drift, expires=expires, out=out)  # type: ignore[arg-type]
@@ -125,6 +130,7 @@ def rebalance(
             resume=resume,
             limits=frozenset(name for name, given in limits.items() if given is not None or made_before),
             engine=engine,  # type: ignore[arg-type]
+            payer=payer,
         ),
         authority=Authority(account, keystore, signer, password_file, confirm_plan, yes),
     ).run_all()

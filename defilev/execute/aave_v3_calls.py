@@ -13,6 +13,7 @@ from defilev.execute.checks import (
     MarketRules,
     MoveKind,
     is_above_zero,
+    is_collateral,
     is_of_market,
     is_owner,
 )
@@ -37,6 +38,18 @@ def _repay(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
     yield is_owner("onBehalfOf", call.arguments["onBehalfOf"], bounds)
 
 
+def _add(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
+    """Nothing becomes collateral that was not."""
+    yield is_collateral("asset", call.arguments["asset"], bounds)
+    yield is_above_zero("amount", call.arguments["amount"])
+    yield is_owner("onBehalfOf", call.arguments["onBehalfOf"], bounds)
+    yield _no_referral(call)
+
+
+def _no_referral(call: DecodedCall) -> Check:
+    return Check("referralCode", call.arguments["referralCode"] == 0, call.arguments["referralCode"], 0)
+
+
 def _repay_for_another(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
     """The pool itself refuses to repay everything for another."""
     del bounds
@@ -45,10 +58,14 @@ def _repay_for_another(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
 
 def _move(function: str, arguments: Mapping[str, Any]) -> MarketMove:
     amount: int = arguments["amount"]
-    kind: MoveKind = "withdraw" if function == "withdraw" else "repay"
-    return MarketMove(kind, arguments["asset"], None if amount == UINT256_MAX else amount)
+    return MarketMove(_MOVES[function], arguments["asset"], None if amount == UINT256_MAX else amount)
 
+
+_MOVES: Mapping[str, MoveKind] = {"withdraw": "withdraw", "repay": "repay", "supply": "supply"}
 
 AAVE_V3 = MarketRules(
-    "aave_v3_pool", {"withdraw": _withdraw, "repay": _repay}, _move, for_another={"repay": _repay_for_another}
+    "aave_v3_pool",
+    {"withdraw": _withdraw, "repay": _repay, "supply": _add},
+    _move,
+    for_another={"repay": _repay_for_another},
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -168,15 +168,17 @@ class Account:
         to_leverage: Number | None = None,
         close: bool = False,
         max_slippage: Number | None = None,
-        collateral: str | None = None,
-        debt: str | None = None,
+        sell: Sequence[str] = (),
+        repay: Sequence[str] = (),
+        keep: Sequence[str] = (),
     ) -> Proposal:
         """Return the transactions that reach a goal, with what they promise; nothing is signed.
 
         Args:
             to_health_factor, to_leverage, close: one goal.
             max_slippage: the most a sale may lose against the oracle, as a fraction; the setting's when left out.
-            collateral, debt: what to sell and to repay; the plan chooses when left out.
+            sell, repay: all that may be sold and repaid; everything when left out.
+            keep: what must not be touched; with `=2%` what is sold as if that cost so much more.
 
         Raises:
             InvalidNumber: not one goal, or a number that cannot be meant.
@@ -192,8 +194,9 @@ class Account:
             to_leverage=to_leverage,
             close=close,
             max_slippage=max_slippage,
-            collateral=collateral,
-            debt=debt,
+            sell=sell,
+            repay=repay,
+            keep=keep,
         )
         return Proposal(self._session, make_plan(self._session, self.value, question))
 

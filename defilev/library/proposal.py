@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from defilev.model.plan import Plan, PlanCost, Promise, Step
 from defilev.pipeline.planning import PlanQuestion
 from defilev.pipeline.session import Session
 from defilev.pipeline.trying import try_plan
-from defilev.plan import parse_goal
+from defilev.plan import parse_constraints, parse_goal
 
 if TYPE_CHECKING:
     from defilev.library.account import Number
@@ -70,8 +71,9 @@ def question_of(
     to_leverage: Number | None,
     close: bool,
     max_slippage: Number | None,
-    collateral: str | None,
-    debt: str | None,
+    sell: Sequence[str],
+    repay: Sequence[str],
+    keep: Sequence[str],
 ) -> PlanQuestion:
     """Return what a plan is asked for, settings standing in for what is `None`; raises `InvalidNumber`."""
     return PlanQuestion(
@@ -83,8 +85,7 @@ def question_of(
         max_slippage=settings.max_slippage if max_slippage is None else _fraction(max_slippage),
         floor=settings.floor,
         window=settings.expires,
-        debt=debt,
-        collateral=collateral,
+        constraints=parse_constraints(sell=sell, repay=repay, keep=keep),
     )
 
 

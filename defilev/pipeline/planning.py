@@ -18,7 +18,19 @@ from defilev.pipeline.exiting import exit_notices
 from defilev.pipeline.hubs import native_of, read_hubs
 from defilev.pipeline.market_prices import limits_of
 from defilev.pipeline.session import Session
-from defilev.plan import PlanInputs, ReduceInputs, Via, plan_deleverage, plan_margin, plan_reduction, plan_repayment
+from defilev.plan import (
+    ANYTHING,
+    LOAN_WAYS,
+    PERP_WAYS,
+    Constraints,
+    PerpVia,
+    PlanInputs,
+    ReduceInputs,
+    plan_deleverage,
+    plan_margin,
+    plan_reduction,
+    plan_repayment,
+)
 from defilev.plan.inputs import DEFAULT_FLOOR
 from defilev.protocols import PERPS_AS_LOANS, PROTOCOLS
 from defilev.risk.prices import price_notices
@@ -36,21 +48,20 @@ class PlanQuestion:
     """What a plan is asked for.
 
     `max_slippage` is a fraction, `floor` a health factor, `window` the seconds until the first signature at the latest;
-    `collateral` and `debt` are symbols or addresses, `None` to let the plan choose. `meant_for` is the owner, protocol
-    and market that the goal was worked out for, `None` when a person named it. `in_hand` is, by token, the collateral
-    that an earlier run withdrew and did not come to sell; no more of it counts than the wallet holds. `via` says how
-    perpetuals reach the goal, `None` for the usual way.
+    `constraints` say what may be used, and how the goal is reached. `meant_for` is the owner, protocol and market that
+    the goal was worked out for, `None` when a person named it. `in_hand` is, by token, the collateral that an earlier
+    run withdrew and did not come to sell; no more of it counts than the wallet holds. `payer` signs, and repays on the
+    owner's behalf, which is then the way.
     """
 
     goal: Goal
     max_slippage: Decimal
     floor: Decimal
     window: int
-    collateral: str | None = None
-    debt: str | None = None
     meant_for: tuple[str, str, str, str] | None = None
     in_hand: tuple[tuple[Address, int], ...] = ()
-    via: Via | None = None
+    constraints: Constraints = ANYTHING
+    payer: Address | None = None
 
 
 def make_plan(session: Session, account: LendingAccount, question: PlanQuestion) -> Plan:
@@ -65,18 +76,42 @@ def make_plan(session: Session, account: LendingAccount, question: PlanQuestion)
     if account.protocol in PERPS_AS_LOANS:
         plan = plan_reduction(_reduce_inputs(session, account, question))
     else:
-        _require_loan(question)
-        plan = drive(plan_deleverage(_inputs(session, account, question)), session.fetch)
+        _require_loan(account, question)
+        inputs = _inputs(session, account, question, payer=question.payer)
+        plan = drive(plan_deleverage(inputs), session.fetch)
     session.reader.verify()
     return plan
 
 
-def _require_loan(question: PlanQuestion) -> None:
-    """Refuse what only perpetuals have."""
+def _require_loan(account: LendingAccount, question: PlanQuestion) -> None:
+    """Refuse what only perpetuals have, and a payer that is the owner or is missing."""
+    via = question.constraints.via
     if question.goal.kind == "margin-ratio":
         raise UsageError("a loan has no margin ratio", fix="give --to-health-factor")
-    if question.via is not None:
-        raise UsageError("--via is for perpetuals", fix="leave it out")
+    if via is not None and via not in LOAN_WAYS:
+        raise UsageError(f"--via {via} is for perpetuals", fix=f"give one of {', '.join(LOAN_WAYS)}")
+    if question.goal.kind == "close" and via not in (None, "mixed"):
+        raise UsageError(f"--via {via} closes nothing", fix="leave it out: --close uses the wallet, then sells")
+    if (via == "payer") != (question.payer is not None):
+        raise UsageError("--via payer and --payer go together", fix="give --payer ADDRESS, and no other --via")
+    if question.payer == account.owner:
+        raise UsageError("--payer is the owner", fix="give --via wallet")
+
+
+def _perp_via(question: PlanQuestion) -> PerpVia:
+    """Return how perpetuals reach the goal; refuses what only loans have."""
+    wanted = question.constraints
+    if question.payer is not None or wanted.keep:
+        raise UsageError("--payer and --keep are for loans", fix="leave them out")
+    if len(wanted.sell) + len(wanted.repay) > 1:
+        raise UsageError("several positions are named", fix="name the one to begin with, by --sell or --repay")
+    match wanted.via:
+        case None | "reduce":
+            return "reduce"
+        case "margin":
+            return "margin"
+        case other:
+            raise UsageError(f"--via {other} is for loans", fix=f"give one of {', '.join(PERP_WAYS)}")
 
 
 def _reduce_inputs(
@@ -92,13 +127,13 @@ def _reduce_inputs(
         account=account,
         wallet=wallet,
         goal=question.goal,
-        via=question.via or "reduce",
+        via=_perp_via(question),
         max_slippage=question.max_slippage,
         window=question.window,
         block_seconds=block_seconds(session.chain_id),
         gas_price=_gas_price(session),
         native=native_of(protocol.tokens(account), read_hubs(session)),
-        market=question.collateral or question.debt,
+        market=next(iter((*question.constraints.sell, *question.constraints.repay)), None),
         payer=payer,
     )
 
@@ -164,8 +199,7 @@ def _inputs(
         block_seconds=block_seconds(session.chain_id),
         gas_price=_gas_price(session),
         native=native_of(tokens, hubs),
-        collateral=question.collateral,
-        debt=question.debt,
+        constraints=question.constraints,
         in_hand=_in_hand(wallet, question),
         intermediates=hubs,
         payer=payer,

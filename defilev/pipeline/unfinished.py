@@ -11,11 +11,12 @@ from typing import Any
 from defilev.chain.node import Node
 from defilev.journal import JournalReader
 from defilev.model.account import LendingAccount
-from defilev.model.plan import Plan, Repay, Supply, Swap, Withdraw
+from defilev.model.plan import Plan, Repay, Swap, Withdraw
 from defilev.model.request import Address
 from defilev.pipeline.outcomes import received, taken
 from defilev.pipeline.planning import PlanQuestion
 from defilev.pipeline.taking_up import plan_of
+from defilev.plan.constraints import Constraints, Via
 from defilev.plan.goals import Aim
 from defilev.plan.reduce_inputs import is_reached
 from defilev.protocols import PERPS_AS_LOANS
@@ -56,10 +57,18 @@ class Unfinished:
             max_slippage=self.plan.max_slippage,
             floor=Decimal(self.plan.floor) / WAD,
             window=window,
-            debt=debts[0] if debts and self.plan.goal.kind != "close" else None,
             in_hand=self.in_hand,
-            via="margin" if any(isinstance(step.action, Supply) for step in self.plan.steps) else None,
+            constraints=Constraints(self._via, repay=tuple(debts[:1]) if self.plan.goal.kind != "close" else ()),
+            payer=self.plan.payer,
         )
+
+    @property
+    def _via(self) -> Via | None:
+        """How the plan went, where its steps tell a way that is not the usual one."""
+        is_perp = self.plan.protocol in PERPS_AS_LOANS
+        if {step.action.kind for step in self.plan.steps} == {"approve", "supply"}:
+            return "margin" if is_perp else "collateral"
+        return "payer" if self.plan.payer is not None else None
 
 
 def find_unfinished(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
-from defilev.model.plan import Approve, PostCondition, Repay, Swap, Withdraw
+from defilev.model.plan import Approve, PostCondition, Repay, Supply, Swap, Withdraw
 from defilev.model.request import Address
 from defilev.model.token import Token
 from defilev.plan.goals import MARGIN
@@ -103,5 +103,7 @@ def _moves(walked: Path, action: object, granted: dict[tuple[Token, Address], in
         case Swap(route, amount_in, minimum_out):
             yield route[0].token_in, -amount_in
             yield route[-1].token_out, minimum_out
+        case Supply(asset, amount):
+            yield asset, -amount
         case _:
             return

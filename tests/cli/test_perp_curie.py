@@ -82,11 +82,11 @@ def test_closing_leaves_nothing(cli: Cli, name: str) -> None:
 def test_the_market_to_begin_with_can_be_named(cli: Cli, tmp_path: Path) -> None:
     """A short is named as what is owed, a long as what is held, and another name is refused with those there are."""
     goal = (*PERP, "--to-margin-ratio", "2.5")
-    for flag, symbol in (("--debt", "vBTC"), ("--collateral", "vETH")):
+    for flag, symbol in (("--repay", "vBTC"), ("--sell", "vETH")):
         document = planned(cli, tmp_path / f"{symbol}.json", "perp-cross", *goal, flag, symbol)
         assert symbol == document["steps"][0]["action"]["asset"]["symbol"]
 
-    printed = cli("plan", "perp-cross", *goal, "--debt", "vDOGE")
+    printed = cli("plan", "perp-cross", *goal, "--repay", "vDOGE")
     assert_refused(printed, code=2, said="no position in vDOGE")
     assert "name one of vBTC, vETH" in printed.fixes[0]
 
