@@ -79,6 +79,7 @@ Drift = Annotated[
     str | None,
     typer.Option("--drift", metavar="3%", help="With --safe: how far prices may move until all have signed."),
 ]
+Alternatives = Annotated[bool, typer.Option("--alternatives", help="Compare the ways to the goal, the cheapest first.")]
 Out = Annotated[
     Path | None,
     typer.Option("-o", "--out", metavar="FILE", help="Write the plan, or with --safe the bundle, to this file."),
@@ -107,11 +108,13 @@ def plan(
     repay: Repay = None,
     keep: Keep = None,
     payer: Payer = None,
+    alternatives: Alternatives = False,
 ) -> None:
     """Plan a deleverage: the transactions, what they promise, what they cost.
 
     Example: defilev plan 0xADDRESS -p aave-v3 --to-health-factor 1.6 -o plan.json
     """
+    from defilev.cli.alternatives import compared
     from defilev.cli.plan_question import plan_question
 
     question = plan_question(
@@ -130,6 +133,9 @@ def plan(
         keep=keep,
         payer=payer,
     )
+    if alternatives:
+        compared(run_of(ctx), (who, protocol, market), question, safe or out)
+        return
     if require_safe(safe, drift):
         bundled(run_of(ctx), (who, protocol, market), question, safe=str(safe), drift=drift, expires=expires, out=out)
         return

@@ -37,7 +37,7 @@ from defilev.risk.prices import price_notices
 from defilev.units import WAD, Wad
 from defilev.venues import venue_of
 
-__all__ = ["PlanQuestion", "emergency_floor", "make_plan", "make_repayment", "read_wallet"]
+__all__ = ["PlanQuestion", "emergency_floor", "loan_inputs", "make_plan", "make_repayment", "read_wallet"]
 
 
 _LOWEST_FLOOR = Decimal("1.0001")
@@ -76,11 +76,15 @@ def make_plan(session: Session, account: LendingAccount, question: PlanQuestion)
     if account.protocol in PERPS_AS_LOANS:
         plan = plan_reduction(_reduce_inputs(session, account, question))
     else:
-        _require_loan(account, question)
-        inputs = _inputs(session, account, question, payer=question.payer)
-        plan = drive(plan_deleverage(inputs), session.fetch)
+        plan = drive(plan_deleverage(loan_inputs(session, account, question)), session.fetch)
     session.reader.verify()
     return plan
+
+
+def loan_inputs(session: Session, account: LendingAccount, question: PlanQuestion) -> PlanInputs:
+    """Return what the plan for a loan depends on, with the wallet of whoever pays; raises `UsageError`, `DataError`."""
+    _require_loan(account, question)
+    return _inputs(session, account, question, payer=question.payer)
 
 
 def _require_loan(account: LendingAccount, question: PlanQuestion) -> None:

@@ -20,6 +20,7 @@ __all__ = [
     "PerpVia",
     "Via",
     "is_named",
+    "options_of",
     "parse_constraints",
 ]
 
@@ -97,6 +98,18 @@ def parse_constraints(
     if both:
         raise UsageError(f"--sell {both[0]} and --keep {both[0]} contradict each other", fix="leave one of them out")
     return Constraints(_via(via), tuple(sell), tuple(repay), kept)
+
+
+def options_of(constraints: Constraints, payer: str | None = None) -> tuple[str, ...]:
+    """Return the options that ask for `constraints`, as they are typed."""
+    via = () if constraints.via is None or payer is not None else ("--via", constraints.via)
+    kept = (
+        f"{keep.asset}={(keep.penalty * 100).normalize():f}%" if keep.penalty else keep.asset
+        for keep in constraints.keep
+    )
+    named = {"--sell": constraints.sell, "--repay": constraints.repay, "--keep": tuple(kept)}
+    repeated = (part for option, names in named.items() for name in names for part in (option, name))
+    return (*via, *repeated, *(() if payer is None else ("--payer", payer)))
 
 
 def _via(text: str | None) -> Via | None:

@@ -28,7 +28,7 @@ def goal_text(goal: Goal) -> str:
     """Return a goal as "a health factor of 1.6", "a leverage of 2" or "owing nothing"."""
     if goal.value is None:
         return "owing nothing"
-    return f"{'a health factor' if goal.kind == 'health-factor' else 'a leverage'} of {goal.value}"
+    return f"a {goal.kind.replace('-', ' ')} of {goal.value}"
 
 
 def health_text(health_factor: int | None) -> str:
