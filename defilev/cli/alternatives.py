@@ -73,7 +73,7 @@ def _asked(settings: Settings, question: PlanQuestion) -> list[str]:
     """Return the goal and the limits as options, those limits alone that the settings do not have."""
     asked = [f"--to-{question.goal.kind}", f"{question.goal.value:f}"]
     if question.max_slippage != settings.max_slippage:
-        asked += ["--max-slippage", f"{question.max_slippage * 100:f}%"]
+        asked += ["--max-slippage", f"{(question.max_slippage * 100).normalize():f}%"]
     if question.floor != settings.floor:
         asked += ["--floor", f"{question.floor:f}"]
     if question.window != settings.expires:

@@ -9,14 +9,15 @@ from defilev.model.account import LendingAccount
 from defilev.observe.drive import drive_all
 from defilev.pipeline.planning import PlanQuestion, loan_inputs, make_plan
 from defilev.pipeline.session import Session
-from defilev.plan import Constraints, PerpVia, plan_deleverage
+from defilev.plan import Constraints, plan_deleverage
 from defilev.plan.alternatives import Alternative, attempt, loan_ways, ranked
+from defilev.plan.constraints import Via
 from defilev.plan.refusals import require_possible
 from defilev.protocols import PERPS_AS_LOANS
 
 __all__ = ["find_alternatives"]
 
-_PERP_WAYS: tuple[PerpVia, ...] = ("reduce", "margin")
+_PERP_WAYS: tuple[Via, ...] = ("reduce", "margin")
 
 
 def find_alternatives(session: Session, account: LendingAccount, question: PlanQuestion) -> tuple[Alternative, ...]:
@@ -34,7 +35,8 @@ def find_alternatives(session: Session, account: LendingAccount, question: PlanQ
     if question.constraints.via not in (None, "payer"):
         raise UsageError("--alternatives compares the ways, and --via chooses one", fix="leave one of them out")
     if account.protocol in PERPS_AS_LOANS:
-        return ranked(_of_perps(session, account, question, via) for via in _PERP_WAYS)
+        vias = (*_PERP_WAYS, *(() if question.payer is None else ("payer",)))
+        return ranked(_of_perps(session, account, question, via) for via in vias)
     found = _of_loan(session, account, question)
     session.reader.verify()
     return ranked(found)
@@ -51,9 +53,11 @@ def _of_loan(session: Session, account: LendingAccount, question: PlanQuestion) 
     return drive_all([attempt(inputs, plan_deleverage(inputs)) for inputs in tried], session.fetch)
 
 
-def _of_perps(session: Session, account: LendingAccount, question: PlanQuestion, via: PerpVia) -> Alternative:
-    way = replace(question.constraints, via=via)
+def _of_perps(session: Session, account: LendingAccount, question: PlanQuestion, via: Via) -> Alternative:
+    payer = question.payer if via == "payer" else None
+    way = Alternative(replace(question.constraints, via=via), payer, None)
     try:
-        return Alternative(way, None, make_plan(session, account, replace(question, constraints=way)))
+        plan = make_plan(session, account, replace(question, constraints=way.constraints, payer=payer))
     except Infeasible as refusal:
-        return Alternative(way, None, None, refusal.fact, refusal.fix or "")
+        return replace(way, refusal=refusal.fact, fix=refusal.fix or "")
+    return replace(way, plan=plan)

@@ -74,7 +74,8 @@ def make_plan(session: Session, account: LendingAccount, question: PlanQuestion)
         DataError: the wallet or a quote cannot be read.
     """
     if account.protocol in PERPS_AS_LOANS:
-        plan = plan_reduction(_reduce_inputs(session, account, question))
+        perps = _reduce_inputs(session, account, question, payer=question.payer)
+        plan = plan_reduction(perps) if question.payer is None else plan_margin(perps)
     else:
         plan = drive(plan_deleverage(loan_inputs(session, account, question)), session.fetch)
     session.reader.verify()
@@ -88,7 +89,7 @@ def loan_inputs(session: Session, account: LendingAccount, question: PlanQuestio
 
 
 def _require_loan(account: LendingAccount, question: PlanQuestion) -> None:
-    """Refuse what only perpetuals have, and a payer that is the owner or is missing."""
+    """Refuse what only perpetuals have, and what does not go together."""
     via = question.constraints.via
     if question.goal.kind == "margin-ratio":
         raise UsageError("a loan has no margin ratio", fix="give --to-health-factor")
@@ -96,32 +97,38 @@ def _require_loan(account: LendingAccount, question: PlanQuestion) -> None:
         raise UsageError(f"--via {via} is for perpetuals", fix=f"give one of {', '.join(LOAN_WAYS)}")
     if question.goal.kind == "close" and via not in (None, "mixed"):
         raise UsageError(f"--via {via} closes nothing", fix="leave it out: --close uses the wallet, then sells")
-    if (via == "payer") != (question.payer is not None):
+    _require_payer(account, question)
+
+
+def _require_payer(account: LendingAccount, question: PlanQuestion) -> None:
+    """Refuse a payer that is the owner, or is missing, or has nothing to do."""
+    if (question.constraints.via == "payer") != (question.payer is not None):
         raise UsageError("--via payer and --payer go together", fix="give --payer ADDRESS, and no other --via")
     if question.payer == account.owner:
-        raise UsageError("--payer is the owner", fix="give --via wallet")
+        raise UsageError("--payer is the owner", fix="leave it out: the owner's wallet pays by itself")
 
 
 def _perp_via(question: PlanQuestion) -> PerpVia:
     """Return how perpetuals reach the goal; refuses what only loans have."""
     wanted = question.constraints
-    if question.payer is not None or wanted.keep:
-        raise UsageError("--payer and --keep are for loans", fix="leave them out")
+    if wanted.keep:
+        raise UsageError("--keep is for loans", fix="leave it out")
     if len(wanted.sell) + len(wanted.repay) > 1:
         raise UsageError("several positions are named", fix="name the one to begin with, by --sell or --repay")
     match wanted.via:
         case None | "reduce":
             return "reduce"
-        case "margin":
+        case "margin" | "payer":
             return "margin"
         case other:
-            raise UsageError(f"--via {other} is for loans", fix=f"give one of {', '.join(PERP_WAYS)}")
+            raise UsageError(f"--via {other} is for loans", fix=f"give one of {', '.join((*PERP_WAYS, 'payer'))}")
 
 
 def _reduce_inputs(
     session: Session, account: LendingAccount, question: PlanQuestion, *, payer: Address | None = None
 ) -> ReduceInputs:
     _require_meant(account, question)
+    _require_payer(account, question)
     protocol = PERPS_AS_LOANS[account.protocol]
     wallet = read_wallet(
         session, payer or account.owner, tokens=(protocol.settlement(account),), spenders=[protocol.spender(account)]

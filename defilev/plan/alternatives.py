@@ -95,10 +95,10 @@ def _what(way: Alternative) -> tuple[object, ...]:
     return (way.plan.actor, *(step.data for step in way.plan.steps))
 
 
-def _order(way: Alternative) -> tuple[bool, bool, Decimal, Decimal]:
-    """Return what sorts the ways; what pays for itself is before what costs, and repaying everything before a part."""
+def _order(way: Alternative) -> tuple[bool, bool, bool, Decimal, Decimal]:
+    """Return what sorts the ways: what costs nothing, or pays for itself, is before what costs."""
     if way.plan is None:
-        return True, True, Decimal(0), Decimal(0)
-    cost = total_cost(way.plan)
-    per_health = gain_per_cost(way.plan)
-    return False, bool(way.plan.label), -per_health if per_health else min(cost, Decimal(0)), cost
+        return True, True, True, Decimal(0), Decimal(0)
+    cost, gain = total_cost(way.plan), health_gain(way.plan)
+    per_cost = gain / cost if gain is not None and cost > 0 else Decimal(0)
+    return False, bool(way.plan.label), cost > 0, -per_cost, cost

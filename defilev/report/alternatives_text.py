@@ -28,6 +28,7 @@ def alternatives_text(
     facts = [
         *labelled("position", [f"{account.protocol} {market} · {account.owner}"]),
         *labelled("health factor", [f"{now} now"]),
+        *([] if account.quote == figures.DOLLAR else labelled("values", [f"in {figures.clean(account.quote)}"])),
     ]
     possible = [way for way in found if way.plan is not None]
     ways = ["", *table(_columns(account.quote), [_row(way) for way in possible], width=width, ink=ink)]
@@ -48,7 +49,7 @@ def way_text(way: Alternative) -> str:
 _WORDS = {
     "mixed": "wallet, then sales",
     "sell": "cheapest sales",
-    "wallet": "from the wallet",
+    "wallet": "wallet alone",
     "collateral": "add collateral",
     "reduce": "reduce positions",
     "margin": "add margin",
@@ -81,7 +82,8 @@ def _row(way: Alternative) -> list[Cell]:
     def worth(value: int | None) -> str:
         if value is None:
             return figures.NOTHING
-        return figures.worth(to_decimal(value, plan.quote_decimals), plan.quote)
+        text = figures.worth(to_decimal(value, plan.quote_decimals), plan.quote)
+        return text.removesuffix(f" {figures.clean(plan.quote)}")
 
     return [
         Cell(way_text(way) + (" (part)" if plan.label else "")),
