@@ -100,7 +100,7 @@ def test_the_market_to_begin_with_can_be_named(cli: Cli, tmp_path: Path) -> None
         (("perp-near", *TO_TWO, "--via", "hope"), 2, "is no way to a goal"),
         (("perp-near", *TO_TWO, "--max-slippage", "0.2%"), 7, "beyond the limit"),
         (("comfortable", "-p", "aave-v3", "--to-margin-ratio", "2"), 2, "a loan has no margin ratio"),
-        (("comfortable", "-p", "aave-v3", "--to-health-factor", "3", "--via", "margin"), 2, "--via is for perpetuals"),
+        (("comfortable", "-p", "aave-v3", "--to-health-factor", "3", "--via", "margin"), 2, "--via margin is for perpetuals"),
         (("perp-near", *PERP), 2, "a plan needs one goal"),
     ],
 )
