@@ -8,7 +8,19 @@ from typing import TypeAlias
 
 from defilev_signer.hashing import ADDRESS_BYTES, address, keccak
 
-__all__ = ["ALL", "FUNCTIONS", "Action", "Approve", "Hop", "Repay", "Supply", "Swap", "Withdraw", "read_call"]
+__all__ = [
+    "ALL",
+    "FUNCTIONS",
+    "Action",
+    "Approve",
+    "Hop",
+    "Repay",
+    "RepayWithSupply",
+    "Supply",
+    "Swap",
+    "Withdraw",
+    "read_call",
+]
 
 ALL = 2**256 - 1
 """Stands for everything that is there, and for what shares turn out to be worth: no amount that a rule can know."""
@@ -61,6 +73,15 @@ class Supply:
 
 
 @dataclass(frozen=True, slots=True)
+class RepayWithSupply:
+    """Pay back `amount` base units of what the signer owes with what the signer has supplied of the same asset."""
+
+    asset: str
+    amount: int
+    rate_mode: int
+
+
+@dataclass(frozen=True, slots=True)
 class Approve:
     """Let `spender` take `amount` base units of `token`."""
 
@@ -89,7 +110,7 @@ class Swap:
     price_limit: int = 0
 
 
-Action: TypeAlias = Withdraw | Repay | Supply | Approve | Swap
+Action: TypeAlias = Withdraw | Repay | RepayWithSupply | Supply | Approve | Swap
 
 
 class _Words:
@@ -124,6 +145,11 @@ def _withdraw(_: str, data: bytes) -> Withdraw:
 def _repay(_: str, data: bytes) -> Repay:
     words = _Words(data, 4)
     return Repay(words.address(0), words.uint(1), words.uint(2), words.address(3))
+
+
+def _repay_with_supply(_: str, data: bytes) -> RepayWithSupply:
+    words = _Words(data, 3)
+    return RepayWithSupply(words.address(0), words.uint(1), words.uint(2))
 
 
 def _withdraw_collateral(_: str, data: bytes) -> Withdraw:
@@ -220,6 +246,7 @@ FUNCTIONS: Mapping[str, Callable[[str, bytes], Action]] = {
     "repay(address,uint256,uint256,address)": _repay,
     "supply(address,uint256,address,uint16)": _supply,
     "supplyCollateral((address,address,address,address,uint256),uint256,address,bytes)": _supply_collateral,
+    "repayWithATokens(address,uint256,uint256)": _repay_with_supply,
     "withdrawCollateral((address,address,address,address,uint256),uint256,address,address)": _withdraw_collateral,
     "withdraw((address,address,address,address,uint256),uint256,uint256,address,address)": _withdraw_lent,
     "repay((address,address,address,address,uint256),uint256,uint256,address,bytes)": _repay_isolated,

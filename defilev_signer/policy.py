@@ -46,6 +46,7 @@ _AAVE_POOL = frozenset(
     {
         "withdraw(address,uint256,address)",
         "repay(address,uint256,uint256,address)",
+        "repayWithATokens(address,uint256,uint256)",
         "supply(address,uint256,address,uint16)",
     }
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
-from defilev_signer.calls import ALL, Action, Approve, Repay, Supply, Swap, Withdraw, read_call
+from defilev_signer.calls import ALL, Action, Approve, Repay, RepayWithSupply, Supply, Swap, Withdraw, read_call
 from defilev_signer.errors import Denied
 from defilev_signer.policy import MOST_CALLDATA, MOST_GAS, Policy, Token
 from defilev_signer.transaction import Transaction
@@ -59,11 +59,8 @@ def judge(transaction: Transaction, following: Sequence[Call], policy: Policy) -
     match action:
         case Withdraw():
             return Judgement(transaction, action, withdrawn=_withdrawn(action, policy))
-        case Repay():
-            _judge_repay(action, policy)
-            return Judgement(transaction, action)
-        case Supply():
-            _judge_supply(action, policy)
+        case Repay() | RepayWithSupply() | Supply():
+            _judge_given(action, policy)
             return Judgement(transaction, action)
         case Approve():
             return Judgement(transaction, action, approved=_approved(action, following, policy))
@@ -114,15 +111,29 @@ def _withdrawn(action: Withdraw, policy: Policy) -> Fraction:
     return _within_one("withdrawn value", token.value(action.amount), policy)
 
 
+def _judge_given(action: Repay | RepayWithSupply | Supply, policy: Policy) -> None:
+    match action:
+        case Repay():
+            _judge_repay(action, policy)
+        case RepayWithSupply():
+            _judge_terms(action, policy)
+        case Supply():
+            _judge_supply(action, policy)
+
+
 def _judge_repay(action: Repay, policy: Policy) -> None:
     account = policy.account
+    _judge_terms(action, policy)
+    _require("beneficiary", action.on_behalf_of in account.protected, action.on_behalf_of, "a protected account")
+    own = action.on_behalf_of == account.owner
+    _require("amount for another account", own or action.amount != ALL, "everything", "a number")
+
+
+def _judge_terms(action: Repay | RepayWithSupply, policy: Policy) -> None:
     _token("asset", action.asset, policy)
     _require("amount", action.amount > 0, action.amount, "above zero")
     mode = action.rate_mode
     _require("interest rate mode", mode in (None, VARIABLE_RATE), mode, f"{VARIABLE_RATE} (variable)")
-    _require("beneficiary", action.on_behalf_of in account.protected, action.on_behalf_of, "a protected account")
-    own = action.on_behalf_of == account.owner
-    _require("amount for another account", own or action.amount != ALL, "everything", "a number")
 
 
 def _judge_supply(action: Supply, policy: Policy) -> None:

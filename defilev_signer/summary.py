@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from defilev_signer.calls import ALL, Approve, Repay, Supply, Swap, Withdraw
+from defilev_signer.calls import ALL, Approve, Repay, RepayWithSupply, Supply, Swap, Withdraw
 from defilev_signer.policy import ETHER, Policy
 from defilev_signer.rules import Judgement
 
@@ -28,17 +28,25 @@ def _sentence(judged: Judgement, policy: Policy) -> str:
         case Withdraw() as taken:
             moved = _moved(taken, policy)
             return f"withdraw {moved} from {to}{_market(taken.market)} to {policy.name_of(taken.to)}"
-        case Repay() as paid:
-            return f"repay {_moved(paid, policy)} at {to}{_market(paid.market)} for {policy.name_of(paid.on_behalf_of)}"
-        case Supply() as added:
-            held = _amount(added.asset, added.amount, policy)
-            return f"supply {held} to {to}{_market(added.market)} for {policy.name_of(added.on_behalf_of)}"
+        case Repay() | RepayWithSupply() | Supply() as given:
+            return _given(given, to, policy)
         case Approve(token, spender, amount):
             return f"allow {policy.name_of(spender)} to take {_amount(token, amount, policy)}"
         case Swap():
             return _swap(judged.action, to, policy)
         case None:
             return f"nothing: uses up nonce {judged.transaction.nonce}"
+
+
+def _given(action: Repay | RepayWithSupply | Supply, to: str, policy: Policy) -> str:
+    match action:
+        case RepayWithSupply(asset, amount):
+            return f"repay {_amount(asset, amount, policy)} at {to} with what is supplied of it"
+        case Repay(on_behalf_of=owner):
+            return f"repay {_moved(action, policy)} at {to}{_market(action.market)} for {policy.name_of(owner)}"
+        case Supply(asset, amount, owner):
+            added = _amount(asset, amount, policy)
+            return f"supply {added} to {to}{_market(action.market)} for {policy.name_of(owner)}"
 
 
 def _moved(action: Withdraw | Repay, policy: Policy) -> str:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from defilev.abi.address import parse_address
 from defilev.config.values import parse_duration, parse_floor, parse_slippage
 from defilev.errors import UsageError
-from defilev.plan import parse_constraints, parse_goal
+from defilev.plan import ANYTHING, Constraints, Rearranged, parse_goal
 
 if TYPE_CHECKING:
     from defilev.config.settings import Settings
     from defilev.model.target import Target
     from defilev.pipeline.planning import PlanQuestion
 
-__all__ = ["plan_question"]
+__all__ = ["Rearranged", "plan_question"]
+
+_NOT_REARRANGED = Rearranged()
 
 
 def plan_question(
@@ -26,14 +27,12 @@ def plan_question(
     to_leverage: str | None,
     close: bool,
     to_margin_ratio: str | None = None,
-    via: str | None = None,
     from_target: Path | None = None,
     max_slippage: str | None = None,
     floor: str | None = None,
     expires: str | None = None,
-    sell: Sequence[str] | None = None,
-    repay: Sequence[str] | None = None,
-    keep: Sequence[str] | None = None,
+    rearranged: Rearranged = _NOT_REARRANGED,
+    constraints: Constraints = ANYTHING,
     payer: str | None = None,
 ) -> PlanQuestion:
     """Return what the flags ask for, settings standing in for those that were not given.
@@ -44,23 +43,27 @@ def plan_question(
     from defilev.model.target import target_goal
     from defilev.pipeline.planning import PlanQuestion
 
-    way = "payer" if via is None and payer is not None else via
     target = None if from_target is None else _target(from_target)
-    goals = (to_health_factor, to_leverage, to_margin_ratio)
+    goals = (to_health_factor, to_leverage, to_margin_ratio, *rearranged.given().values())
     if target is not None and (close or any(each is not None for each in goals)):
         raise UsageError("--from-target and another goal contradict each other", fix="give one of them")
     return PlanQuestion(
         goal=target_goal(target)
         if target is not None
         else parse_goal(
-            to_health_factor=to_health_factor, to_leverage=to_leverage, close=close, to_margin_ratio=to_margin_ratio
+            to_health_factor=to_health_factor,
+            to_leverage=to_leverage,
+            close=close,
+            to_margin_ratio=to_margin_ratio,
+            rearranged=rearranged,
         ),
         meant_for=None if target is None else _position(target),
         max_slippage=settings.max_slippage if max_slippage is None else parse_slippage(max_slippage),
         floor=settings.floor if floor is None else parse_floor(floor),
         window=settings.expires if expires is None else parse_duration(expires, what="--expires"),
-        constraints=parse_constraints(via=way, sell=sell or (), repay=repay or (), keep=keep or ()),
+        constraints=constraints,
         payer=None if payer is None else parse_address(payer, what="--payer"),
+        may_lever=True,
     )
 
 

@@ -61,6 +61,7 @@ def _list(value: Any) -> Any:
 _Seconds = Annotated[int, written(lambda text: parse_duration(text, what="duration"))]
 _Number = Annotated[Decimal, written(lambda text: parse_decimal(text, what="number"))]
 _Value = Annotated[Decimal, written(lambda text: parse_decimal(text, what="value")), Field(gt=0)]
+_Leverage = Annotated[Decimal, written(lambda text: parse_decimal(text, what="leverage")), Field(gt=1)]
 _Slippage = Annotated[Decimal, written(lambda text: parse_slippage(text, what="slippage"))]
 _Floor = Annotated[Decimal, written(lambda text: parse_floor(text, what="health factor"))]
 
@@ -126,6 +127,11 @@ class LimitSettings(_Frozen):
         examples=["150000"],
     )
     transactions_per_day: int = Field(default=500, ge=1, le=500, description="Transactions within 24 hours.")
+    max_leverage: _Leverage | None = Field(
+        default=None,
+        description="The most leverage that a plan may raise a position to; unset, nothing that borrows is signed.",
+        examples=["3"],
+    )
 
 
 class Settings(_Frozen):

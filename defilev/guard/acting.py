@@ -90,11 +90,15 @@ class Acting:
     def act(self, unfinished: Unfinished | None = None) -> tuple[Judged, Acted]:
         """Act; what goes wrong is part of what is returned, but for `LeaseLost` and an unusable journal.
 
+        What a person's plan of more leverage left halfway is not finished.
+
         Raises:
             LeaseLost: another guard has taken over.
             JournalUnusable, JournalDamaged: nothing can be written down.
             DataError: the nodes do not agree on a block.
         """
+        if unfinished is not None and unfinished.plan.levers:
+            unfinished = None
         agreement = self._agreed()
         newest = self.session.through(agreement.nodes).at(agreement.block)
         judged = self._judged(newest, agreement, unfinished)
@@ -150,7 +154,7 @@ class Acting:
         wanted = Wanted(session, agreement.account, self.rule, decision.goal, tier, question, judged.fall)
         way, plan = find_plan(wanted)
         spent = None if self.ready is None else JournalSpent(self.ready.journal)
-        check_plan(plan, policy=policy_of(session, agreement.account, spent=spent, payer=plan.payer))
+        check_plan(plan, policy=policy_of(session, agreement.account, spent=spent, payer=plan.payer, levers=False))
         if self.rule.authority == "safe":
             bundle, safe = self._bundle(session, plan)
             tried = try_bundle(session, bundle, safe, account=agreement.account)

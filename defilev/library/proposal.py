@@ -86,6 +86,7 @@ def question_of(
         floor=settings.floor,
         window=settings.expires,
         constraints=parse_constraints(sell=sell, repay=repay, keep=keep),
+        may_lever=True,
     )
 
 

@@ -30,8 +30,8 @@ def find_alternatives(session: Session, account: LendingAccount, question: PlanQ
         UsageError: the goal has one way only, or a way was chosen.
         UnknownName, DataError: see `make_plan`.
     """
-    if question.goal.kind == "close":
-        raise UsageError("--close has one way: from the wallet, then by sales", fix="leave out --alternatives")
+    if question.goal.kind == "close" or question.goal.rearranges:
+        raise UsageError(f"--{question.goal.kind} has one way", fix="leave out --alternatives")
     if question.constraints.via not in (None, "payer"):
         raise UsageError("--alternatives compares the ways, and --via chooses one", fix="leave one of them out")
     if account.protocol in PERPS_AS_LOANS:

@@ -16,7 +16,9 @@ from defilev.observe.drive import drive
 from defilev.pipeline.chains import block_seconds
 from defilev.pipeline.exiting import exit_notices
 from defilev.pipeline.hubs import native_of, read_hubs
+from defilev.pipeline.levering import lever_inputs
 from defilev.pipeline.market_prices import limits_of
+from defilev.pipeline.rearranging import rearrangement
 from defilev.pipeline.session import Session
 from defilev.plan import (
     ANYTHING,
@@ -26,8 +28,11 @@ from defilev.plan import (
     PerpVia,
     PlanInputs,
     ReduceInputs,
+    goes_up,
     plan_deleverage,
+    plan_levering,
     plan_margin,
+    plan_rearrangement,
     plan_reduction,
     plan_repayment,
 )
@@ -51,7 +56,8 @@ class PlanQuestion:
     `constraints` say what may be used, and how the goal is reached. `meant_for` is the owner, protocol and market that
     the goal was worked out for, `None` when a person named it. `in_hand` is, by token, the collateral that an earlier
     run withdrew and did not come to sell; no more of it counts than the wallet holds. `payer` signs, and repays on the
-    owner's behalf, which is then the way.
+    owner's behalf, which is then the way. `may_lever` says that a goal of more leverage than there is is meant: without
+    it, it is refused.
     """
 
     goal: Goal
@@ -62,6 +68,7 @@ class PlanQuestion:
     in_hand: tuple[tuple[Address, int], ...] = ()
     constraints: Constraints = ANYTHING
     payer: Address | None = None
+    may_lever: bool = False
 
 
 def make_plan(session: Session, account: LendingAccount, question: PlanQuestion) -> Plan:
@@ -70,6 +77,7 @@ def make_plan(session: Session, account: LendingAccount, question: PlanQuestion)
     Raises:
         Infeasible: no plan reaches the goal.
         UnknownName: a chosen asset is not in the position.
+        StalePrice: leverage would be raised on a price that is too old.
         UsageError: the goal was worked out for another position.
         DataError: the wallet or a quote cannot be read.
     """
@@ -77,7 +85,8 @@ def make_plan(session: Session, account: LendingAccount, question: PlanQuestion)
         perps = _reduce_inputs(session, account, question, payer=question.payer)
         plan = plan_reduction(perps) if question.payer is None else plan_margin(perps)
     else:
-        plan = drive(plan_deleverage(loan_inputs(session, account, question)), session.fetch)
+        inputs = loan_inputs(session, account, question)
+        plan = drive(_walk(session, inputs, may_lever=question.may_lever), session.fetch)
     session.reader.verify()
     return plan
 
@@ -86,6 +95,15 @@ def loan_inputs(session: Session, account: LendingAccount, question: PlanQuestio
     """Return what the plan for a loan depends on, with the wallet of whoever pays; raises `UsageError`, `DataError`."""
     _require_loan(account, question)
     return _inputs(session, account, question, payer=question.payer)
+
+
+def _walk(session: Session, inputs: PlanInputs, *, may_lever: bool) -> Read[Plan]:
+    """Return the planner of a loan's goal."""
+    if inputs.goal.rearranges:
+        return plan_rearrangement(rearrangement(inputs))
+    if may_lever and (inputs.in_hand or goes_up(inputs.account, inputs.goal)):
+        return plan_levering(lever_inputs(session, inputs))
+    return plan_deleverage(inputs)
 
 
 def _require_loan(account: LendingAccount, question: PlanQuestion) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from defilev.chain.node import Node
 from defilev.journal import JournalReader
 from defilev.model.account import LendingAccount
-from defilev.model.plan import Plan, Repay, Swap, Withdraw
+from defilev.model.plan import Borrow, Plan, Repay, RepayWithSupply, Supply, Swap, Withdraw
 from defilev.model.request import Address
 from defilev.pipeline.outcomes import received, taken
 from defilev.pipeline.planning import PlanQuestion
@@ -32,7 +32,7 @@ class Unfinished:
     """A run whose plan was begun and not ended.
 
     `done` are the indices of the steps on the chain. `is_left_open` says that its process ended without a word.
-    `in_hand` is, by token, what was withdrawn and neither sold nor repaid since.
+    `in_hand` is, by token, what was withdrawn, borrowed or bought, and not sold, repaid or supplied since.
     """
 
     run: int
@@ -47,19 +47,28 @@ class Unfinished:
             return account.is_empty
         if self.plan.protocol in PERPS_AS_LOANS:
             return is_reached(PERPS_AS_LOANS[self.plan.protocol], account, self.plan.goal)
-        return Aim(self.plan.goal).met(account)
+        aim = Aim(self.plan.goal)
+        return aim.met(account) and not (self.plan.levers and aim.exceeded(account))
 
     def question(self, *, window: int) -> PlanQuestion:
         """Return what to ask for, so that the rest of the goal is planned from the account as it is now."""
-        debts = [step.action.asset.address for step in self.plan.steps if isinstance(step.action, Repay)]
+        acted = [step.action for step in self.plan.steps]
+        debts = [action.asset.address for action in acted if isinstance(action, Repay | RepayWithSupply | Borrow)]
+        supplied = [action.asset.address for action in acted if isinstance(action, Supply)]
         return PlanQuestion(
             goal=self.plan.goal,
             max_slippage=self.plan.max_slippage,
             floor=Decimal(self.plan.floor) / WAD,
             window=window,
             in_hand=self.in_hand,
-            constraints=Constraints(self._via, repay=tuple(debts[:1]) if self.plan.goal.kind != "close" else ()),
+            constraints=Constraints(
+                self._via,
+                repay=tuple(debts[:1]) if self.plan.goal.kind != "close" and not self.plan.levers else (),
+                buy=supplied[0] if supplied and self.plan.levers else None,
+                borrow=debts[0] if debts and self.plan.levers else None,
+            ),
             payer=self.plan.payer,
+            may_lever=self.plan.levers,
         )
 
     @property
@@ -116,10 +125,14 @@ def _moved(plan: Plan, included: dict[int, str], node: Node) -> Iterator[tuple[A
         if receipt is None:
             continue
         match step.action:
-            case Withdraw(asset):
+            case Withdraw(asset) | Borrow(asset):
                 moved[asset.address] += received(receipt, asset.address, plan.owner)
             case Swap(route, amount_in):
                 moved[route[0].token_in.address] -= amount_in
+                bought = route[-1].token_out.address
+                moved[bought] += received(receipt, bought, plan.owner) if plan.levers else 0
+            case Supply(asset) if plan.levers:
+                moved[asset.address] -= taken(receipt, asset.address, plan.owner)
             case Repay(asset):
                 moved[asset.address] -= taken(receipt, asset.address, plan.owner)
             case _:

@@ -11,6 +11,10 @@ from defilev.plan.closing import plan_closing
 from defilev.plan.constraints import ANYTHING, LOAN_WAYS, PERP_WAYS, Constraints, PerpVia, parse_constraints
 from defilev.plan.goals import parse_goal
 from defilev.plan.inputs import PlanInputs
+from defilev.plan.lever_inputs import LeverInputs, goes_up
+from defilev.plan.levering import plan_levering
+from defilev.plan.rearranged import Rearranged
+from defilev.plan.rearranging import Rearrangement, plan_rearrangement
 from defilev.plan.reduce_inputs import ReduceInputs
 from defilev.plan.reducing import plan_margin, plan_reduction
 from defilev.plan.refusals import require_known, require_possible
@@ -22,15 +26,21 @@ __all__ = [
     "LOAN_WAYS",
     "PERP_WAYS",
     "Constraints",
+    "LeverInputs",
     "PerpVia",
     "PlanInputs",
+    "Rearranged",
+    "Rearrangement",
     "ReduceInputs",
+    "goes_up",
     "parse_constraints",
     "parse_goal",
     "plan_deleverage",
     "plan_document",
     "plan_from",
+    "plan_levering",
     "plan_margin",
+    "plan_rearrangement",
     "plan_reduction",
     "plan_repayment",
     "rest_of",

@@ -18,7 +18,7 @@ from defilev.plan.path import Path, borrow_of, start, supply_of
 from defilev.plan.quoting import Sold
 from defilev.plan.refusals import require_progress, require_worthwhile, with_outside_help
 from defilev.plan.rounds import clearing, clearing_amount, easing, payoff, round_amount
-from defilev.plan.sale import Fill, Sale, repay_all, repay_part, sale_of, sell
+from defilev.plan.sale import Fill, Sale, repay_all, repay_part, sale_of, sell, supply_pays
 from defilev.plan.staircase import MAX_ROUNDS, fill_round, worth_its_gas
 from defilev.plan.words import amount_text, health_text
 
@@ -129,7 +129,8 @@ def _idle_amount(path: Path, sale: Sale) -> int | None:
     if sale.swaps or not legs or legs[0].used_as_collateral:
         return None
     whole = supply_of(path.first, sale.collateral.address)
-    return whole if whole <= path.protocol.liquidity(path.first, sale.collateral.address) else None
+    can_pay = supply_pays(path, sale) or whole <= path.protocol.liquidity(path.first, sale.collateral.address)
+    return whole if can_pay else None
 
 
 def _after_fill(path: Path, inputs: PlanInputs, sale: Sale, fill: Fill) -> Path:

@@ -50,13 +50,16 @@ class Constraints:
     """What the user wants of a plan beside its goal; assets are symbols or addresses.
 
     `via` is the way, `None` for the usual one: what the wallet has of the debts and then sales, or for perpetuals to
-    reduce them. `sell` and `repay` are all that may be sold and repaid, everything when empty.
+    reduce them. `sell` and `repay` are all that may be sold and repaid, everything when empty. Upwards
+    `borrow` and `buy` are what is borrowed, and supplied more of, `None` for the largest.
     """
 
     via: Via | None = None
     sell: tuple[str, ...] = ()
     repay: tuple[str, ...] = ()
     keep: tuple[Keep, ...] = ()
+    borrow: str | None = None
+    buy: str | None = None
 
     def keeps(self, token: Token) -> bool:
         """Tell whether `token` must not be touched."""
@@ -81,23 +84,33 @@ def is_named(names: Sequence[str], token: Token) -> bool:
 
 
 def parse_constraints(
-    *, via: str | None = None, sell: Sequence[str] = (), repay: Sequence[str] = (), keep: Sequence[str] = ()
+    *,
+    via: str | None = None,
+    sell: Sequence[str] | None = None,
+    repay: Sequence[str] | None = None,
+    keep: Sequence[str] | None = None,
+    borrow: str | None = None,
+    buy: str | None = None,
+    has_payer: bool = False,
 ) -> Constraints:
     """Return the constraints that were typed; `keep` as `wstETH`, or `wstETH=2%` for a penalty.
+
+    A payer is a way of its own, which need not be named.
 
     Raises:
         UsageError: no such way, or constraints that contradict each other.
         InvalidNumber: a penalty that is no percentage between 0 and 100.
     """
-    kept = tuple(_keep(text) for text in keep)
-    if via in ("wallet", "payer", "collateral", "margin") and sell:
+    kept, sold = tuple(_keep(text) for text in keep or ()), tuple(sell or ())
+    via = "payer" if via is None and has_payer else via
+    if via in ("wallet", "payer", "collateral", "margin") and sold:
         raise UsageError(f"--via {via} sells nothing, and --sell says what to sell", fix="leave one of them out")
     if via == "collateral" and repay:
         raise UsageError("--via collateral repays nothing, and --repay says what to repay", fix="leave one of them out")
-    both = [name for name in sell if name.casefold() in {each.asset.casefold() for each in kept if not each.penalty}]
+    both = [name for name in sold if name.casefold() in {each.asset.casefold() for each in kept if not each.penalty}]
     if both:
         raise UsageError(f"--sell {both[0]} and --keep {both[0]} contradict each other", fix="leave one of them out")
-    return Constraints(_via(via), tuple(sell), tuple(repay), kept)
+    return Constraints(_via(via), sold, tuple(repay or ()), kept, borrow, buy)
 
 
 def options_of(constraints: Constraints, payer: str | None = None) -> tuple[str, ...]:
@@ -108,6 +121,7 @@ def options_of(constraints: Constraints, payer: str | None = None) -> tuple[str,
         for keep in constraints.keep
     )
     named = {"--sell": constraints.sell, "--repay": constraints.repay, "--keep": tuple(kept)}
+    named |= {f"--{option}": (name,) for option in ("borrow", "buy") if (name := getattr(constraints, option))}
     repeated = (part for option, names in named.items() for name in names for part in (option, name))
     return (*via, *repeated, *(() if payer is None else ("--payer", payer)))
 

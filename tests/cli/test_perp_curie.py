@@ -16,6 +16,7 @@ from tests.support.curie import Curie
 pytestmark = pytest.mark.world
 
 PERP = ("-p", "perp-curie")
+AAVE = ("-p", "aave-v3")
 TO_TWO = (*PERP, "--to-margin-ratio", "2")
 
 
@@ -100,7 +101,7 @@ def test_the_market_to_begin_with_can_be_named(cli: Cli, tmp_path: Path) -> None
         (("perp-near", *TO_TWO, "--via", "hope"), 2, "is no way to a goal"),
         (("perp-near", *TO_TWO, "--max-slippage", "0.2%"), 7, "beyond the limit"),
         (("comfortable", "-p", "aave-v3", "--to-margin-ratio", "2"), 2, "a loan has no margin ratio"),
-        (("comfortable", "-p", "aave-v3", "--to-health-factor", "3", "--via", "margin"), 2, "--via margin is for perpetuals"),
+        (("comfortable", *AAVE, "--to-health-factor", "3", "--via", "margin"), 2, "--via margin is for perpetuals"),
         (("perp-near", *PERP), 2, "a plan needs one goal"),
     ],
 )

@@ -49,13 +49,17 @@ BORROWABLE = 1 << 58
 
 @dataclass(frozen=True)
 class Terms:
-    """A reserve's LTV and threshold in bps, and its yearly rates as fractions."""
+    """A reserve's LTV and threshold in bps, yearly rates as fractions, caps in whole tokens, and flags that differ."""
 
     loan_to_value: int = 8000
     threshold: int = 8300
     supply_rate: str = "0.02"
     borrow_rate: str = "0.05"
     liquidity: int = 10**30
+    borrow_cap: int = 0
+    supply_cap: int = 0
+    debt_ceiling: int = 0
+    flags: int = 0
 
 
 def an_aave_account(
@@ -92,7 +96,10 @@ def an_aave_account(
 
 
 def _reserve(place: int, token: Token, terms: Terms, prices: Mapping[Token, int]) -> Reserve:
-    configuration = terms.loan_to_value | terms.threshold << 16 | token.decimals << 48 | ACTIVE | BORROWABLE
+    configuration = (
+        terms.loan_to_value | terms.threshold << 16 | token.decimals << 48 | (ACTIVE | BORROWABLE) ^ terms.flags
+    )
+    configuration |= terms.borrow_cap << 80 | terms.supply_cap << 116 | terms.debt_ceiling << 212
     return Reserve(
         asset=token,
         id=place,

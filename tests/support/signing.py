@@ -25,6 +25,7 @@ FUNCTIONS = {
     "aave-v3-pool": (
         "withdraw(address,uint256,address)",
         "repay(address,uint256,uint256,address)",
+        "repayWithATokens(address,uint256,uint256)",
         "supply(address,uint256,address,uint16)",
     ),
     "morpho-blue-pool": (

@@ -157,12 +157,12 @@ def test_the_debt_is_the_cheapest_or_the_one_chosen() -> None:
 
 
 def test_the_debt_asset_itself_needs_no_swap() -> None:
-    """Supplied USDC repays owed USDC in three transactions."""
+    """Supplied USDC repays owed USDC in one transaction: no approval, and nothing passes through the wallet."""
     account = an_aave_account({USDC: 100_000 * 10**6}, {USDC: 40_000 * 10**6})
 
     plan = plan_for(inputs_for(account, TO_THREE, venue=None))
 
-    assert ["withdraw", "approve", "repay"] == kinds(plan)
+    assert ["repay-with-supply"] == kinds(plan)
     assert (0, 0) == (plan.cost.expected, plan.cost.worst)
 
 
