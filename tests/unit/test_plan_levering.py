@@ -243,7 +243,7 @@ def test_the_user_s_own_maximum_binds_both_kinds_of_goal() -> None:
             r"would fall below the floor of 1\.3000, and a plan has no more",
         ),
         (TO_1_5, {"venue": None}, "no venue"),
-        (TO_1_5, {"debt": "WETH"}, "changes nothing but the interest"),
+        (TO_1_5, {"constraints": Constraints(borrow="WETH")}, "changes nothing but the interest"),
     ],
 )
 def test_what_cannot_be_done_is_refused(goal: Goal, options: dict, fact: str) -> None:
