@@ -73,6 +73,12 @@ Payer = Annotated[
 Expires = Annotated[
     str | None, typer.Option("--expires", metavar="10m", help="How long after its block the plan may be begun.")
 ]
+MaxDivergence = Annotated[
+    str | None,
+    typer.Option(
+        "--max-divergence", metavar="1.5%", help="How far the venue's price may lie from the oracle's; 0.5% in e-mode."
+    ),
+]
 Safe = Annotated[
     str | None,
     typer.Option("--safe", metavar="ADDRESS", help="The Safe that acts; write a bundle for its owners, tried with it."),
@@ -119,6 +125,7 @@ def plan(
     safe: Safe = None,
     drift: Drift = None,
     out: Out = None,
+    max_divergence: MaxDivergence = None,
     swap_collateral: SwapCollateral = None,
     swap_debt: SwapDebt = None,
     e_mode: EMode = None,
@@ -148,6 +155,7 @@ def plan(
         max_slippage=max_slippage,
         floor=floor,
         expires=expires,
+        max_divergence=max_divergence,
         rearranged=Rearranged(swap_collateral, swap_debt, e_mode),
         constraints=parse_constraints(
             via=via, sell=sell, repay=repay, keep=keep, borrow=borrow, buy=buy, has_payer=payer is not None

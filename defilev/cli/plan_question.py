@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from defilev.abi.address import parse_address
 from defilev.config.values import parse_duration, parse_floor, parse_slippage
 from defilev.errors import UsageError
-from defilev.plan import ANYTHING, Constraints, Rearranged, parse_goal
+from defilev.plan import ANYTHING, Constraints, Divergence, Rearranged, parse_goal
 
 if TYPE_CHECKING:
     from defilev.config.settings import Settings
@@ -31,6 +31,7 @@ def plan_question(
     max_slippage: str | None = None,
     floor: str | None = None,
     expires: str | None = None,
+    max_divergence: str | None = None,
     rearranged: Rearranged = _NOT_REARRANGED,
     constraints: Constraints = ANYTHING,
     payer: str | None = None,
@@ -64,6 +65,11 @@ def plan_question(
         constraints=constraints,
         payer=None if payer is None else parse_address(payer, what="--payer"),
         may_lever=True,
+        divergence=Divergence.within(
+            settings.max_divergence
+            if max_divergence is None
+            else parse_slippage(max_divergence, what="--max-divergence")
+        ),
     )
 
 

@@ -19,6 +19,7 @@ from defilev.cli.plan import (
     FromTarget,
     Keep,
     Market,
+    MaxDivergence,
     MaxSlippage,
     Out,
     Payer,
@@ -96,6 +97,7 @@ def rebalance(
     password_file: PasswordFile = None,
     confirm_plan: ConfirmPlan = None,
     yes: Yes = False,
+    max_divergence: MaxDivergence = None,
     swap_collateral: SwapCollateral = None,
     swap_debt: SwapDebt = None,
     e_mode: EMode = None,
@@ -119,6 +121,7 @@ def rebalance(
     goal: dict[str, Any] = {"to_health_factor": to_health_factor, "to_leverage": to_leverage}
     goal |= {"to_margin_ratio": to_margin_ratio, "close": close, "from_target": from_target}
     limits: dict[str, Any] = {"max_slippage": max_slippage, "floor": floor, "expires": expires}
+    limits["max_divergence"] = max_divergence
     rearranged = Rearranged(swap_collateral, swap_debt, e_mode)
     chosen: dict[str, Any] = {"via": via, "sell": sell, "repay": repay, "keep": keep, "borrow": borrow, "buy": buy}
     made_before = "--plan" if plan else "--resume" if resume else None

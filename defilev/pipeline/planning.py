@@ -36,7 +36,7 @@ from defilev.plan import (
     plan_reduction,
     plan_repayment,
 )
-from defilev.plan.inputs import DEFAULT_FLOOR
+from defilev.plan.inputs import DEFAULT_FLOOR, MAX_ROUNDS, USUAL_DIVERGENCE, Divergence
 from defilev.protocols import PERPS_AS_LOANS, PROTOCOLS
 from defilev.risk.prices import price_notices
 from defilev.units import WAD, Wad
@@ -57,7 +57,8 @@ class PlanQuestion:
     the goal was worked out for, `None` when a person named it. `in_hand` is, by token, the collateral that an earlier
     run withdrew and did not come to sell; no more of it counts than the wallet holds. `payer` signs, and repays on the
     owner's behalf, which is then the way. `may_lever` says that a goal of more leverage than there is is meant: without
-    it, it is refused.
+    it, it is refused. `divergence` bounds how far the venue's prices may lie from the oracle's, and `rounds` how many a
+    plan may have.
     """
 
     goal: Goal
@@ -69,6 +70,8 @@ class PlanQuestion:
     constraints: Constraints = ANYTHING
     payer: Address | None = None
     may_lever: bool = False
+    divergence: Divergence = USUAL_DIVERGENCE
+    rounds: int = MAX_ROUNDS
 
 
 def make_plan(session: Session, account: LendingAccount, question: PlanQuestion) -> Plan:
@@ -232,6 +235,8 @@ def _inputs(
         in_hand=_in_hand(wallet, question),
         intermediates=hubs,
         payer=payer,
+        divergence=question.divergence,
+        rounds=question.rounds,
     )
 
 

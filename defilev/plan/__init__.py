@@ -9,8 +9,9 @@ from defilev.plan.adding import plan_addition
 from defilev.plan.assemble import assemble
 from defilev.plan.closing import plan_closing
 from defilev.plan.constraints import ANYTHING, LOAN_WAYS, PERP_WAYS, Constraints, PerpVia, parse_constraints
+from defilev.plan.divergence import read_notices
 from defilev.plan.goals import parse_goal
-from defilev.plan.inputs import PlanInputs
+from defilev.plan.inputs import Divergence, PlanInputs
 from defilev.plan.lever_inputs import LeverInputs, goes_up
 from defilev.plan.levering import plan_levering
 from defilev.plan.rearranged import Rearranged
@@ -26,6 +27,7 @@ __all__ = [
     "LOAN_WAYS",
     "PERP_WAYS",
     "Constraints",
+    "Divergence",
     "LeverInputs",
     "PerpVia",
     "PlanInputs",
@@ -64,4 +66,4 @@ def plan_deleverage(inputs: PlanInputs) -> Read[Plan]:
     require_possible(inputs)
     walk = plan_closing if inputs.goal.kind == "close" else plan_path
     path, label = yield from walk(inputs)
-    return assemble(inputs, path, label)
+    return assemble(inputs, path, label, (yield from read_notices(inputs, path)))

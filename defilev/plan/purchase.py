@@ -41,8 +41,12 @@ def purchase_of(inputs: LeverInputs) -> Purchase:
     base = inputs.base
     borrowed = _named(inputs, base.constraints.borrow, what="--borrow") or _largest(base.account, "borrow")
     bought = _named(inputs, base.constraints.buy, what="--buy") or _largest(base.account, "supply")
+    account = base.account
     if borrowed is None:
-        raise Infeasible("nothing is owed yet: say what to borrow", fix="name an asset of the market with --borrow")
+        raise Infeasible(
+            f"{account.owner} owes nothing on {account.protocol} {account.market_name}: say what to borrow",
+            fix="name an asset of the market with --borrow, or use --close to withdraw everything",
+        )
     if bought is None:
         raise Infeasible("nothing is used as collateral", fix="supply something first")
     if borrowed == bought:

@@ -16,7 +16,7 @@ from defilev.units import WAD
 
 __all__ = ["ReduceInputs", "is_reached"]
 
-DEADLINE_ROOM = 3_600
+DEADLINE_ROOM = 600
 """Seconds after the plan's expiry until which its trades may still be included."""
 
 
