@@ -8,7 +8,10 @@ from typing import TypeAlias
 
 from defilev_signer.hashing import ADDRESS_BYTES, address, keccak
 
-__all__ = ["ALL", "FUNCTIONS", "Action", "Approve", "Hop", "Repay", "Swap", "Withdraw", "read_call"]
+__all__ = [
+    "ALL", "FUNCTIONS", "Action", "Approve", "Deposit", "Hop", "Repay", "RepayWithSupply", "Supply", "Swap", "Trade",
+    "Withdraw", "read_call",
+]  # fmt: skip
 
 ALL = 2**256 - 1
 """Stands for everything that is there, and for what shares turn out to be worth: no amount that a rule can know."""
@@ -21,7 +24,7 @@ _PARAMS = 5
 
 @dataclass(frozen=True, slots=True)
 class Withdraw:
-    """Take `amount` base units of what `of` has out of the market, to `to`; `of` is `None` for whoever signs.
+    """Take `amount` base units of what `of` has out of the market, to `to`; either is `None` for whoever signs.
 
     `market` is the id of an isolated market, `None` where the contract is the market; `shares` is what is taken in
     place of an amount, `None` where the call has an amount.
@@ -29,7 +32,7 @@ class Withdraw:
 
     asset: str
     amount: int
-    to: str
+    to: str | None
     of: str | None = None
     market: str | None = None
     shares: int | None = None
@@ -48,6 +51,25 @@ class Repay:
     on_behalf_of: str
     market: str | None = None
     shares: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """Add `amount` base units to the collateral of `on_behalf_of`; `market` is as in `Withdraw`."""
+
+    asset: str
+    amount: int
+    on_behalf_of: str
+    market: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RepayWithSupply:
+    """Pay back `amount` base units of what the signer owes with what the signer has supplied of the same asset."""
+
+    asset: str
+    amount: int
+    rate_mode: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +101,32 @@ class Swap:
     price_limit: int = 0
 
 
-Action: TypeAlias = Withdraw | Repay | Approve | Swap
+@dataclass(frozen=True, slots=True)
+class Deposit:
+    """Pay `amount` base units in as the margin of `to`."""
+
+    asset: str
+    amount: int
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """Sell or buy `amount` base units of a perpetual's base, `ALL` for closing whatever position there is.
+
+    `quote_limit`, 18 decimals, is the least that a sale brings or the most that a purchase costs. `is_sale` is `None`
+    where the contract finds the side itself. `is_plain` says that the amount is of the base, that no price limit leaves
+    the rest undone, and that nobody is paid for it.
+    """
+
+    base: str
+    is_sale: bool | None
+    amount: int
+    quote_limit: int
+    is_plain: bool
+
+
+Action: TypeAlias = Withdraw | Repay | RepayWithSupply | Supply | Approve | Swap | Deposit | Trade
 
 
 class _Words:
@@ -116,6 +163,11 @@ def _repay(_: str, data: bytes) -> Repay:
     return Repay(words.address(0), words.uint(1), words.uint(2), words.address(3))
 
 
+def _repay_with_supply(_: str, data: bytes) -> RepayWithSupply:
+    words = _Words(data, 3)
+    return RepayWithSupply(words.address(0), words.uint(1), words.uint(2))
+
+
 def _withdraw_collateral(_: str, data: bytes) -> Withdraw:
     words, market = _isolated(data, 8)
     return Withdraw(words.address(1), words.uint(5), words.address(7), words.address(6), market)
@@ -127,10 +179,22 @@ def _withdraw_lent(_: str, data: bytes) -> Withdraw:
     return Withdraw(words.address(0), amount, words.address(8), words.address(7), market, shares)
 
 
+def _supply(_: str, data: bytes) -> Supply:
+    words = _Words(data, 4)
+    if words.uint(3, 16):
+        raise ValueError("a referral code is given")
+    return Supply(words.address(0), words.uint(1), words.address(2))
+
+
+def _supply_collateral(_: str, data: bytes) -> Supply:
+    words, market = _isolated(data, 9)
+    _require_no_callback(words, 7)
+    return Supply(words.address(1), words.uint(5), words.address(6), market)
+
+
 def _repay_isolated(_: str, data: bytes) -> Repay:
     words, market = _isolated(data, 10)
-    if words.uint(8) != 9 * _WORD or words.uint(9):
-        raise ValueError("there is data for a callback, or its offset is not where the encoding has it")
+    _require_no_callback(words, 8)
     amount, shares = _amount_or_shares(words)
     return Repay(words.address(0), amount, None, words.address(7), market, shares)
 
@@ -141,6 +205,12 @@ def _isolated(data: bytes, count: int) -> tuple[_Words, str]:
     for place in range(4):
         words.address(place)
     return words, "0x" + keccak(data[: _PARAMS * _WORD]).hex()
+
+
+def _require_no_callback(words: _Words, place: int) -> None:
+    """Raise `ValueError` unless the bytes whose offset stands at `place`, the last argument, are none."""
+    if words.uint(place) != (place + 1) * _WORD or words.uint(place + 1):
+        raise ValueError("there is data for a callback, or its offset is not where the encoding has it")
 
 
 def _amount_or_shares(words: _Words) -> tuple[int, int | None]:
@@ -187,12 +257,43 @@ def _hops(path: bytes) -> tuple[Hop, ...]:
     )
 
 
+def _deposit_for(_: str, data: bytes) -> Deposit:
+    words = _Words(data, 3)
+    return Deposit(words.address(1), words.uint(2), words.address(0))
+
+
+def _withdraw_all(_: str, data: bytes) -> Withdraw:
+    return Withdraw(_Words(data, 1).address(0), ALL, None)
+
+
+def _open_position(_: str, data: bytes) -> Trade:
+    words = _Words(data, 8)
+    is_sale, is_exact_input = words.uint(1, 1) == 1, words.uint(2, 1) == 1
+    words.uint(5)
+    is_plain = is_sale == is_exact_input and words.uint(6, 160) == 0 and words.uint(7) == 0
+    return Trade(words.address(0), is_sale, words.uint(3), words.uint(4), is_plain)
+
+
+def _close_position(_: str, data: bytes) -> Trade:
+    words = _Words(data, 5)
+    words.uint(3)
+    is_plain = words.uint(1, 160) == 0 and words.uint(4) == 0
+    return Trade(words.address(0), None, ALL, words.uint(2), is_plain)
+
+
 FUNCTIONS: Mapping[str, Callable[[str, bytes], Action]] = {
     "withdraw(address,uint256,address)": _withdraw,
     "repay(address,uint256,uint256,address)": _repay,
+    "supply(address,uint256,address,uint16)": _supply,
+    "supplyCollateral((address,address,address,address,uint256),uint256,address,bytes)": _supply_collateral,
+    "repayWithATokens(address,uint256,uint256)": _repay_with_supply,
     "withdrawCollateral((address,address,address,address,uint256),uint256,address,address)": _withdraw_collateral,
     "withdraw((address,address,address,address,uint256),uint256,uint256,address,address)": _withdraw_lent,
     "repay((address,address,address,address,uint256),uint256,uint256,address,bytes)": _repay_isolated,
+    "depositFor(address,address,uint256)": _deposit_for,
+    "withdrawAll(address)": _withdraw_all,
+    "openPosition((address,bool,bool,uint256,uint256,uint256,uint160,bytes32))": _open_position,
+    "closePosition((address,uint160,uint256,uint256,bytes32))": _close_position,
     "approve(address,uint256)": _approve,
     "exactInputSingle((address,address,uint24,address,uint256,uint256,uint160))": _swap_one,
     "exactInput((bytes,address,uint256,uint256))": _swap_along,

@@ -17,6 +17,9 @@ __all__ = [
     "Hop",
     "Reduce",
     "Repay",
+    "RepayWithSupply",
+    "SetCollateral",
+    "SetEMode",
     "Supply",
     "Swap",
     "Unwind",
@@ -115,6 +118,36 @@ class Reduce:
 
 
 @dataclass(frozen=True, slots=True)
+class RepayWithSupply:
+    """Repay `amount` base units with what is supplied of the same asset: nothing passes through the wallet.
+
+    `None` is all that is supplied, or all that is owed if that is less, when it runs.
+    """
+
+    asset: Token
+    amount: int | None
+    kind: Literal["repay-with-supply"] = "repay-with-supply"
+
+
+@dataclass(frozen=True, slots=True)
+class SetCollateral:
+    """Let what is supplied of `asset` count as collateral, or no more."""
+
+    asset: Token
+    enabled: bool
+    kind: Literal["set-collateral"] = "set-collateral"
+
+
+@dataclass(frozen=True, slots=True)
+class SetEMode:
+    """Enter the efficiency mode `category`, or leave the present one for none with 0; `label` is only shown."""
+
+    category: int
+    label: str
+    kind: Literal["set-e-mode"] = "set-e-mode"
+
+
+@dataclass(frozen=True, slots=True)
 class Enforced:
     """What the executor's contract asserts at the end of its call, which reverts unless all of it holds.
 
@@ -155,7 +188,9 @@ class Unwind:
     kind: Literal["unwind"] = "unwind"
 
 
-Action = Supply | Withdraw | Borrow | Repay | Approve | Swap | Reduce | Unwind
+Action = (
+    Supply | Withdraw | Borrow | Repay | Approve | Swap | Reduce | RepayWithSupply | SetCollateral | SetEMode | Unwind
+)
 
 
 @dataclass(frozen=True, slots=True)

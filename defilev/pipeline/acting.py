@@ -24,12 +24,14 @@ from defilev.model.simulation import SimulationReport
 from defilev.pipeline.agreeing import Agreement, agree
 from defilev.pipeline.executing import read_atomic
 from defilev.pipeline.hubs import read_hubs
+from defilev.pipeline.levering import prices_of, require_lever_fresh
 from defilev.pipeline.proving import require_proven
 from defilev.pipeline.safes import read_safe
 from defilev.pipeline.scheduling import sending_for
 from defilev.pipeline.sequencing import require_sequencer
 from defilev.pipeline.session import Session
 from defilev.pipeline.trying import TOLERANCE, account_of, require_chain, require_kept, require_unexpired, try_plan
+from defilev.pipeline.turning import overtaken, turned_around
 from defilev.plan import rest_of
 from defilev.protocols import ACTING
 from defilev.simulate import EngineChoice
@@ -64,9 +66,14 @@ class Outcome:
 
     @property
     def is_kept(self) -> bool:
-        """Whether the health factor that was got is not below the promised one."""
+        """Whether the health factor that was got is not below the promised one, and no position was turned around."""
         got, promised = self.execution.got, self.execution.promised
-        return got is None or (promised is not None and got >= promised - TOLERANCE)
+        return not self.turned and (got is None or (promised is not None and got >= promised - TOLERANCE))
+
+    @property
+    def turned(self) -> tuple[str, ...]:
+        """The markets whose position ended on the other side than it began."""
+        return turned_around(self.before, self.after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +96,7 @@ def policy_of(
     spent: Spent | None = None,
     payer: Address | None = None,
     safe: Address | None = None,
+    levers: bool = True,
     plan: Plan | None = None,
 ) -> Policy:
     """Return what may be signed for the owner of `account`.
@@ -99,6 +107,7 @@ def policy_of(
         spent: remembers what the last day saw; nothing if left out.
         payer: signs in the owner's place and may only repay; the owner signs if left out.
         safe: the Safe that the payer makes act, read at the session's block.
+        levers: whether the settings may let leverage be raised; a guard never does.
         plan: what it is for: the executor is verified for one that goes through it, and denied to every other.
 
     Raises:
@@ -121,12 +130,10 @@ def policy_of(
         ),
         spent=spent,
     )
-    return replace(
-        policy,
-        payer=payer,
-        safe=None if safe is None else read_safe(session, safe),
-        atomic=read_atomic(session, account) if plan is not None and plan.unwinds else None,
-    )
+    most = limits.max_leverage if levers else None
+    read = None if safe is None else read_safe(session, safe)
+    atomic = read_atomic(session, account) if plan is not None and plan.unwinds else None
+    return replace(policy, payer=payer, safe=read, max_leverage=most, prices=prices_of(account), atomic=atomic)
 
 
 def try_again(session: Session, plan: Plan, *, engine: EngineChoice = "auto") -> Retried:
@@ -136,14 +143,16 @@ def try_again(session: Session, plan: Plan, *, engine: EngineChoice = "auto") ->
         PlanExpired, PlanForAnotherChain: it may not be begun any more.
         SimulationFailed: it no longer does what it promises.
         SequencerDown: the rollup's sequencer is.
+        StalePrice: it borrows, and a price is too old for that.
         EndpointsDisagree, QuorumMissing, WrongChain: see `agree`.
     """
     require_chain(session, plan)
-    agreement = agree(session, plan.owner, protocol=plan.protocol, market=plan.market, actor=plan.payer)
+    agreement = agree(session, plan.owner, protocol=plan.protocol, market=plan.market, actors=[plan.actor])
     newest = session.through(agreement.nodes).at(agreement.block)
     require_unexpired(newest, plan)
     account = agreement.account
     require_sequencer(account)
+    require_lever_fresh(newest, account, plan)
     report = try_plan(newest, plan, engine=engine, account=account)
     require_kept(plan, report, before=account.health_factor)
     return Retried(newest, account, report, agreement)
@@ -193,6 +202,7 @@ def desk_for(
         wanted=lambda step: is_still_wanted(session, plan, step),
         tell=tell,
         private=session.private,
+        overtaken=lambda step: overtaken(session, plan, step),
     )
 
 
@@ -249,6 +259,11 @@ def off_course(session: Session, plan: Plan, step: Step) -> str | None:
 def require_promise(outcome: Outcome) -> None:
     """Raise `SimulationFailed` when less was got than promised."""
     execution = outcome.execution
+    if outcome.turned:
+        raise SimulationFailed(
+            f"the position in {', '.join(outcome.turned)} was turned around: it had shrunk before the trade",
+            fix="close what was opened with `defilev rebalance … --close`",
+        )
     if not outcome.is_kept:
         raise SimulationFailed(
             "every transaction succeeded, and the health factor is below the promised one",

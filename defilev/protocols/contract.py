@@ -47,10 +47,7 @@ class AccountsRead:
 
 @dataclass(frozen=True, slots=True)
 class PerpsRead:
-    """Accounts in the order of the owners asked for, each as many as it has, and what may be remembered.
-
-    `metadata` is as in `AccountsRead`.
-    """
+    """Accounts in the order of the owners asked for, each as many as it has; `metadata` is as in `AccountsRead`."""
 
     accounts: tuple[PerpAccount, ...]
     metadata: Mapping[str, Any]
@@ -74,6 +71,11 @@ class WholeMarkets:
     def found(self, topics: Sequence[str]) -> tuple[Address, str]:
         """Raise `ValueError`: no log is searched for."""
         raise ValueError(f"{len(topics)} topics of a log that was never asked for")
+
+    def is_e_mode_pair(self, account: LendingAccount, one: Address, other: Address) -> bool:
+        """Return no: there are no categories."""
+        del account, one, other
+        return False
 
     def debt_shares(self, account: LendingAccount, amount: int) -> int | None:
         """Return `None`: the market repays whatever is owed when it is asked for everything."""
@@ -197,6 +199,10 @@ class LendingProtocol(ActingProtocol, Protocol):
         `None` where a debt that was repaid in part can be closed whatever interest has made of it meanwhile. Elsewhere
         only a `Repay` in shares leaves a debt that is known beforehand.
         """
+        ...
+
+    def is_e_mode_pair(self, account: LendingAccount, one: Address, other: Address) -> bool:
+        """Return whether both assets are of the category that the account has chosen, and are meant to move alike."""
         ...
 
     def liquidity(self, account: LendingAccount, asset: Address) -> int:

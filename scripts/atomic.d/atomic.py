@@ -48,7 +48,7 @@ def run(accounts: int, seed: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="defilev-atomic-") as folder, own_world(Path(folder)) as world:
         deploy_executor(world)
         while len(done) < accounts:
-            trial = draw_indebted(random)
+            trial = draw_indebted(world, random)
             outcome = try_atomically(world, trial)
             if outcome.way != "atomic":
                 others[f"{outcome.way}: {outcome.why}"] += 1

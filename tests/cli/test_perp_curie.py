@@ -16,6 +16,7 @@ from tests.support.curie import Curie
 pytestmark = pytest.mark.world
 
 PERP = ("-p", "perp-curie")
+AAVE = ("-p", "aave-v3")
 TO_TWO = (*PERP, "--to-margin-ratio", "2")
 
 
@@ -82,11 +83,11 @@ def test_closing_leaves_nothing(cli: Cli, name: str) -> None:
 def test_the_market_to_begin_with_can_be_named(cli: Cli, tmp_path: Path) -> None:
     """A short is named as what is owed, a long as what is held, and another name is refused with those there are."""
     goal = (*PERP, "--to-margin-ratio", "2.5")
-    for flag, symbol in (("--debt", "vBTC"), ("--collateral", "vETH")):
+    for flag, symbol in (("--repay", "vBTC"), ("--sell", "vETH")):
         document = planned(cli, tmp_path / f"{symbol}.json", "perp-cross", *goal, flag, symbol)
         assert symbol == document["steps"][0]["action"]["asset"]["symbol"]
 
-    printed = cli("plan", "perp-cross", *goal, "--debt", "vDOGE")
+    printed = cli("plan", "perp-cross", *goal, "--repay", "vDOGE")
     assert_refused(printed, code=2, said="no position in vDOGE")
     assert "name one of vBTC, vETH" in printed.fixes[0]
 
@@ -100,11 +101,7 @@ def test_the_market_to_begin_with_can_be_named(cli: Cli, tmp_path: Path) -> None
         (("perp-near", *TO_TWO, "--via", "hope"), 2, "is no way to a goal"),
         (("perp-near", *TO_TWO, "--max-slippage", "0.2%"), 7, "beyond the limit"),
         (("comfortable", "-p", "aave-v3", "--to-margin-ratio", "2"), 2, "a loan has no margin ratio"),
-        (
-            ("comfortable", "-p", "aave-v3", "--to-health-factor", "3", "--via", "margin"),
-            2,
-            "--via margin is for perpetuals",
-        ),
+        (("comfortable", *AAVE, "--to-health-factor", "3", "--via", "margin"), 2, "--via margin is for perpetuals"),
         (("perp-near", *PERP), 2, "a plan needs one goal"),
     ],
 )
@@ -125,6 +122,32 @@ def test_a_paused_market_is_not_traded(cli: Cli) -> None:
     assert_refused(printed, code=7, said="vETH is paused")
     assert "market-paused" in [each["name"] for each in account(cli, "perp-near")["warnings"]]
     assert 0 == cli("rebalance", "perp-near", *PERP, "--to-margin-ratio", "1.5", "--via", "margin").code
+
+
+def test_a_closed_market_is_not_traded(cli: Cli) -> None:
+    """A market that was closed for good is refused by name, for a reduction and for closing, with what settles it."""
+    curie = Curie(cli.world)
+    curie.pause("vETH")
+    curie.close("vETH", 2_990 * 10**18)
+
+    for goal in (TO_TWO, (*PERP, "--close")):
+        printed = cli("plan", "perp-near", *goal)
+        assert_refused(printed, code=7, said="vETH is closed")
+        assert "quitMarket()" in printed.fixes[0]
+
+
+def test_an_account_under_water_is_not_reduced(cli: Cli) -> None:
+    """Where the account value is negative `health` says so, no trade is planned, and margin is named as the way out."""
+    curie = Curie(cli.world)
+    for _ in range(12):
+        curie.trade(curie.owners()["owner"], "vETH", -280 * 10**18)
+        curie.set_index("vETH", 2_600 * 10**8)
+        curie.world.advance(900)
+
+    assert "under-water" in [each["name"] for each in account(cli, "perp-near")["warnings"]]
+    printed = cli("plan", "perp-near", *TO_TWO, "--max-slippage", "9%")
+    assert_refused(printed, code=7, said="too little margin")
+    assert "--via margin" in printed.fixes[0]
 
 
 def test_a_position_that_is_gone_is_named(cli: Cli, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from defilev.model.plan import Goal, Plan, Unwind
 from defilev.model.request import Address
 from defilev.pipeline.planning import PlanQuestion, make_plan
 from defilev.pipeline.session import Session, connect
+from defilev.plan import Constraints
 from tests.support.world import World
 
 __all__ = ["atomic_plan", "carry_out", "connected", "left_at_executor", "unwind_of"]
@@ -47,9 +48,7 @@ def atomic_plan(
         max_slippage=slippage,
         floor=Decimal("1.0001"),
         window=600,
-        via="atomic",
-        debt=debt,
-        collateral=collateral,
+        constraints=Constraints("atomic", sell=(collateral,) if collateral else (), repay=(debt,) if debt else ()),
     )
     return make_plan(session, account, question)
 

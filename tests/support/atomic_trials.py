@@ -15,6 +15,7 @@ from defilev.pipeline.acting import policy_of
 from defilev.pipeline.look import read_account
 from defilev.pipeline.planning import make_plan
 from defilev.pipeline.session import Session
+from defilev.plan import Constraints
 from defilev.protocols import PROTOCOLS
 from tests.support.atomic import carry_out, connected, left_at_executor
 from tests.support.fuzzing import Finding, Trial, draw, goal_findings, question_of, reason_of
@@ -44,10 +45,10 @@ class AtomicOutcome:
     findings: tuple[Finding, ...] = ()
 
 
-def draw_indebted(random: Random) -> Trial:
-    """Return a trial whose account owes something, in a market that the executor acts on."""
-    trial = draw(random)
-    return trial if trial.recipe.borrows else draw_indebted(random)
+def draw_indebted(world: World, random: Random) -> Trial:
+    """Return a trial whose account owes something; what else may trouble it is left out."""
+    trial = draw(random, list(world.description["pools"]))
+    return trial if trial.recipe.borrows else draw_indebted(world, random)
 
 
 def try_atomically(world: World, trial: Trial) -> AtomicOutcome:
@@ -77,7 +78,7 @@ def _tried(world: World, session: Session, trial: Trial) -> AtomicOutcome:
         return AtomicOutcome("refused", "nothing is owed")
     question = question_of(account, trial)
     try:
-        plan = make_plan(session, account, replace(question, via="atomic"))
+        plan = make_plan(session, account, replace(question, constraints=Constraints("atomic")))
     except Infeasible as refusal:
         return AtomicOutcome("refused", reason_of(refusal))
     if not plan.unwinds:

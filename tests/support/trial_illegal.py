@@ -14,6 +14,7 @@ from eth_utils.crypto import keccak
 from tests.factories import USDC, WETH
 from tests.support.isolated_calls import MORPHO, OTHER_MARKET, PARAMS
 from tests.support.trial_legal import CHAIN_ID, GWEI, OWNER, Call, Draft
+from tests.support.trial_perps import ILLEGAL_PERPS
 from tests.unit.policy_cases import POOL, ROUTER
 
 __all__ = ["ILLEGAL", "Illegal"]
@@ -21,6 +22,7 @@ __all__ = ["ILLEGAL", "Illegal"]
 MULTISEND = "0x40A2aCCbd92BCA938b02010E17A5b8929b49130D"
 ALL = 2**256 - 1
 UNKNOWN = "0x6B3595068778DD592e39A122f4f5a5cF09C90fE2"
+WITH_SUPPLY = "repayWithATokens(address,uint256,uint256)"
 REPAY = "repay(address,uint256,uint256,address)"
 _MARKET = "((address,address,address,address,uint256)"
 TAKE_COLLATERAL = f"withdrawCollateral{_MARKET},uint256,address,address)"
@@ -91,6 +93,10 @@ def _token(signature: str, *values: Callable[[Random], Any]) -> Make:
 
 def _morpho(signature: str, *values: Callable[[Random], Any]) -> Make:
     return lambda random, draft: _to(MORPHO, signature, *(value(random) for value in values))(draft)
+
+
+def _perp(to: str, data: Callable[[Random], bytes]) -> Make:
+    return lambda random, draft: Illegal(replace(draft, to=to, data=data(random)).payload())
 
 
 def _is(value: Any) -> Callable[[Random], Any]:
@@ -304,6 +310,9 @@ ILLEGAL: Mapping[str, Make] = {
     "withdraw to a stranger": _pool("withdraw(address,uint256,address)", _is(USDC.address), _amount, stranger),
     "withdraw an unknown token": _pool("withdraw(address,uint256,address)", stranger, _amount, _is(OWNER)),
     "repay for a stranger": _pool(REPAY, _is(USDC.address), _amount, _is(2), stranger),
+    "repay with supply at the stable rate": _pool(WITH_SUPPLY, _is(USDC.address), _amount, _is(1)),
+    "repay with supply nothing": _pool(WITH_SUPPLY, _is(USDC.address), _is(0), _is(2)),
+    "repay with supply an unknown token": _pool(WITH_SUPPLY, _is(UNKNOWN), _amount, _is(2)),
     "repay at the stable rate": _pool(REPAY, _is(USDC.address), _amount, _is(1), _is(OWNER)),
     "swap to a stranger": lambda random, draft: _swap(random, draft, to=stranger(random)),
     "swap below the floor": lambda random, draft: _swap(random, draft, minimum=random.randrange(2285 * 10**6)),
@@ -380,5 +389,6 @@ ILLEGAL: Mapping[str, Make] = {
         data=call(REPAY, USDC.address, _amount(random) + 10**15, 2, OWNER)).payload()),
     "a nonce far ahead": lambda random, draft: _fields(
         nonce=draft.nonce + random.choice([101, 10**6, 2**63, 2**64 - 1, 2**200]))(random, draft),
+    **{name: _perp(to, data) for name, (to, data) in ILLEGAL_PERPS.items()},
 }  # fmt: skip
 """By what is wrong with it."""

@@ -87,7 +87,10 @@ def check_installed(binaries: Path, folder: Path) -> None:
     assert sorted(f"{chain}.toml" for chain in (*chains, "avalanche")) == books
     assert (
         sorted(
-            ["optimism-perp.toml", *(f"{chain}{of}.toml" for chain in chains for of in ("", "-compound", "-executor"))]
+            [
+                "optimism-perp.toml",
+                *(f"{chain}{of}.toml" for chain in chains for of in ("", "-compound", "-executor", "-rearranging")),
+            ]
         )
         == lists
     )

@@ -320,4 +320,4 @@ def test_a_run_that_stopped_halfway_goes_on_in_its_own_way(session: Session, wor
 
     question = Unfinished(1, plan, (1,), is_left_open=True, in_hand=()).question(window=600)
 
-    assert ("atomic", plan.goal) == (question.via, question.goal)
+    assert ("atomic", plan.goal) == (question.constraints.via, question.goal)

@@ -19,7 +19,7 @@ def test_random_accounts_land_on_their_promise_and_leave_nothing(world: World) -
     deploy_executor(world)
     random, done = Random(SEED), 0
     while done < ACCOUNTS:
-        trial = draw_indebted(random)
+        trial = draw_indebted(world, random)
         outcome = try_atomically(world, trial)
         assert () == outcome.findings, trial
         done += outcome.way == "atomic"
