@@ -19,6 +19,7 @@ from defilev.pipeline.look import read_account
 from defilev.pipeline.planning import PlanQuestion, make_plan
 from defilev.pipeline.session import Session, connect
 from defilev.pipeline.trying import try_plan
+from defilev.plan import Constraints
 from defilev.units import UINT256_MAX
 from tests.support.positions import Recipe, approve, give, open_position
 from tests.support.rearranging import drawn_goal, drawn_position, executed, rearranged
@@ -260,7 +261,11 @@ def test_a_debt_is_repaid_with_the_supply_of_its_own_asset(world: World, market:
         assert account.health_factor is not None
         higher = Decimal(account.health_factor).scaleb(-18) + 1
         goal = Goal("close", None) if close else Goal("health-factor", higher.quantize(Decimal("0.01")))
-        plan = make_plan(session, account, PlanQuestion(goal, Decimal("0.01"), Decimal("1.02"), 600, collateral="USDC"))
+        plan = make_plan(
+            session,
+            account,
+            PlanQuestion(goal, Decimal("0.01"), Decimal("1.02"), 600, constraints=Constraints(sell=("USDC",))),
+        )
         executed(session, account, plan)
 
         assert "repayWithATokens" == plan.steps[0].function
