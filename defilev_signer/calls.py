@@ -115,8 +115,8 @@ class Trade:
     """Sell or buy `amount` base units of a perpetual's base, `ALL` for closing whatever position there is.
 
     `quote_limit`, 18 decimals, is the least that a sale brings or the most that a purchase costs. `is_sale` is `None`
-    where the contract finds the side itself. `deadline` is the last Unix second at which it may happen. `is_plain` says that the amount is of the base, that no price limit leaves
-    the rest undone, and that nobody is paid for it.
+    where the contract finds the side itself. `deadline` is the last Unix second at which it may happen. `is_plain` says
+    that the amount is of the base, that no price limit leaves the rest undone, and that nobody is paid for it.
     """
 
     base: str
