@@ -26,8 +26,8 @@ FALLEN = 2_600 * 10**8
 
 
 @contextmanager
-def guard(world: World, folder: Path) -> Iterator[Path]:
-    """Let a guard that may sign look at every block; yield the file of its lines."""
+def guard(world: World, folder: Path) -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
+    """Let a guard that may sign look at every block; yield the file of its lines, and its process."""
     keystore, password_file = world.credentials(PAYER)
     file = rules_file(
         folder / "guard.toml",
@@ -44,7 +44,7 @@ def guard(world: World, folder: Path) -> Iterator[Path]:
             [sys.executable, "-m", "defilev", *node, *words], stdout=out, stderr=subprocess.DEVNULL, env=environment
         )
         try:
-            yield told
+            yield told, process
         finally:
             process.kill()
             process.wait()
@@ -65,7 +65,7 @@ def test_a_guard_looks_on_while_it_acts(world: World, tmp_path: Path) -> None:
     world.rpc("anvil_dealERC20", world.account(PAYER), world.token("USDC"), hex(50_000 * 10**6))
     world.set_price("WETH", FALLEN)
     world.rpc("evm_setAutomine", False)
-    with guard(world, tmp_path) as told:
+    with guard(world, tmp_path) as (told, _):
         for _ in ("approve", "repay"):
             wait_until(lambda: is_waiting(world))
             wait_until(lambda: int(ticks(told)[-1]["block"]["number"]) == world.head().number)
@@ -83,7 +83,7 @@ def test_a_guard_looks_on_while_it_acts(world: World, tmp_path: Path) -> None:
 def test_what_came_to_nothing_is_tried_again_with_the_next_block(world: World, tmp_path: Path) -> None:
     """An empty reserve is found empty once a block, however often the guard looks at it."""
     world.set_price("WETH", FALLEN)
-    with guard(world, tmp_path) as told:
+    with guard(world, tmp_path) as (told, _):
         wait_until(lambda: any(tick["acted"] for tick in ticks(told)))
         time.sleep(2)
         world.rpc("evm_mine")
@@ -92,3 +92,23 @@ def test_what_came_to_nothing_is_tried_again_with_the_next_block(world: World, t
 
     refused = [tick["block"]["number"] for tick in found for acted in tick["acted"] if acted["outcome"] == "refused"]
     assert 2 == len(refused) == len(set(refused))
+
+
+def test_a_guard_that_is_asked_to_stop_finishes_what_it_began(world: World, tmp_path: Path) -> None:
+    """SIGTERM between an approval and its repayment: nothing new begins, both are included, and it ends well."""
+    world.rpc("anvil_dealERC20", world.account(PAYER), world.token("USDC"), hex(50_000 * 10**6))
+    world.set_price("WETH", FALLEN)
+    world.rpc("evm_setAutomine", False)
+    with guard(world, tmp_path) as (told, process):
+        wait_until(lambda: is_waiting(world))
+        process.terminate()
+        for _ in ("approve", "repay"):
+            wait_until(lambda: is_waiting(world))
+            world.rpc("evm_mine")
+        code = process.wait(timeout=60)
+        found = ticks(told)
+    world.rpc("evm_setAutomine", True)
+
+    assert 0 == code
+    assert ["done"] == [acted["outcome"] for tick in found for acted in tick["acted"]]
+    assert found[-1]["acted"], "what was under way is told before the end"

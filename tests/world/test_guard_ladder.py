@@ -160,3 +160,24 @@ def test_slices_are_within_the_days_budget(cli: Cli, tmp_path: Path) -> None:
     assert [] == tick["acted"]
     assert "1 of 1 actions of 24 hours are used" == tick["decisions"][0]["reason"]
     assert ("critical", "action-waits") in [(alert["severity"], alert["kind"]) for alert in tick["alerts"]]
+
+
+def test_gas_above_the_tier_is_waited_out_unless_liquidation_is_near(cli: Cli, tmp_path: Path) -> None:
+    """The first tier begins nothing above its gas price, and says both; the last pays what a liquidation is worth."""
+    beside = with_a_reserve(cli, 50_000 * USDC)
+    tiers = (
+        '{ normal = { gas_price = "10gwei" }, urgent = { gas_price = "10gwei" }, emergency = { gas_price = "10gwei" } }'
+    )
+    file = rules(cli, tmp_path, trigger="2.1", goal="2.2", tiers=tiers, **beside)
+    cli.world.rpc("anvil_setNextBlockBaseFeePerGas", hex(40 * 10**9))
+    cli.world.rpc("evm_mine")
+    refused = look(cli, file)
+    assert [("refused", None)] == acted(refused)
+    assert "gas costs more than this tier pays" == refused["acted"][0]["text"]
+
+    cli.world.set_price("WETH", 1_480 * 10**8)
+    cli.world.rpc("anvil_setNextBlockBaseFeePerGas", hex(40 * 10**9))
+    cli.world.rpc("evm_mine")
+    near = look(cli, file)
+    assert "emergency" == near["decisions"][0]["tier"]
+    assert ["reserve"] == [way for _, way in acted(near)], near["acted"]
