@@ -10,7 +10,7 @@ from defilev.errors import Infeasible
 from defilev.guard.pace import BLOCKS_OF_SALE
 from defilev.model.account import LendingAccount
 from defilev.model.guard_rules import AccountRule, TierRule
-from defilev.model.plan import Goal, Plan, Step, Swap
+from defilev.model.plan import Goal, Plan, Step, Swap, Withdraw
 from defilev.model.request import Address
 from defilev.pipeline.acting import COURSE
 from defilev.pipeline.bundling import make_safe_plan
@@ -162,10 +162,15 @@ def require_lasting(steps: Sequence[Step], *, fall: Decimal) -> None:
     """Raise `Infeasible` when prices fall past what the first swap takes before it is included: it would be refused.
 
     Steps are included one to a block. What the venue quotes under the oracle is spent already: what may still be lost
-    lies between the quote and the least that the swap takes. A withdrawal for nothing would leave the account lower.
+    lies between the quote and the least that the swap takes. A withdrawal for nothing would leave the account lower;
+    what was withdrawn before is sold however fast prices fall: a swap that is refused changes nothing.
     """
+    withdrawn = False
     for step in steps:
+        withdrawn = withdrawn or isinstance(step.action, Withdraw)
         if isinstance(step.action, Swap):
+            if not withdrawn:
+                return
             room = 1 - Decimal(step.action.minimum_out) / step.action.quoted_out
             lost = 1 - (1 - fall) ** step.index
             if lost > room:

@@ -14,8 +14,8 @@ from defilev.guard.memory import Memory, memory_from, memory_text
 from defilev.guard.pace import fall_per_block
 from defilev.guard.reading import Reading, Spending
 from defilev.guard.triggers import AHEAD
-from defilev.model.plan import Step, Swap
-from tests.factories import BLOCK, OWNER
+from defilev.model.plan import Step, Swap, Withdraw
+from tests.factories import BLOCK, OWNER, WETH
 from tests.support.guards import PAYER, a_reading, a_rule
 
 DEBT = "85000"
@@ -109,14 +109,22 @@ def a_swap(index: int, *, quoted: int, minimum: int) -> Step:
     return Step(index, Swap((), 1, minimum, quoted), OWNER, "router", 0, "0x", "swap", (), None, 0, 1)
 
 
-@pytest.mark.parametrize(("index", "fall"), [(3, "0.022"), (1, "0.07")])
+WITHDRAWAL = Step(1, Withdraw(WETH, 1), OWNER, "pool", 0, "0x", "withdraw", (), None, 0, 1)
+
+
+@pytest.mark.parametrize(("index", "fall"), [(3, "0.022"), (2, "0.04")])
 def test_a_sale_that_a_fall_would_refuse_is_not_begun(index: int, fall: str) -> None:
     """From a quote of 96 a swap that takes 90 may lose 6.25 %: prices fall by more before it is included."""
     with pytest.raises(Infeasible, match=r"may lose 6\.25%"):
-        require_lasting([a_swap(index, quoted=96, minimum=90)], fall=Decimal(fall))
+        require_lasting([WITHDRAWAL, a_swap(index, quoted=96, minimum=90)], fall=Decimal(fall))
 
 
-@pytest.mark.parametrize(("index", "fall"), [(3, "0.02"), (1, "0.05"), (3, "0")])
+def test_what_was_withdrawn_before_is_sold_however_fast_prices_fall() -> None:
+    """Nothing more leaves the account for it, so that a refusal loses nothing."""
+    require_lasting([a_swap(3, quoted=96, minimum=90)], fall=Decimal("0.1"))
+
+
+@pytest.mark.parametrize(("index", "fall"), [(3, "0.02"), (2, "0.03"), (3, "0")])
 def test_a_sale_that_a_fall_leaves_room_for_is_begun(index: int, fall: str) -> None:
-    """At 2 % a block the third step comes 5.9 % lower, and what was withdrawn before is sold with the first."""
-    require_lasting([a_swap(index, quoted=96, minimum=90)], fall=Decimal(fall))
+    """At 2 % a block the third step comes 5.9 % lower."""
+    require_lasting([WITHDRAWAL, a_swap(index, quoted=96, minimum=90)], fall=Decimal(fall))
