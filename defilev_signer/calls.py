@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from defilev_signer.hashing import ADDRESS_BYTES, address, keccak
 
-__all__ = ["ALL", "FUNCTIONS", "Action", "Approve", "Hop", "Repay", "Swap", "Withdraw", "read_call"]
+__all__ = ["ALL", "FUNCTIONS", "Action", "Approve", "Borrow", "Hop", "Repay", "Supply", "Swap", "Withdraw", "read_call"]
 
 ALL = 2**256 - 1
 """Stands for everything that is there, and for what shares turn out to be worth: no amount that a rule can know."""
@@ -51,6 +51,27 @@ class Repay:
 
 
 @dataclass(frozen=True, slots=True)
+class Borrow:
+    """Borrow `amount` base units, which `on_behalf_of` then owes."""
+
+    asset: str
+    amount: int
+    rate_mode: int
+    referral: int
+    on_behalf_of: str
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """Supply `amount` base units, which are then `on_behalf_of`'s."""
+
+    asset: str
+    amount: int
+    on_behalf_of: str
+    referral: int
+
+
+@dataclass(frozen=True, slots=True)
 class Approve:
     """Let `spender` take `amount` base units of `token`."""
 
@@ -79,7 +100,7 @@ class Swap:
     price_limit: int = 0
 
 
-Action: TypeAlias = Withdraw | Repay | Approve | Swap
+Action: TypeAlias = Withdraw | Repay | Borrow | Supply | Approve | Swap
 
 
 class _Words:
@@ -114,6 +135,16 @@ def _withdraw(_: str, data: bytes) -> Withdraw:
 def _repay(_: str, data: bytes) -> Repay:
     words = _Words(data, 4)
     return Repay(words.address(0), words.uint(1), words.uint(2), words.address(3))
+
+
+def _borrow(_: str, data: bytes) -> Borrow:
+    words = _Words(data, 5)
+    return Borrow(words.address(0), words.uint(1), words.uint(2), words.uint(3, 16), words.address(4))
+
+
+def _supply(_: str, data: bytes) -> Supply:
+    words = _Words(data, 4)
+    return Supply(words.address(0), words.uint(1), words.address(2), words.uint(3, 16))
 
 
 def _withdraw_collateral(_: str, data: bytes) -> Withdraw:
@@ -190,6 +221,8 @@ def _hops(path: bytes) -> tuple[Hop, ...]:
 FUNCTIONS: Mapping[str, Callable[[str, bytes], Action]] = {
     "withdraw(address,uint256,address)": _withdraw,
     "repay(address,uint256,uint256,address)": _repay,
+    "borrow(address,uint256,uint256,uint16,address)": _borrow,
+    "supply(address,uint256,address,uint16)": _supply,
     "withdrawCollateral((address,address,address,address,uint256),uint256,address,address)": _withdraw_collateral,
     "withdraw((address,address,address,address,uint256),uint256,uint256,address,address)": _withdraw_lent,
     "repay((address,address,address,address,uint256),uint256,uint256,address,bytes)": _repay_isolated,
@@ -197,4 +230,4 @@ FUNCTIONS: Mapping[str, Callable[[str, bytes], Action]] = {
     "exactInputSingle((address,address,uint24,address,uint256,uint256,uint160))": _swap_one,
     "exactInput((bytes,address,uint256,uint256))": _swap_along,
 }
-"""Everything that lowers risk. What raises it, sends tokens away or runs other code is in no policy."""
+"""Everything that a policy can list. What sends tokens away or runs other code is in none."""

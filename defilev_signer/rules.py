@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
-from defilev_signer.calls import ALL, Action, Approve, Repay, Swap, Withdraw, read_call
+from defilev_signer.calls import ALL, Action, Approve, Borrow, Repay, Supply, Swap, Withdraw, read_call
 from defilev_signer.errors import Denied
 from defilev_signer.policy import MOST_CALLDATA, MOST_GAS, Policy, Token
 from defilev_signer.transaction import Transaction
@@ -32,7 +32,7 @@ class Call:
 class Judgement:
     """An allowed transaction: `action` is `None` for one that only uses up a nonce.
 
-    The values count against the limits of a day, in the tokens' currency.
+    The values count against the limits of a day, in the tokens' currency; what is borrowed is withdrawn too.
     """
 
     transaction: Transaction
@@ -57,10 +57,14 @@ def judge(transaction: Transaction, following: Sequence[Call], policy: Policy) -
         return Judgement(transaction, None)
     action = _read(Call(transaction.to, transaction.data), policy)
     match action:
-        case Withdraw():
-            return Judgement(transaction, action, withdrawn=_withdrawn(action, policy))
+        case Withdraw() | Borrow():
+            taken = _borrowed(action, policy) if isinstance(action, Borrow) else _withdrawn(action, policy)
+            return Judgement(transaction, action, withdrawn=taken)
         case Repay():
             _judge_repay(action, policy)
+            return Judgement(transaction, action)
+        case Supply():
+            _judge_supply(action, policy)
             return Judgement(transaction, action)
         case Approve():
             return Judgement(transaction, action, approved=_approved(action, following, policy))
@@ -122,6 +126,27 @@ def _judge_repay(action: Repay, policy: Policy) -> None:
     _require("amount for another account", own or action.amount != ALL, "everything", "a number")
 
 
+def _borrowed(action: Borrow, policy: Policy) -> Fraction:
+    token = _token("asset", action.asset, policy)
+    mode = action.rate_mode
+    _require("interest rate mode", mode == VARIABLE_RATE, mode, f"{VARIABLE_RATE} (variable)")
+    _require_own(action, policy)
+    return _within_one("borrowed value", token.value(action.amount), policy)
+
+
+def _judge_supply(action: Supply, policy: Policy) -> None:
+    _token("asset", action.asset, policy)
+    _require_own(action, policy)
+
+
+def _require_own(action: Borrow | Supply, policy: Policy) -> None:
+    """What raises leverage is a number, of the owner alone, and nobody is paid for it."""
+    owner = policy.account.owner
+    _require("amount", 0 < action.amount < UNLIMITED_FROM, action.amount, "a number above zero")
+    _require("beneficiary", action.on_behalf_of == owner, action.on_behalf_of, f"the owner, {owner}")
+    _require("referral", action.referral == 0, action.referral, 0)
+
+
 def _approved(action: Approve, following: Sequence[Call], policy: Policy) -> Fraction:
     token = _token("token", action.token, policy)
     spenders = policy.spenders()
@@ -148,7 +173,7 @@ def _taken(approval: Approve, actions: Sequence[Action], calls: Sequence[Call]) 
         match action:
             case Approve(approval.token, approval.spender, _):
                 return amounts, True
-            case Repay(approval.token, amount) if call.to == approval.spender:
+            case Repay(approval.token, amount) | Supply(approval.token, amount) if call.to == approval.spender:
                 amounts.append(amount)
             case Swap() if call.to == approval.spender and action.hops[0].token_in == approval.token:
                 amounts.append(action.amount_in)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from defilev_signer.calls import ALL, Approve, Repay, Swap, Withdraw
+from defilev_signer.calls import ALL, Approve, Borrow, Repay, Supply, Swap, Withdraw
 from defilev_signer.policy import ETHER, Policy
 from defilev_signer.rules import Judgement
 
@@ -30,12 +30,19 @@ def _sentence(judged: Judgement, policy: Policy) -> str:
             return f"withdraw {moved} from {to}{_market(taken.market)} to {policy.name_of(taken.to)}"
         case Repay() as paid:
             return f"repay {_moved(paid, policy)} at {to}{_market(paid.market)} for {policy.name_of(paid.on_behalf_of)}"
+        case Borrow() | Supply() as raised:
+            return _raised(raised, to, policy)
         case Approve(token, spender, amount):
             return f"allow {policy.name_of(spender)} to take {_amount(token, amount, policy)}"
         case Swap():
             return _swap(judged.action, to, policy)
         case None:
             return f"nothing: uses up nonce {judged.transaction.nonce}"
+
+
+def _raised(action: Borrow | Supply, to: str, policy: Policy) -> str:
+    what = f"{_amount(action.asset, action.amount, policy)} at {to} for {policy.name_of(action.on_behalf_of)}"
+    return f"RAISES RISK: borrow {what}" if isinstance(action, Borrow) else f"supply {what}"
 
 
 def _moved(action: Withdraw | Repay, policy: Policy) -> str:
