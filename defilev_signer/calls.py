@@ -9,8 +9,8 @@ from typing import TypeAlias
 from defilev_signer.hashing import ADDRESS_BYTES, address, keccak
 
 __all__ = [
-    "ALL", "FUNCTIONS", "Action", "Approve", "Deposit", "Hop", "Repay", "RepayWithSupply", "Supply", "Swap", "Trade",
-    "Withdraw", "read_call",
+    "ALL", "FUNCTIONS", "Action", "Approve", "Borrow", "Deposit", "Hop", "Repay", "RepayWithSupply", "Supply", "Swap",
+    "Trade", "Withdraw", "read_call",
 ]  # fmt: skip
 
 ALL = 2**256 - 1
@@ -51,6 +51,17 @@ class Repay:
     on_behalf_of: str
     market: str | None = None
     shares: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Borrow:
+    """Borrow `amount` base units, which `on_behalf_of` then owes."""
+
+    asset: str
+    amount: int
+    rate_mode: int
+    referral: int
+    on_behalf_of: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +138,7 @@ class Trade:
     is_plain: bool
 
 
-Action: TypeAlias = Withdraw | Repay | RepayWithSupply | Supply | Approve | Swap | Deposit | Trade
+Action: TypeAlias = Withdraw | Borrow | Repay | RepayWithSupply | Supply | Approve | Swap | Deposit | Trade
 
 
 class _Words:
@@ -167,6 +178,11 @@ def _repay(_: str, data: bytes) -> Repay:
 def _repay_with_supply(_: str, data: bytes) -> RepayWithSupply:
     words = _Words(data, 3)
     return RepayWithSupply(words.address(0), words.uint(1), words.uint(2))
+
+
+def _borrow(_: str, data: bytes) -> Borrow:
+    words = _Words(data, 5)
+    return Borrow(words.address(0), words.uint(1), words.uint(2), words.uint(3, 16), words.address(4))
 
 
 def _withdraw_collateral(_: str, data: bytes) -> Withdraw:
@@ -283,6 +299,7 @@ def _close_position(_: str, data: bytes) -> Trade:
 FUNCTIONS: Mapping[str, Callable[[str, bytes], Action]] = {
     "withdraw(address,uint256,address)": _withdraw,
     "repay(address,uint256,uint256,address)": _repay,
+    "borrow(address,uint256,uint256,uint16,address)": _borrow,
     "supply(address,uint256,address,uint16)": _supply,
     "supplyCollateral((address,address,address,address,uint256),uint256,address,bytes)": _supply_collateral,
     "repayWithATokens(address,uint256,uint256)": _repay_with_supply,
@@ -297,4 +314,4 @@ FUNCTIONS: Mapping[str, Callable[[str, bytes], Action]] = {
     "exactInputSingle((address,address,uint24,address,uint256,uint256,uint160))": _swap_one,
     "exactInput((bytes,address,uint256,uint256))": _swap_along,
 }
-"""Everything that lowers risk. What raises it, sends tokens away or runs other code is in no policy."""
+"""Everything that a policy can list. What sends tokens away or runs other code is in none."""
