@@ -94,15 +94,16 @@ class Deposit:
 class Trade:
     """Sell or buy `amount` base units of a perpetual's base, `ALL` for closing whatever position there is.
 
-    `quote_limit`, 18 decimals, is the least that a sale brings or the most that a purchase costs. `is_sale` is `None`
-    where the contract finds the side itself. `is_plain` says that the amount is of the base, that no price limit leaves
-    the rest undone, and that nobody is paid for it.
+    `quote_limit`, 18 decimals, is the least that a sale brings or the most that a purchase costs; `deadline` is the
+    Unix time after which it does not count. `is_sale` is `None` where the contract finds the side itself. `is_plain`
+    says that the amount is of the base, that no price limit leaves the rest undone, and that nobody is paid for it.
     """
 
     base: str
     is_sale: bool | None
     amount: int
     quote_limit: int
+    deadline: int
     is_plain: bool
 
 
@@ -226,16 +227,14 @@ def _withdraw_all(_: str, data: bytes) -> Withdraw:
 def _open_position(_: str, data: bytes) -> Trade:
     words = _Words(data, 8)
     is_sale, is_exact_input = words.uint(1, 1) == 1, words.uint(2, 1) == 1
-    words.uint(5)
     is_plain = is_sale == is_exact_input and words.uint(6, 160) == 0 and words.uint(7) == 0
-    return Trade(words.address(0), is_sale, words.uint(3), words.uint(4), is_plain)
+    return Trade(words.address(0), is_sale, words.uint(3), words.uint(4), words.uint(5), is_plain)
 
 
 def _close_position(_: str, data: bytes) -> Trade:
     words = _Words(data, 5)
-    words.uint(3)
     is_plain = words.uint(1, 160) == 0 and words.uint(4) == 0
-    return Trade(words.address(0), None, ALL, words.uint(2), is_plain)
+    return Trade(words.address(0), None, ALL, words.uint(2), words.uint(3), is_plain)
 
 
 FUNCTIONS: Mapping[str, Callable[[str, bytes], Action]] = {

@@ -65,12 +65,13 @@ def _of_perpetuals(trade: Deposit | Trade, to: str, policy: Policy) -> str:
     if isinstance(trade, Deposit):
         return f"add {_amount(trade.asset, trade.amount, policy)} to the margin of {policy.name_of(trade.to)} at {to}"
     base, limit = policy.tokens[trade.base], _decimal(Fraction(trade.quote_limit, ETHER), 18)
+    end = f"until Unix time {trade.deadline}"
     if trade.is_sale is None:
-        return f"close the whole position in {base.symbol} ({trade.base}) at {to}, its limit {limit}"
+        return f"close the whole position in {base.symbol} ({trade.base}) at {to}, its limit {limit}, {end}"
     amount = _amount(trade.base, trade.amount, policy)
     if trade.is_sale:
-        return f"sell {amount} at {to} for at least {limit}: less of a long, if it is as large"
-    return f"buy {amount} at {to} for at most {limit}: less of a short, if it is as large"
+        return f"sell {amount} at {to} for at least {limit}, {end}: less of a long, if it is as large"
+    return f"buy {amount} at {to} for at most {limit}, {end}: less of a short, if it is as large"
 
 
 def _amount(place: str, amount: int, policy: Policy) -> str:

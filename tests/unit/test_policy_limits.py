@@ -157,7 +157,7 @@ def test_every_shipped_market_is_listed(chain: str) -> None:
 
 @pytest.mark.parametrize("chain_id", [1, 10, 8453, 42161])
 def test_signer_and_planner_agree_on_what_may_be_called(chain_id: int) -> None:
-    """The shipped lists hold what the signer's own code knows, by role, of Perp v2 on Optimism alone; it knows no Comet."""
+    """The shipped lists hold what the signer knows, by role, of Perp v2 on Optimism alone; it knows no Comet."""
     listed = load_call_list(chain_id)
 
     assert listed is not None
