@@ -47,7 +47,14 @@ HOUSE = "perp-curie-house"
 SIDES = ("long", "short")
 ISOLATED = frozenset({"morpho-blue-pool"})
 """Roles of contracts that hold many markets: anyone may make one, so that the policy names those that are meant."""
-_AAVE_POOL = frozenset({"withdraw(address,uint256,address)", "repay(address,uint256,uint256,address)"})
+_AAVE_POOL = frozenset(
+    {
+        "withdraw(address,uint256,address)",
+        "repay(address,uint256,uint256,address)",
+        "repayWithATokens(address,uint256,uint256)",
+        "supply(address,uint256,address,uint16)",
+    }
+)
 ROLES: Mapping[str, frozenset[str]] = {
     "aave-v3-pool": _AAVE_POOL,
     "sparklend-pool": _AAVE_POOL,
@@ -56,6 +63,7 @@ ROLES: Mapping[str, frozenset[str]] = {
             "withdrawCollateral((address,address,address,address,uint256),uint256,address,address)",
             "withdraw((address,address,address,address,uint256),uint256,uint256,address,address)",
             "repay((address,address,address,address,uint256),uint256,uint256,address,bytes)",
+            "supplyCollateral((address,address,address,address,uint256),uint256,address,bytes)",
         }
     ),
     "uniswap-v3-router": frozenset(

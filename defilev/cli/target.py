@@ -217,5 +217,5 @@ def _next(ctx: typer.Context, who: str, found: Target) -> None:
     command = f"defilev plan {typed_again(run_of(ctx), who, position.owner)} -p {position.protocol}{market}"
     if trade.action == "close":
         output(ctx).next(f"{command} --close -o plan.json")
-    elif trade.action == "deleverage" and trade.health_factor is not None:
+    elif trade.action in ("deleverage", "lever-up") and trade.health_factor is not None:
         output(ctx).next(f"{command} --to-health-factor {trade.health_factor + 5e-5:.4f} -o plan.json")

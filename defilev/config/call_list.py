@@ -14,7 +14,7 @@ from defilev.model.call_list import CallList, ListedContract
 
 __all__ = ["load_call_list", "parse_call_list"]
 
-_KEYS = frozenset({"role", "name", "address", "functions"})
+_KEYS = frozenset({"role", "name", "address", "functions", "levering"})
 
 
 def load_call_list(chain_id: int) -> CallList | None:
@@ -52,10 +52,11 @@ def _contracts(document: Mapping[str, Any]) -> Iterator[ListedContract]:
     for entry in document["contract"]:
         if unknown := entry.keys() - _KEYS:
             raise ValueError(f"unknown key {min(unknown)}")
-        for given, signature in entry["functions"].items():
+        levering = entry.get("levering", {})
+        for given, signature in (*entry["functions"].items(), *levering.items()):
             if given != "0x" + selector(signature).hex():
                 raise ValueError(f"{given} is not the selector of {signature}")
         place = entry.get("address")
         yield ListedContract(
-            entry["role"], entry.get("name", ""), parse_address(place) if place else None, entry["functions"]
+            entry["role"], entry.get("name", ""), parse_address(place) if place else None, entry["functions"], levering
         )

@@ -30,6 +30,7 @@ STEERING = frozenset(
         "journal",
         "keystore_dir",
         "limits",
+        "max_divergence",
         "max_slippage",
         "prices",
         "private_rpc_url",
@@ -61,6 +62,7 @@ def _list(value: Any) -> Any:
 _Seconds = Annotated[int, written(lambda text: parse_duration(text, what="duration"))]
 _Number = Annotated[Decimal, written(lambda text: parse_decimal(text, what="number"))]
 _Value = Annotated[Decimal, written(lambda text: parse_decimal(text, what="value")), Field(gt=0)]
+_Leverage = Annotated[Decimal, written(lambda text: parse_decimal(text, what="leverage")), Field(gt=1)]
 _Slippage = Annotated[Decimal, written(lambda text: parse_slippage(text, what="slippage"))]
 _Floor = Annotated[Decimal, written(lambda text: parse_floor(text, what="health factor"))]
 
@@ -126,6 +128,11 @@ class LimitSettings(_Frozen):
         examples=["150000"],
     )
     transactions_per_day: int = Field(default=500, ge=1, le=500, description="Transactions within 24 hours.")
+    max_leverage: _Leverage | None = Field(
+        default=None,
+        description="The most leverage that a plan may raise a position to; unset, nothing that borrows is signed.",
+        examples=["3"],
+    )
 
 
 class Settings(_Frozen):
@@ -192,6 +199,11 @@ class Settings(_Frozen):
     color: Literal["auto", "always", "never"] = Field(default="auto", description="Colour; auto heeds NO_COLOR.")
     max_slippage: _Slippage = Field(
         default=Decimal("0.005"), description="The worst price a swap may get, against the oracle, fees included."
+    )
+    max_divergence: _Slippage | None = Field(
+        default=None,
+        description="How far the venue's price may lie from the oracle's; else 1.5%, and 0.5% for pairs in e-mode.",
+        examples=["1.5%"],
     )
     floor: _Floor = Field(default=Decimal("1.02"), description="The lowest health factor allowed between two steps.")
     expires: _Seconds = Field(default=600, description="How long after it was made a plan may begin.")

@@ -20,11 +20,12 @@ __all__ = [
     "MarketRules",
     "MoveKind",
     "is_above_zero",
+    "is_collateral",
     "is_of_market",
     "is_owner",
 ]
 
-MoveKind: TypeAlias = Literal["withdraw", "repay", "supply", "reduce"]
+MoveKind: TypeAlias = Literal["withdraw", "repay", "supply", "reduce", "borrow", "repay-with-supply"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,8 @@ class Bounds:
     tokens that the account has as such. `is_for_another` says that the signer is not the owner: it repays exact amounts
     on the owner's behalf, and nothing else. `house` is the contract that perpetuals are traded at, beside the pool that
     takes their margin; `None` for loans. `at` is the Unix time of the account's block, `supplies` what is
-    held by token.
+    held by token. `levers` says that the owner lets leverage be raised, `goal` is the kind of the plan's goal: some
+    calls belong to one goal only.
     """
 
     owner: Address
@@ -66,6 +68,8 @@ class Bounds:
     house: Address | None = None
     at: int = 0
     supplies: Mapping[Address, int] = field(default_factory=dict)
+    goal: str = ""
+    levers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +86,20 @@ class Check:
 class MarketMove:
     """What a call to the market's contract moves between it and the wallet.
 
-    `amount` is in base units, `None` for everything there is, or for what `shares` of it turn out to be.
+    `amount` is in base units, `None` for everything there is, or for what `shares` of it turn out to be. `or_supply`
+    says that the same call repays what is owed and adds to what is not.
     """
 
     kind: MoveKind
     asset: Address
     amount: int | None
     shares: int | None = None
+    or_supply: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedCall:
-    """A call as its bytes say it; `move` is `None` for calls of other contracts than the market's."""
+    """A call as its bytes say it; `move` is `None` for calls of other contracts than the market's, and switches."""
 
     to: Address
     role: str
@@ -107,19 +113,28 @@ class MarketRules:
     """What may be called of one protocol's contract: its interface, the rules by function, and what a call moves.
 
     `for_another` has, beside those rules, what a signer must keep who is not the owner, by the functions that it may
-    call at all: none where there is no such rule. `house` has the rules for the contract that perpetuals are traded at.
+    call at all: none where there is no such rule. `house` has the rules for the contract that perpetuals are traded at,
+    `levering` those for calls that are made only where the owner lets leverage be raised.
+    `by_goal` has those for functions that a plan with such a goal may call.
     """
 
     interface: str
     rules: Mapping[str, Callable[[DecodedCall, Bounds], Iterator[Check]]]
-    move: Callable[[str, Mapping[str, Any]], MarketMove]
+    move: Callable[[str, Mapping[str, Any]], MarketMove | None]
     for_another: Mapping[str, Callable[[DecodedCall, Bounds], Iterator[Check]]] = field(default_factory=dict)
     house: Mapping[str, Callable[[DecodedCall, Bounds], Iterator[Check]]] = field(default_factory=dict)
+    by_goal: Mapping[str, Mapping[str, Callable[[DecodedCall, Bounds], Iterator[Check]]]] = field(default_factory=dict)
+    levering: Mapping[str, Callable[[DecodedCall, Bounds], Iterator[Check]]] = field(default_factory=dict)
 
 
 def is_of_market(name: str, token: Address, bounds: Bounds) -> Check:
     """Return whether a token is one of the market."""
     return Check(name, token in bounds.tokens, token, "a token of the market")
+
+
+def is_collateral(name: str, token: Address, bounds: Bounds) -> Check:
+    """Return whether a token is collateral of the account already."""
+    return Check(name, token in bounds.collateral, token, "collateral of the account")
 
 
 def is_owner(name: str, address: Address, bounds: Bounds) -> Check:

@@ -28,6 +28,10 @@ _LOOSEST = {
 """What no setting, file or caller goes beyond."""
 
 
+_SIDES = {"withdraw": ("supply",), "repay": ("borrow",), "repay-with-supply": ("borrow",)}
+"""Of what a call moves everything."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Bounds that no plan loosens; the defaults are the loosest that there are.
@@ -115,17 +119,21 @@ def _within(rule: str, value: Fraction | None, limit: Decimal) -> Check:
 
 def _value(call: DecodedCall, account: LendingAccount, bounds: Bounds) -> Fraction | None:
     """Return what a call moves at the oracle's prices, `None` without a price; everything is what the account has."""
-    if call.move is None:
+    if call.role == "router":
         swap = swap_call(call)
-        return _worth(swap.hops[0][0], swap.amount_in, account)
-    return _worth(call.move.asset, _moved(call.move, account, bounds), account)
+        return _worth(swap.hops[0][0], swap.amount_in, bounds)
+    if call.move is None:
+        return Fraction(0)
+    return _worth(call.move.asset, _moved(call.move, account, bounds), bounds)
 
 
 def _moved(move: MarketMove, account: LendingAccount, bounds: Bounds) -> int:
     """Return the base units that a market's call moves: of shares, their part of what the account has."""
     if move.amount is not None:
         return move.amount
-    sides = {"withdraw": ("supply",), "repay": ("borrow",)}.get(move.kind, ("supply", "borrow"))
+    sides = {"withdraw": ("supply",), "repay": ("borrow",), "repay-with-supply": ("borrow",)}.get(
+        move.kind, ("supply", "borrow")
+    )
     whole = sum(leg.amount for leg in account.legs if leg.side in sides and leg.asset.address == move.asset)
     if move.shares is None or bounds.holdings is None:
         return whole
@@ -133,8 +141,8 @@ def _moved(move: MarketMove, account: LendingAccount, bounds: Bounds) -> int:
     return mul_div_up(whole, move.shares, own) if own else whole
 
 
-def _worth(token: Address, amount: int, account: LendingAccount) -> Fraction | None:
-    for leg in account.legs:
-        if leg.asset.address == token:
-            return Fraction(amount * leg.price.value, 10 ** (leg.price.decimals + leg.asset.decimals))
-    return None
+def _worth(token: Address, amount: int, bounds: Bounds) -> Fraction | None:
+    price = bounds.prices.get(token)
+    if price is None or token not in bounds.tokens:
+        return None
+    return Fraction(amount * price.value, 10 ** (price.decimals + bounds.tokens[token].decimals))

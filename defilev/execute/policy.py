@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields as fields_of
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field as field_of, fields as fields_of
+from decimal import Decimal
 
-from defilev.errors import PlanForAnotherChain
+from defilev.errors import PlanForAnotherChain, PolicyViolation
+from defilev.execute.account_facts import holdings_of, house_of, prices_of
 from defilev.execute.allowances import allowance_checks, everything_checks
+from defilev.execute.borrowing import borrowing_checks, swaps_debt
 from defilev.execute.checking_calls import checked_calls
-from defilev.execute.checks import Bounds, Check, DecodedCall, Holdings
+from defilev.execute.checks import Bounds, Check, DecodedCall
 from defilev.execute.denying import at_most, deny, equal, require
+from defilev.execute.lever_checks import lever_checks
 from defilev.execute.limits import Limits, NothingSpent, Spent, limit_checks
 from defilev.execute.public_keys import assert_key_allowed
 from defilev.execute.rules import ADAPTERS
 from defilev.execute.transaction import TransactionFields, decode_signed
-from defilev.model.account import LendingAccount
+from defilev.model.account import LendingAccount, Price
 from defilev.model.book import AddressBook
 from defilev.model.call_list import CallList
-from defilev.model.plan import Plan, Step
+from defilev.model.plan import Borrow, Plan, Step
 from defilev.model.request import Address
 from defilev.model.safe import SafeAccount
 from defilev.model.token import Token
@@ -38,7 +42,9 @@ class Policy:
     keys that everybody knows may sign: only on a loopback anvil. `calls` is the chain's shipped list, `None` where none
     is shipped; `spent` remembers what the last day saw. With a `payer` the profile is `repay-only`: that account signs,
     and nothing but exact repayments on the owner's behalf is allowed, each with its approval. With a `safe` the payer
-    sends what that Safe's owners signed, and the rules are for the Safe's calls.
+    sends what that Safe's owners signed, and the rules are for the Safe's calls. With a `max_leverage` the profile is
+    `lever-up` for plans that borrow: up to so much leverage. `prices` are those of the whole market, of which only a
+    plan that borrows, or that rearranges the position, may buy what the account neither holds nor owes.
     """
 
     account: LendingAccount
@@ -51,6 +57,13 @@ class Policy:
     spent: Spent = _NOTHING
     payer: Address | None = None
     safe: SafeAccount | None = None
+    max_leverage: Decimal | None = None
+    prices: Mapping[Address, Price] = field_of(default_factory=dict)
+
+    @property
+    def levers(self) -> bool:
+        """Whether leverage may be raised: by the owner alone, who has said how far."""
+        return self.max_leverage is not None and self.payer is None and self.safe is None
 
     @property
     def actor(self) -> Address:
@@ -117,6 +130,7 @@ def check_plan(plan: Plan, *, policy: Policy) -> list[DecodedCall]:
         raise PlanForAnotherChain(
             f"the plan is for chain {plan.chain_id}, not {account.chain_id}", plan=plan.chain_id, node=account.chain_id
         )
+    _require_levering(plan, policy)
     for check in (*_head_checks(plan, policy), *_list_checks(policy)):
         require(check)
     bounds = _bounds(plan, policy)
@@ -125,7 +139,9 @@ def check_plan(plan: Plan, *, policy: Policy) -> list[DecodedCall]:
     steps = [step for step, found in zip(plan.steps, of_steps, strict=True) for _ in found]
     actions = [action for step in plan.steps for action in step.actions]
     whole = everything_checks(calls, actions, holdings=bounds.holdings)
-    for position, check in (*allowance_checks(calls, bounds=bounds), *whole):
+    levered = () if swaps_debt(plan) else lever_checks(calls, account, bounds=bounds, most=policy.max_leverage)
+    swapped = borrowing_checks(calls, bounds=bounds) if swaps_debt(plan) else ()
+    for position, check in (*allowance_checks(calls, bounds=bounds), *whole, *levered, *swapped):
         require(check, steps[position])
     before = policy.spent.last_day(chain_id=account.chain_id, owner=policy.actor, quote=account.quote)
     for place, check in limit_checks(calls, account, limits=policy.limits, before=before, bounds=bounds):
@@ -192,12 +208,25 @@ def check_signed(raw: bytes, step: Step | None, *, expected: TransactionFields, 
         sender = signed.sender()
     except ValueError as error:
         deny(step, "signed transaction", str(error), "the transaction that was to be signed")
-    for field in fields_of(TransactionFields):
-        found, wanted = getattr(signed.fields, field.name), getattr(expected, field.name)
-        require(Check(f"signed {field.name}", found == wanted, found, wanted), step)
+    for each in fields_of(TransactionFields):
+        found, wanted = getattr(signed.fields, each.name), getattr(expected, each.name)
+        require(Check(f"signed {each.name}", found == wanted, found, wanted), step)
     require(Check("signature", signed.s <= _HALF_CURVE_ORDER, "a high s", "the lower of the two s"), step)
     require(Check("signer", sender == owner, sender, owner), step)
     return signed.hash
+
+
+def _require_levering(plan: Plan, policy: Policy) -> None:
+    """Say what allows a plan that borrows, before its first call is refused as one that is not in the table."""
+    for step in plan.steps:
+        if swaps_debt(plan):
+            return
+        if not policy.levers and any(isinstance(action, Borrow) for action in step.actions):
+            raise PolicyViolation(
+                f"step {step.index} ({step.action.kind}) is not allowed: a call that raises leverage",
+                fix="to allow it, set limits.max_leverage in your own settings file; see docs/security.md",
+                allowed="nothing that borrows",
+            )
 
 
 def _head_checks(plan: Plan, policy: Policy) -> tuple[Check, ...]:
@@ -223,7 +252,10 @@ def _list_checks(policy: Policy) -> Iterator[Check]:
     yield equal("chain of the list of calls", listed.chain_id, account.chain_id)
     pool = listed.address(f"{account.protocol}-pool", f"{account.protocol}/{account.deployment or account.market}")
     yield Check("pool", pool in (None, policy.pool), policy.pool, pool)
-    house, found = listed.address(f"{account.protocol}-house", f"{account.protocol}/{account.market}"), _house(account)
+    house, found = (
+        listed.address(f"{account.protocol}-house", f"{account.protocol}/{account.market}"),
+        house_of(account),
+    )
     yield Check("house", found is None or house in (None, found), found, house)
     router = listed.address(*_ROUTER)
     yield Check("router", policy.router is None or router in (None, policy.router), policy.router, router)
@@ -238,37 +270,25 @@ def _bounds(plan: Plan, policy: Policy) -> Bounds:
         pool=policy.pool,
         router=policy.router,
         tokens={token.address: token for token in policy.tokens},
-        prices={leg.asset.address: leg.price for leg in account.legs},
+        prices={**(policy.prices if policy.levers or plan.goal.rearranges else {}), **prices_of(account)},
         debts={leg.asset.address: leg.amount for leg in account.legs if leg.side == "borrow"},
         minimum_fill=1 - plan.max_slippage - policy.limits.price_drift,
-        selectors=_selectors(policy),
-        holdings=_holdings(account),
+        selectors=_selectors(policy, levering=policy.levers or plan.goal.rearranges),
+        holdings=holdings_of(account),
         collateral=frozenset(leg.asset.address for leg in account.legs if leg.used_as_collateral),
         is_for_another=policy.mover != account.owner,
-        house=_house(account),
+        house=house_of(account),
         at=account.block.timestamp,
         supplies={leg.asset.address: leg.amount for leg in account.legs if leg.side == "supply"},
+        goal=plan.goal.kind,
+        levers=policy.levers,
     )
 
 
-def _holdings(account: LendingAccount) -> Holdings | None:
-    """Return what the account has where its market counts in shares."""
-    details = dict(account.details)
-    if "borrow_shares" not in details:
-        return None
-    return Holdings(int(details["collateral"]), int(details["supply_shares"]), int(details["borrow_shares"]))
-
-
-def _house(account: LendingAccount) -> Address | None:
-    """Return the contract that the account's perpetuals are traded at."""
-    found = dict(account.details).get("clearing_house")
-    return None if found is None else Address(found)
-
-
-def _selectors(policy: Policy) -> dict[str, frozenset[bytes]] | None:
+def _selectors(policy: Policy, *, levering: bool) -> dict[str, frozenset[bytes]] | None:
     """Return by role what the chain's list has; the rules of this package stay in force beside it."""
     if policy.calls is None:
         return None
     protocol = policy.account.protocol
     roles = {"pool": f"{protocol}-pool", "house": f"{protocol}-house", "router": _ROUTER[0], "token": "token"}
-    return {role: policy.calls.selectors(listed) for role, listed in roles.items()}
+    return {role: policy.calls.selectors(listed, levering=levering) for role, listed in roles.items()}

@@ -21,7 +21,19 @@ from defilev.execute.checks import (
 from defilev.execute.compound_v3_calls import COMPOUND_V3
 from defilev.execute.morpho_blue_calls import MORPHO_BLUE
 from defilev.execute.perp_curie_calls import PERP_CURIE, same_trade
-from defilev.model.plan import Action, Approve, Reduce, Repay, Supply, Swap, Withdraw
+from defilev.model.plan import (
+    Action,
+    Approve,
+    Borrow,
+    Reduce,
+    Repay,
+    RepayWithSupply,
+    SetCollateral,
+    SetEMode,
+    Supply,
+    Swap,
+    Withdraw,
+)
 from defilev.model.request import Address
 
 __all__ = ["ADAPTERS", "SwapCall", "checks", "decode_call", "same_action", "swap_call"]
@@ -81,22 +93,31 @@ def same_action(call: DecodedCall, action: Action, bounds: Bounds) -> bool:
     """Tell whether `action` says exactly what the bytes do; names that are only shown are not compared."""
     arguments, move = call.arguments, call.move
     match action:
-        case Withdraw() | Repay() | Supply():
+        case Withdraw() | Repay() | Supply() | Borrow() | RepayWithSupply():
             return move is not None and _same_move(move, action, bounds)
         case Reduce():
             return call.role == "house" and same_trade(call, action, bounds)
         case Approve():
             found = (call.role, bounds.tokens.get(call.to), arguments.get("spender"), arguments.get("amount"))
             return found == ("token", action.asset, action.spender, action.amount)
+        case SetCollateral() | SetEMode():
+            return call.role == "pool" and _same_switch(call, action, bounds)
         case Swap():
             return call.role == "router" and _same_swap(swap_call(call), action, bounds)
-        case _:
-            return False
 
 
-def _same_move(move: MarketMove, action: Withdraw | Repay | Supply, bounds: Bounds) -> bool:
+def _same_switch(call: DecodedCall, action: SetCollateral | SetEMode, bounds: Bounds) -> bool:
+    arguments = call.arguments
+    if isinstance(action, SetEMode):
+        return (call.function, arguments.get("categoryId")) == ("setUserEMode", action.category)
+    found = (call.function, bounds.tokens.get(arguments.get("asset", "")), arguments.get("useAsCollateral"))
+    return found == ("setUserUseReserveAsCollateral", action.asset, action.enabled)
+
+
+def _same_move(move: MarketMove, action: Withdraw | Repay | Supply | Borrow | RepayWithSupply, bounds: Bounds) -> bool:
     """Tell whether a market's call is the action; of a number that stands for everything the whole plan tells."""
-    if (move.kind, bounds.tokens.get(move.asset)) != (action.kind, action.asset):
+    kind = "supply" if move.or_supply and move.asset not in bounds.debts else move.kind
+    if (kind, bounds.tokens.get(move.asset)) != (action.kind, action.asset):
         return False
     shares = action.shares if isinstance(action, Repay) else None
     if action.amount is None and bounds.holdings is not None:
@@ -134,7 +155,10 @@ def _interface_name(role: str, bounds: Bounds) -> str:
 def _rules_of(role: str, bounds: Bounds) -> Mapping[str, Callable[[DecodedCall, Bounds], Iterator[Check]]]:
     if role == "house":
         return ADAPTERS[bounds.protocol].house
-    return ADAPTERS[bounds.protocol].rules if role == "pool" else _RULES[role]
+    if role != "pool":
+        return _RULES[role]
+    adapter = ADAPTERS[bounds.protocol]
+    return {**adapter.rules, **adapter.by_goal.get(bounds.goal, {}), **(adapter.levering if bounds.levers else {})}
 
 
 def _approve(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:

@@ -45,7 +45,7 @@ def _moved(call: DecodedCall, tokens: Mapping[Address, Token], names: Mapping[Ad
     whose = next((value for name, value in call.arguments.items() if name in _WHOSE), None)
     if whose is None:
         return f"{move.kind} {what}"
-    return f"{move.kind} {what} {'for' if move.kind == 'repay' else 'to'} {_named(whose, names)}"
+    return f"{move.kind} {what} {'to' if move.kind == 'withdraw' else 'for'} {_named(whose, names)}"
 
 
 _WHOSE = ("to", "onBehalfOf", "onBehalf", "receiver", "dst")

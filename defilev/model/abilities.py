@@ -16,7 +16,8 @@ class Abilities:
     sent, `forked` when it must have been on a fork of the chain. `self_check`: what a read is held to
     (`model.account.SelfCheck`). `versions`: the contracts' releases whose rules are known. `repays_for_another`:
     whether an account's debt is repaid, or its margin added, from another's wallet, as a guard's
-    reserve does.
+    reserve does. `repays_with_supply`: whether what is supplied of an asset pays for what is owed of it without leaving
+    the market.
     """
 
     plans: bool
@@ -24,3 +25,4 @@ class Abilities:
     self_check: Literal["exact", "consistent"]
     versions: tuple[str, ...]
     repays_for_another: bool = False
+    repays_with_supply: bool = False

@@ -8,7 +8,21 @@ from typing import Literal
 from defilev.model.request import Address
 from defilev.model.token import Token
 
-__all__ = ["Action", "Approve", "Borrow", "Execute", "Hop", "Reduce", "Repay", "Supply", "Swap", "Withdraw"]
+__all__ = [
+    "Action",
+    "Approve",
+    "Borrow",
+    "Execute",
+    "Hop",
+    "Reduce",
+    "Repay",
+    "RepayWithSupply",
+    "SetCollateral",
+    "SetEMode",
+    "Supply",
+    "Swap",
+    "Withdraw",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +115,37 @@ class Reduce:
     kind: Literal["reduce"] = "reduce"
 
 
-Action = Supply | Withdraw | Borrow | Repay | Approve | Swap | Reduce
+@dataclass(frozen=True, slots=True)
+class RepayWithSupply:
+    """Repay `amount` base units with what is supplied of the same asset: nothing passes through the wallet.
+
+    `None` is all that is supplied, or all that is owed if that is less, when it runs.
+    """
+
+    asset: Token
+    amount: int | None
+    kind: Literal["repay-with-supply"] = "repay-with-supply"
+
+
+@dataclass(frozen=True, slots=True)
+class SetCollateral:
+    """Let what is supplied of `asset` count as collateral, or no more."""
+
+    asset: Token
+    enabled: bool
+    kind: Literal["set-collateral"] = "set-collateral"
+
+
+@dataclass(frozen=True, slots=True)
+class SetEMode:
+    """Enter the efficiency mode `category`, or leave the present one for none with 0; `label` is only shown."""
+
+    category: int
+    label: str
+    kind: Literal["set-e-mode"] = "set-e-mode"
+
+
+Action = Supply | Withdraw | Borrow | Repay | Approve | Swap | Reduce | RepayWithSupply | SetCollateral | SetEMode
 
 
 @dataclass(frozen=True, slots=True)

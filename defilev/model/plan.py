@@ -8,7 +8,21 @@ from decimal import Decimal
 from typing import Any, ClassVar, Literal
 
 from defilev.model.account import Notice
-from defilev.model.action import Action, Approve, Borrow, Execute, Hop, Reduce, Repay, Supply, Swap, Withdraw
+from defilev.model.action import (
+    Action,
+    Approve,
+    Borrow,
+    Execute,
+    Hop,
+    Reduce,
+    Repay,
+    RepayWithSupply,
+    SetCollateral,
+    SetEMode,
+    Supply,
+    Swap,
+    Withdraw,
+)
 from defilev.model.flow import FlowValue
 from defilev.model.request import Address, Block
 from defilev.model.token import MOST_DECIMALS, Token
@@ -28,6 +42,9 @@ __all__ = [
     "Promise",
     "Reduce",
     "Repay",
+    "RepayWithSupply",
+    "SetCollateral",
+    "SetEMode",
     "Step",
     "Supply",
     "Swap",
@@ -63,15 +80,26 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What was asked for; `value` is the health factor, leverage or (perpetuals) margin ratio, `None` for `close`."""
+    """What was asked for; `value` is the health factor, leverage or (perpetuals) margin ratio, `None` for `close`.
 
-    kind: Literal["health-factor", "leverage", "close", "margin-ratio"]
+    For `swap-collateral` and `swap-debt`, `replaced` and `replacement` are assets by symbol or address, and `value` is
+    how many whole tokens are replaced, `None` for all. For `e-mode` it is the category, 0 for none.
+    """
+
+    kind: Literal["health-factor", "leverage", "close", "margin-ratio", "swap-collateral", "swap-debt", "e-mode"]
     value: Decimal | None
+    replaced: str = ""
+    replacement: str = ""
+
+    @property
+    def rearranges(self) -> bool:
+        """Whether it changes what a position is made of, and not how much is owed against it."""
+        return self.kind in ("swap-collateral", "swap-debt", "e-mode")
 
 
 ConditionKind = Literal[
     "health-factor-at-least", "margin-ratio-at-least", "debt-at-most", "debt-at-least", "collateral-at-least",
-    "balance-at-least", "no-debt", "no-collateral", "allowance-zero",
+    "balance-at-least", "no-debt", "no-collateral", "allowance-zero", "e-mode-is",
 ]  # fmt: skip
 _SPOKEN_OF: Mapping[str, tuple[str, ...]] = {
     "health-factor-at-least": ("limit",),
@@ -83,6 +111,7 @@ _SPOKEN_OF: Mapping[str, tuple[str, ...]] = {
     "allowance-zero": ("token", "spender"),
     "balance-at-least": ("limit", "token"),
     "margin-ratio-at-least": ("limit",),
+    "e-mode-is": ("limit",),
 }
 
 
@@ -93,7 +122,7 @@ class PostCondition:
     kinds: `health-factor-at-least` (wad), `debt-at-most` and `collateral-at-least` (base units of `token`),
     `debt-at-least` (of a short that is reduced and not turned around, base units of `token`),
     `no-debt`, `no-collateral`, `allowance-zero` (of `token` to `spender`), `balance-at-least` (of `token`, in wallet),
-    `margin-ratio-at-least` (wad, of perpetuals).
+    `margin-ratio-at-least` (wad, of perpetuals), `e-mode-is` (the category, 0 for none).
     """
 
     kind: ConditionKind
@@ -196,13 +225,23 @@ class Plan(FlowValue):
         return self.payer or self.owner
 
     @property
+    def levers(self) -> bool:
+        """Whether a step borrows."""
+        return any(isinstance(action, Borrow) for step in self.steps for action in step.actions)
+
+    @property
+    def may_lower_health(self) -> bool:
+        """Whether a lower health factor than before is what was asked for; the floor holds all the same."""
+        return self.levers or self.goal.rearranges
+
+    @property
     def tokens(self) -> tuple[Token, ...]:
         """Every token that a step moves or a post-condition speaks of, each once."""
         named: list[Token] = []
         for action in (action for step in self.steps for action in step.actions):
             if isinstance(action, Swap):
                 named += [token for hop in action.route for token in (hop.token_in, hop.token_out)]
-            else:
+            elif not isinstance(action, SetEMode):
                 named.append(action.asset)
         named += [condition.token for condition in self.post_conditions if condition.token]
         return tuple(dict.fromkeys(named))

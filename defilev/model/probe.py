@@ -18,7 +18,8 @@ class Observed:
 
     `health_factor` is `None` when nothing is owed; values are in quote base units, amounts in base units of each token.
     `margin_ratio` is that of perpetuals, `None` without any. `supplied` counts idle supply too, `owed` every kind of
-    debt, `wallet` what the owner holds outside the market.
+    debt, `wallet` what the owner holds outside the market. `e_mode` is the category, 0 for none, `None` where there are
+    no such.
     """
 
     health_factor: Wad | None
@@ -29,6 +30,7 @@ class Observed:
     wallet: tuple[TokenBalance, ...]
     allowances: tuple[Allowance, ...]
     margin_ratio: Wad | None = None
+    e_mode: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -274,7 +274,7 @@ def target_goal(target: Target) -> Goal:
     The health factor is rounded up to four places.
 
     Raises:
-        Infeasible: the target leaves the account alone, or is to borrow more.
+        Infeasible: the target leaves the account alone.
         InvalidNumber: its health factor is none to aim at.
     """
     trade = target.trade
@@ -285,11 +285,6 @@ def target_goal(target: Target) -> Goal:
         )
     if trade.health_factor is None:
         return Goal("close", None)
-    if trade.action == "lever-up":
-        raise Infeasible(
-            f"the target is to borrow more, to health {trade.health_factor:.4g}, and plans only lower debt",
-            fix="borrow in steps of your own, and read `defilev target` after each",
-        )
     if not 1 < trade.health_factor <= _HIGHEST_HEALTH:
         raise InvalidNumber(
             f"the target's health factor {trade.health_factor:g} is not between 1 and {_HIGHEST_HEALTH:g}",

@@ -23,6 +23,7 @@ from defilev.model.request import Address, Block
 from defilev.model.simulation import SimulationReport
 from defilev.pipeline.agreeing import Agreement, agree
 from defilev.pipeline.hubs import read_hubs
+from defilev.pipeline.levering import prices_of, require_lever_fresh
 from defilev.pipeline.proving import require_proven
 from defilev.pipeline.safes import read_safe
 from defilev.pipeline.scheduling import sending_for
@@ -94,6 +95,7 @@ def policy_of(
     spent: Spent | None = None,
     payer: Address | None = None,
     safe: Address | None = None,
+    levers: bool = True,
 ) -> Policy:
     """Return what may be signed for the owner of `account`.
 
@@ -103,6 +105,7 @@ def policy_of(
         spent: remembers what the last day saw; nothing if left out.
         payer: signs in the owner's place and may only repay; the owner signs if left out.
         safe: the Safe that the payer makes act, read at the session's block.
+        levers: whether the settings may let leverage be raised; a guard never does.
 
     Raises:
         SafeUnknown: it is not a Safe.
@@ -123,7 +126,9 @@ def policy_of(
         ),
         spent=spent,
     )
-    return replace(policy, payer=payer, safe=None if safe is None else read_safe(session, safe))
+    most = limits.max_leverage if levers else None
+    read = None if safe is None else read_safe(session, safe)
+    return replace(policy, payer=payer, safe=read, max_leverage=most, prices=prices_of(account))
 
 
 def try_again(session: Session, plan: Plan, *, engine: EngineChoice = "auto") -> Retried:
@@ -133,14 +138,16 @@ def try_again(session: Session, plan: Plan, *, engine: EngineChoice = "auto") ->
         PlanExpired, PlanForAnotherChain: it may not be begun any more.
         SimulationFailed: it no longer does what it promises.
         SequencerDown: the rollup's sequencer is.
+        StalePrice: it borrows, and a price is too old for that.
         EndpointsDisagree, QuorumMissing, WrongChain: see `agree`.
     """
     require_chain(session, plan)
-    agreement = agree(session, plan.owner, protocol=plan.protocol, market=plan.market, actor=plan.payer)
+    agreement = agree(session, plan.owner, protocol=plan.protocol, market=plan.market, actors=[plan.actor])
     newest = session.through(agreement.nodes).at(agreement.block)
     require_unexpired(newest, plan)
     account = agreement.account
     require_sequencer(account)
+    require_lever_fresh(newest, account, plan)
     report = try_plan(newest, plan, engine=engine, account=account)
     require_kept(plan, report, before=account.health_factor)
     return Retried(newest, account, report, agreement)

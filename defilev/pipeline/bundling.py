@@ -73,12 +73,13 @@ def make_safe_plan(
         drift: how far collateral may fall against debt meanwhile, a fraction; by the window when left out.
 
     Raises:
-        Infeasible: no plan reaches the goal, or the drift is more than a sale may lose.
+        Infeasible: no plan reaches the goal, it is one of more leverage, or the drift is more than a sale may lose.
         DataError: see `make_plan`.
     """
     wide = drift_of(account, window=question.window) if drift is None else drift
     goal = question.goal
-    asked = replace(question, goal=drifted_goal(goal, wide), max_slippage=drifted_slippage(question.max_slippage, wide))
+    slippage = drifted_slippage(question.max_slippage, wide)
+    asked = replace(question, goal=drifted_goal(goal, wide), max_slippage=slippage, may_lever=False)
     if account.owner == safe:
         return with_drift(make_plan(session, account, asked), goal, wide)
     return with_drift(make_repayment(session, account, asked, payer=safe), goal, wide)

@@ -41,7 +41,7 @@ class Ready:
     ) -> tuple[Outcome, int]:
         """Send a plan as `acting.broadcast` does, and return the run's number too; raises as it does.
 
-        A guard, which plans anew whatever is left, begins no round that no longer fits the account.
+        A guard, which plans anew whatever is left, begins no round that no longer fits the account, and never borrows.
 
         Raises:
             JournalUnusable: something cannot be written down; nothing more is signed or sent.
@@ -56,6 +56,7 @@ class Ready:
             spent = JournalSpent(self.journal)
             desk = desk_for(session, account, plan, signer, ledger=recording, tell=tell, sending=sending, spent=spent)
             if self.epoch > 0:
+                desk = replace(desk, policy=replace(desk.policy, max_leverage=None))
                 desk = replace(desk, off_course=lambda step: off_course(session, plan, step))
             outcome = broadcast(retried, plan, desk)
         _finished(recording, outcome, session)
@@ -184,7 +185,7 @@ def bring_in(
         sign_again(ready.journal, session.at("latest"), reserved, signer, tell=tell, sending=sending)
         still_open = ready.reconciled(session, account)
     if still_open:
-        take_up(ready.journal, session, still_open, signer, tell=tell, sending=sending)
+        take_up(ready.journal, session, still_open, signer, tell=tell, sending=sending, levers=ready.epoch == 0)
     return bool(reserved or still_open)
 
 

@@ -70,10 +70,14 @@ def take_up(
     *,
     tell: Progress,
     sending: Sending | None = None,
+    levers: bool = True,
 ) -> None:
     """Bring every nonce of `attempts` to its end: the stored bytes again while they are wanted, else a cancellation.
 
     Wanted is a step whose deadline has not passed, and from which on the rest of its plan still keeps its promise.
+
+    Args:
+        levers: whether a plan that borrows is wanted at all; a guard wants none.
 
     Raises:
         ForeignTransaction: another transaction used a nonce.
@@ -86,10 +90,10 @@ def take_up(
         ledger = Recording(journal, run, given[0].chain, plan, {each.nonce: each.intent for each in given})
         account = account_of(newest, plan)
         desk = desk_for(newest, account, plan, signer, ledger=ledger, tell=tell, sending=sending)
-        _bring_in(plan, desk, given, head=newest.block.number)
+        _bring_in(plan, desk, given, head=newest.block.number, is_barred=plan.levers and not levers)
 
 
-def _bring_in(plan: Plan, desk: Desk, attempts: Sequence[OpenAttempt], *, head: int) -> None:
+def _bring_in(plan: Plan, desk: Desk, attempts: Sequence[OpenAttempt], *, head: int, is_barred: bool) -> None:
     sender = Sender(desk)
     desk.signer.announce(calls_of(plan))
     for _, of_nonce in groupby(attempts, key=lambda attempt: attempt.nonce):
@@ -97,7 +101,7 @@ def _bring_in(plan: Plan, desk: Desk, attempts: Sequence[OpenAttempt], *, head: 
         flight = _flight(plan, given, now=desk.sending.clock())
         sender.follow(flight)
         late = given[-1].deadline_block is not None and head > given[-1].deadline_block
-        if not flight.was_included and (late or not desk.wanted(flight.step)):
+        if not flight.was_included and (late or is_barred or not desk.wanted(flight.step)):
             flight.is_unwanted = True
             raise_fees(desk, flight, head=desk.node.block())
     _follow_to_the_end(sender)

@@ -127,8 +127,8 @@ def require_kept(plan: Plan, report: SimulationReport, *, before: Wad | None = N
     Args:
         plan: the plan that was tried.
         report: what came of it.
-        before: the account's health factor at the report's block, which a deleverage never ends below; `None` when
-            nothing is owed, or when it is not known.
+        before: the account's health factor at the report's block, which a plan that does not lever up never ends below;
+            `None` when nothing is owed, or when it is not known.
 
     Raises:
         TokenMisbehaves: a token moved another amount than a step asked it to.
@@ -151,17 +151,18 @@ def require_kept(plan: Plan, report: SimulationReport, *, before: Wad | None = N
         promised = plan.promise.health_factor
         if promised is None or report.health_factor < promised - TOLERANCE:
             raise _broken(report, "health factor", promised, report.health_factor)
-        if before is not None and report.health_factor < before - TOLERANCE:
+        if before is not None and not plan.may_lower_health and report.health_factor < before - TOLERANCE:
             raise _broken(report, "a deleverage raises the health factor", before, report.health_factor)
     _require_floor(plan, report, before)
 
 
 def _require_floor(plan: Plan, report: SimulationReport, before: Wad | None) -> None:
     floor = max(plan.floor, WAD)
-    if before is not None:
+    if before is not None and not plan.may_lower_health:
         floor = min(floor, before)
     lowest = min((step.health_factor for step in report.steps if step.health_factor is not None), default=None)
-    if lowest is not None and before is not None and lowest < floor - TOLERANCE:
+    is_held = plan.may_lower_health or before is not None
+    if lowest is not None and is_held and lowest < floor - TOLERANCE:
         raise _broken(report, "lowest health factor on the way", floor, lowest)
 
 

@@ -8,7 +8,10 @@ from fractions import Fraction
 
 from defilev.errors import Infeasible, UnknownName
 from defilev.model.account import Leg, LendingAccount
+from defilev.model.plan import Repay
 from defilev.model.request import Read
+from defilev.plan.constraints import is_named
+from defilev.plan.divergence import Gap, gap_of, is_near, small_order
 from defilev.plan.inputs import PlanInputs
 from defilev.plan.path import Path
 from defilev.plan.sale import Sale, sale_of
@@ -22,18 +25,30 @@ ROUTES_KEPT = 8
 
 
 def debts_of(inputs: PlanInputs, account: LendingAccount) -> list[Leg]:
-    """Return what is owed, the debt that the user chose first, then by value; raises `UnknownName` for one not owed."""
+    """Return what is owed, the chosen debts first, then by value; raises `UnknownName` for one not owed."""
     debts = sorted((leg for leg in account.legs if leg.side == "borrow"), key=lambda leg: -leg.value)
-    if inputs.debt is None:
-        return debts
-    chosen = _named(inputs.debt, debts, what="--debt")
-    return [chosen, *(leg for leg in debts if leg is not chosen)]
+    chosen = _named(inputs.constraints.repay, debts, what="--repay")
+    return [*chosen, *(leg for leg in debts if leg not in chosen)]
 
 
 def payable_debts(inputs: PlanInputs) -> list[Leg]:
-    """Return the debts that the plan may repay: the one that the user chose, or all, the largest by value first."""
-    debts = debts_of(inputs, inputs.account)
-    return debts if inputs.debt is None else debts[:1]
+    """Return the debts that the plan may repay: those that the user chose, or all, the largest by value first.
+
+    Those that the market takes no repayment of now, because it is paused, come only when there is no other.
+    """
+    debts, chosen = debts_of(inputs, inputs.account), inputs.constraints.repay
+    if chosen:
+        return [leg for leg in debts if is_named(chosen, leg.asset)]
+    return [leg for leg in debts if _is_open(inputs, leg)] or debts
+
+
+def _is_open(inputs: PlanInputs, debt: Leg) -> bool:
+    account = inputs.account
+    try:
+        inputs.protocol.apply(account, Repay(debt.asset, max(debt.amount // 2, 1)), at=account.block.timestamp)
+    except Infeasible:
+        return False
+    return True
 
 
 def sales_of(inputs: PlanInputs, account: LendingAccount, debt: Leg) -> list[Sale]:
@@ -41,23 +56,29 @@ def sales_of(inputs: PlanInputs, account: LendingAccount, debt: Leg) -> list[Sal
 
     Raises:
         UnknownName: the user chose an asset that is not supplied.
-        Infeasible: there is no collateral.
+        Infeasible: there is no collateral, or all of it is kept.
     """
     supplies = [leg for leg in account.legs if leg.side == "supply" and leg.amount > 0]
-    if inputs.collateral is not None:
-        return [sale_of(inputs, _named(inputs.collateral, supplies, what="--collateral"), debt)]
-    enabled = [leg for leg in supplies if leg.used_as_collateral and leg.value > 0]
+    chosen = _named(inputs.constraints.sell, supplies, what="--sell")
+    enabled = chosen or [leg for leg in supplies if leg.used_as_collateral and leg.value > 0]
     if not enabled:
         raise Infeasible("there is no collateral to sell", fix=f"repay {debt.asset.symbol} from the wallet")
-    return [sale_of(inputs, leg, debt) for leg in enabled]
+    sold = [leg for leg in enabled if not inputs.constraints.keeps(leg.asset)]
+    if not sold:
+        raise Infeasible("--keep leaves nothing to sell", fix=f"keep less, or bring {debt.asset.symbol} to the wallet")
+    return [sale_of(inputs, leg, debt) for leg in sold]
 
 
-def _named(name: str, legs: Sequence[Leg], *, what: str) -> Leg:
-    for leg in legs:
-        if name.lower() in (leg.asset.symbol.lower(), leg.asset.address.lower()):
-            return leg
-    there = ", ".join(leg.asset.symbol for leg in legs) or "none"
-    raise UnknownName(f"{what} {name!r} is not in the position", fix=f"choose one of: {there}")
+def _named(names: Sequence[str], legs: Sequence[Leg], *, what: str) -> list[Leg]:
+    """Return the legs that are named, in the order of their names, each once."""
+    chosen: list[Leg] = []
+    for name in names:
+        found = [leg for leg in legs if is_named([name], leg.asset)]
+        if not found:
+            there = ", ".join(leg.asset.symbol for leg in legs) or "none"
+            raise UnknownName(f"{what} {name!r} is not in the position", fix=f"choose one of: {there}")
+        chosen += [leg for leg in found if leg not in chosen]
+    return chosen
 
 
 def estimate(path: Path, inputs: PlanInputs, sale: Sale) -> int:
@@ -100,12 +121,15 @@ class Ranked:
     """A sale with its best routes, and what selling `amount` costs against the oracle, in quote currency.
 
     A venue that gives nothing for it costs all of it; a venue that gives more than the oracle, less than nothing.
+    `apart` is how far the nearest route's price lies from the oracle's when none is near enough to sell along, and
+    `None` otherwise.
     """
 
     sale: Sale
     amount: int
     routes: tuple[Route, ...]
     cost: Fraction
+    apart: Gap | None = None
 
     @property
     def loss(self) -> Fraction:
@@ -114,19 +138,29 @@ class Ranked:
 
 
 def rank(inputs: PlanInputs, amounts: Mapping[Sale, int], routes: Mapping[Sale, Sequence[Route]]) -> Read[list[Ranked]]:
-    """Return each sale with what its amount costs, cheapest first."""
-    orders = [(sale, Order(route, amounts[sale])) for sale in amounts for route in routes[sale]]
+    """Return each sale with what its amount costs, cheapest first; routes far from the oracle's price are left out.
+
+    One batch: along each route the whole amount, and a small one that tells the price.
+    """
+    pairs = [(sale, route) for sale in amounts for route in routes[sale]]
+    orders = [Order(route, amounts[sale]) for sale, route in pairs]
+    small = [small_order(sale, route, amounts[sale]) for sale, route in pairs]
+    quotes = (yield from inputs.venue.quotes([*orders, *small])) if inputs.venue is not None and pairs else ()
     brought: dict[Sale, dict[Route, int]] = {sale: {} for sale in amounts}
-    if inputs.venue is not None and orders:
-        quotes = yield from inputs.venue.quotes([order for _, order in orders])
-        for (sale, order), quote in zip(orders, quotes, strict=True):
-            brought[sale][order.route] = 0 if quote is None else quote.amount_out
-    ranked = [_ranked(sale, amount, brought[sale]) for sale, amount in amounts.items()]
+    gaps: dict[Sale, list[Gap]] = {sale: [] for sale in amounts}
+    for (sale, route), order, whole, part in zip(pairs, small, quotes, quotes[len(pairs) :], strict=False):
+        gap = gap_of(inputs, sale, order, part)
+        if gap is None or is_near(inputs, sale, gap):
+            brought[sale][route] = 0 if whole is None else whole.amount_out
+        else:
+            gaps[sale].append(gap)
+    ranked = [_ranked(sale, amount, brought[sale], gaps[sale]) for sale, amount in amounts.items()]
     return sorted(ranked, key=lambda each: each.cost)
 
 
-def _ranked(sale: Sale, amount: int, brought: Mapping[Route, int]) -> Ranked:
+def _ranked(sale: Sale, amount: int, brought: Mapping[Route, int], gaps: Sequence[Gap]) -> Ranked:
     best = max(brought.values(), default=0) if sale.swaps else amount
     routes = sorted(brought, key=lambda route: -brought[route])[:ROUTES_KEPT]
     cost = (amount * sale.price - best) * sale.unit_value / sale.price
-    return Ranked(sale, amount, tuple(routes), cost)
+    apart = None if best else min(gaps, key=lambda gap: abs(gap.part), default=None)
+    return Ranked(sale, amount, tuple(routes), cost, apart)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
-from defilev.model.plan import Approve, PostCondition, Repay, Swap, Withdraw
+from defilev.model.plan import Approve, Borrow, PostCondition, Repay, SetEMode, Supply, Swap, Withdraw
 from defilev.model.request import Address
 from defilev.model.token import Token
 from defilev.plan.goals import MARGIN
@@ -30,7 +30,14 @@ def post_conditions(inputs: PlanInputs, path: Path, label: str) -> tuple[PostCon
         *_collaterals(path, inputs),
         *_allowances(path),
         *_balances(path, inputs),
+        *_e_mode(path),
     )
+
+
+def _e_mode(path: Path) -> Iterator[PostCondition]:
+    switches = [action.category for action in path.actions if isinstance(action, SetEMode)]
+    if switches:
+        yield PostCondition("e-mode-is", limit=switches[-1])
 
 
 def _health(inputs: PlanInputs, path: Path, label: str) -> Iterator[PostCondition]:
@@ -46,10 +53,11 @@ def _health(inputs: PlanInputs, path: Path, label: str) -> Iterator[PostConditio
 
 def _debts(path: Path, inputs: PlanInputs) -> Iterator[PostCondition]:
     debts = [leg.asset for leg in inputs.account.legs if leg.side == "borrow"]
+    debts += [action.asset for action in path.actions if isinstance(action, Borrow)]
     if path.health_factor() is None and debts:
         yield PostCondition("no-debt")
         return
-    for token in debts:
+    for token in dict.fromkeys(debts):
         owed = borrow_of(path.last, token.address)
         room = mul_div_up(owed, 1, RATE_ROOM) + ROUNDING if owed else 0
         yield PostCondition("debt-at-most", limit=owed + room, token=token)
@@ -57,6 +65,7 @@ def _debts(path: Path, inputs: PlanInputs) -> Iterator[PostCondition]:
 
 def _collaterals(path: Path, inputs: PlanInputs) -> Iterator[PostCondition]:
     supplied = [leg.asset for leg in inputs.account.legs if leg.side == "supply"]
+    supplied += [action.asset for action in path.actions if isinstance(action, Supply)]
     left = {token: supply_of(path.first, token.address) for token in supplied}
     if supplied and not any(left.values()):
         yield PostCondition("no-collateral")
@@ -100,8 +109,14 @@ def _moves(walked: Path, action: object, granted: dict[tuple[Token, Address], in
             yield asset, supply_of(walked.first, asset.address) if amount is None else amount
         case Repay(asset, amount):
             yield asset, -(granted[asset, walked.protocol.spender(walked.first)] if amount is None else amount)
+        case Borrow(asset, amount):
+            yield asset, amount
+        case Supply(asset, amount):
+            yield asset, -amount
         case Swap(route, amount_in, minimum_out):
             yield route[0].token_in, -amount_in
             yield route[-1].token_out, minimum_out
+        case Supply(asset, amount):
+            yield asset, -amount
         case _:
             return

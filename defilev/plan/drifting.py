@@ -40,7 +40,7 @@ def drift_of(account: LendingAccount, *, window: int) -> Decimal:
 
 def drifted_goal(goal: Goal, drift: Decimal) -> Goal:
     """Return the goal at today's prices that is still reached when collateral has fallen by `drift`, a fraction."""
-    if goal.value is None or drift == 0:
+    if goal.value is None or goal.rearranges or drift == 0:
         return goal
     if goal.kind == "health-factor":
         return Goal(goal.kind, (goal.value / (1 - drift)).quantize(_PLACES, ROUND_CEILING))

@@ -10,6 +10,7 @@ from math import ceil
 from defilev.errors import InvalidNumber
 from defilev.model.account import Leg, LendingAccount
 from defilev.model.plan import Goal
+from defilev.plan.rearranged import Rearranged, parse_rearranged
 from defilev.units import WAD, Wad, parse_decimal
 
 __all__ = [
@@ -36,19 +37,29 @@ LEVERAGE_PLACES = 6
 
 
 def parse_goal(
-    *, to_health_factor: str | None, to_leverage: str | None, close: bool, to_margin_ratio: str | None = None
+    *,
+    to_health_factor: str | None,
+    to_leverage: str | None,
+    close: bool,
+    to_margin_ratio: str | None = None,
+    rearranged: Rearranged | None = None,
 ) -> Goal:
     """Return the one goal that was given.
 
     Raises:
         InvalidNumber: none or several were given, or a number cannot be meant.
+        UsageError: a swap does not name two assets.
     """
-    given = [each for each in (to_health_factor, to_leverage, to_margin_ratio) if each is not None]
+    switches = {} if rearranged is None else rearranged.given()
+    given = [each for each in (to_health_factor, to_leverage, to_margin_ratio, *switches.values()) if each is not None]
     if len(given) + close != 1:
         raise InvalidNumber(
             "a plan needs one goal",
-            fix="give one of --to-health-factor, --to-leverage, --to-margin-ratio and --close",
+            fix="give one of --to-health-factor, --to-leverage, --to-margin-ratio, --close, --swap-collateral, "
+            "--swap-debt and --e-mode",
         )
+    for kind, text in switches.items():
+        return parse_rearranged(kind, text)
     if to_margin_ratio is not None:
         return Goal("margin-ratio", _above_one(to_margin_ratio, what="--to-margin-ratio"))
     if to_health_factor is not None:
@@ -145,6 +156,10 @@ class Aim:
     def overshot(self, *, earliest: LendingAccount, latest: LendingAccount) -> bool:
         """Return whether a promise for the latest time, or what is got at the earliest, would lie too far above."""
         return self._beyond(latest, PROMISE_BAND) or self._beyond(earliest, RESULT_BAND)
+
+    def exceeded(self, account: LendingAccount) -> bool:
+        """Return whether the account is better than the goal by more than what is got may be; with no debt it is."""
+        return self._beyond(account, RESULT_BAND)
 
     def _beyond(self, account: LendingAccount, band: int) -> bool:
         return self._holds(account, band + 1, health=account.health_factor, equity=account.equity_value)

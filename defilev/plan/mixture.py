@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from defilev.model.account import Leg, LendingAccount
-from defilev.model.plan import Repay, Swap, Withdraw
+from defilev.model.plan import Repay, RepayWithSupply, Swap, Withdraw
 from defilev.optimize.allocation import Collateral, Route
 from defilev.plan.carry import carry_of
 from defilev.plan.choose import Ranked
@@ -48,7 +48,7 @@ def problem_of(path: Path, inputs: PlanInputs, sources: Sequence[Ranked], curves
         for source, segments in zip(sources, curves, strict=True)
         if segments and source.sale.collateral in places and source.sale.debt in owed
     ]
-    carry = carry_of(path.last)
+    carry = carry_of(path.last, inputs.constraints)
     routes = [
         Route(
             places[source.sale.collateral],
@@ -93,7 +93,10 @@ def _round_gas(inputs: PlanInputs, source: Ranked) -> float:
     if inputs.native is None:
         return 0.0
     sale = source.sale
-    gas = inputs.protocol.gas(Withdraw(sale.collateral, 1)) + inputs.protocol.gas(Repay(sale.debt, 1)) + APPROVE_GAS
+    if not sale.swaps and inputs.protocol.abilities.repays_with_supply:
+        gas = inputs.protocol.gas(RepayWithSupply(sale.debt, 1))
+    else:
+        gas = inputs.protocol.gas(Withdraw(sale.collateral, 1)) + inputs.protocol.gas(Repay(sale.debt, 1)) + APPROVE_GAS
     if sale.swaps and inputs.venue is not None and source.routes:
         gas += inputs.venue.gas(Swap(source.routes[0], 1, 1, 1)) + APPROVE_GAS
     value = inputs.protocol.value_down(inputs.account, inputs.native.address, gas * inputs.gas_price)

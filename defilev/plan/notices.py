@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from defilev.model.account import Notice
-from defilev.model.plan import Approve, PlanCost
+from defilev.model.plan import Approve, PlanCost, SetCollateral, SetEMode
 from defilev.plan.inputs import PlanInputs
 from defilev.plan.path import Path
 from defilev.units import to_decimal
@@ -32,10 +32,27 @@ def _of_plan(inputs: PlanInputs, path: Path, cost: PlanCost) -> Iterator[Notice]
             f"the wallet has {_ether(inputs.wallet.native)} of the native asset and the steps may need "
             f"{_ether(needed)} for gas",
         )
+    if not inputs.goal.rearranges:
+        yield from _switches(path)
     for symbol, spender in _cleared(inputs, path):
         yield Notice(
             "allowance-cleared", f"an allowance of {symbol} to the {spender} stands already and is set to zero"
         )
+
+
+def _switches(path: Path) -> Iterator[Notice]:
+    """Yield what changes in the position beside its size, since no sale alone reached the goal."""
+    for action in path.actions:
+        if isinstance(action, SetCollateral) and action.enabled:
+            text = "counts as collateral from here on, and can be taken in a liquidation"
+            yield Notice("collateral-enabled", f"{action.asset.symbol} {text}: nothing else reaches the goal")
+        elif isinstance(action, SetCollateral):
+            text = "counts as collateral no more, so that other collateral can leave before it"
+            yield Notice("collateral-disabled", f"{action.asset.symbol} {text}: nothing else reaches the goal")
+        elif isinstance(action, SetEMode):
+            name = f"e-mode {action.category} {action.label}".rstrip()
+            text = "only its own assets can be borrowed in it, and its thresholds hold"
+            yield Notice("e-mode-entered", f"the account enters {name}: {text}; nothing else reaches the goal")
 
 
 def _ether(wei: int) -> Decimal:

@@ -1,4 +1,4 @@
-"""Repaying from a wallet and nothing else: what a reserve does on an owner's behalf."""
+"""Repaying from a wallet and nothing else: the owner's, or one that pays on the owner's behalf."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from defilev.model.account import Leg
 from defilev.model.plan import Plan
 from defilev.model.token import TokenBalance, Wallet
 from defilev.plan.assemble import assemble
-from defilev.plan.choose import debts_of
+from defilev.plan.choose import payable_debts
 from defilev.plan.goals import Aim
 from defilev.plan.inputs import PlanInputs
 from defilev.plan.path import Path, start
 from defilev.plan.refusals import SMALLEST_RISE, require_possible
-from defilev.plan.rounds import reached
-from defilev.plan.staircase import repay_from_wallet
+from defilev.plan.rounds import reached, wallet_amount
+from defilev.plan.sale import repay
+from defilev.plan.staircase import repay_from_wallet, worth_its_gas
 from defilev.plan.words import health_text
 
-__all__ = ["plan_repayment"]
+__all__ = ["how_far", "plan_repayment"]
 
 
 def plan_repayment(inputs: PlanInputs, *, most: Decimal | None = None) -> Plan:
@@ -44,10 +45,30 @@ def plan_repayment(inputs: PlanInputs, *, most: Decimal | None = None) -> Plan:
     path = before = start(inputs)
     for debt, capped in _payable(inputs, most):
         if not reached(path, aim):
-            path = repay_from_wallet(path, capped, debt.asset, aim)
+            path, left = _by_standing_allowance(path, capped, debt, aim)
+            path = repay_from_wallet(path, left, debt.asset, aim)
     _require_rise(inputs, before, path)
-    label = "" if reached(path, aim) else f"PARTIAL: to health {health_text(path.health_factor())}"
-    return assemble(inputs, path, label)
+    return assemble(inputs, path, how_far(path, aim))
+
+
+def how_far(path: Path, aim: Aim) -> str:
+    """Return the label of a plan along `path`: empty when it reaches the goal."""
+    return "" if reached(path, aim) else f"PARTIAL: to health {health_text(path.health_factor())}"
+
+
+def _by_standing_allowance(path: Path, inputs: PlanInputs, debt: Leg, aim: Aim) -> tuple[Path, PlanInputs]:
+    """Return the path after repaying what an earlier plan granted and did not come to repay, and the wallet after it.
+
+    To clear it and to grant another would take two blocks in which nothing is repaid; this takes one, and leaves none
+    of the allowance. Unchanged when nothing stands, when the goal asks for no more, and when either part
+    is not worth its gas.
+    """
+    held, token = inputs.wallet.balance(debt.asset.address), debt.asset
+    standing = path.granted.get((token.address, inputs.protocol.spender(path.first)), 0)
+    wanted = wallet_amount(path, token, held, aim)
+    if not all(part > 0 and worth_its_gas(inputs, token, part) for part in (standing, wanted - standing)):
+        return path, inputs
+    return repay(path, token, standing), replace(inputs, wallet=_holding(inputs.wallet, debt, held - standing))
 
 
 def _require_its_own(inputs: PlanInputs) -> None:
@@ -63,8 +84,8 @@ def _require_its_own(inputs: PlanInputs) -> None:
 def _payable(inputs: PlanInputs, most: Decimal | None) -> Iterator[tuple[Leg, PlanInputs]]:
     """Yield the debts, the largest first, each with the wallet that may be spent on it."""
     left = None if most is None else Fraction(most)
-    for debt in debts_of(inputs, inputs.account):
-        held = inputs.wallet.balance(debt.asset.address)
+    for debt in payable_debts(inputs):
+        held = inputs.spendable(debt.asset)
         price = Fraction(debt.price.value, 10 ** (debt.price.decimals + debt.asset.decimals))
         amount = held if left is None or price == 0 else min(held, int(left / price))
         if left is not None:
@@ -84,7 +105,7 @@ def _require_rise(inputs: PlanInputs, before: Path, after: Path) -> None:
     was, becomes = before.health_factor() or 0, after.health_factor()
     if after.actions and (becomes is None or becomes - was >= SMALLEST_RISE):
         return
-    debts = ", ".join(leg.asset.symbol for leg in debts_of(inputs, inputs.account))
+    debts = ", ".join(leg.asset.symbol for leg in payable_debts(inputs))
     raise Infeasible(
         f"{inputs.wallet.owner} holds too little of {debts} to raise the health factor",
         fix="send it more of the debt asset",

@@ -17,17 +17,20 @@ from defilev.plan.sale import (
     PAYOFF_BUFFER,
     Fill,
     Sale,
+    pay_with_supply,
     repay,
     repay_all,
     repay_part,
     require_venue,
     sell,
+    supply_pays,
 )
 from defilev.plan.search import largest, smallest
 from defilev.plan.words import amount_text, health_text
 from defilev.units import WAD, mul_div_up
 
 __all__ = [
+    "FLOOR_MARGIN",
     "clearing",
     "clearing_amount",
     "closest",
@@ -58,17 +61,23 @@ NEARLY_ALL = 100
 def selling(path: Path, inputs: PlanInputs, sale: Sale, fill: Fill) -> Path:
     """Return the path after one round that repays what the sale brings at least, and never more than is owed."""
     amount = min(fill.minimum_out, borrow_of(path.first, sale.debt.address))
+    if supply_pays(path, sale):
+        return pay_with_supply(path, sale, amount)
     return repay(sell(path, inputs, sale, fill), sale.debt, amount)
 
 
 def easing(path: Path, inputs: PlanInputs, sale: Sale, fill: Fill) -> Path:
     """Return the path after one round on the way to owing nothing: as `selling`, and the rest can still be closed."""
+    if supply_pays(path, sale):
+        return selling(path, inputs, sale, fill)
     amount = min(fill.minimum_out, borrow_of(path.first, sale.debt.address))
     return repay_part(sell(path, inputs, sale, fill), sale.debt, amount)
 
 
 def clearing(path: Path, inputs: PlanInputs, sale: Sale, fill: Fill) -> Path:
     """Return the path after one round that repays everything owed in the sale's debt."""
+    if supply_pays(path, sale):
+        return pay_with_supply(path, sale, None)
     sold = sell(path, inputs, sale, fill)
     return repay_all(sold, sale.debt, payoff(sold, sale.debt))
 
@@ -105,7 +114,7 @@ def round_amount(path: Path, inputs: PlanInputs, sale: Sale, aim: Aim, *, most: 
     def allowed(amount: int) -> bool:
         return 0 < sale.minimum_out(amount) <= owed and _stays_above(inputs, lambda: after(amount))
 
-    available = min(_available(path, sale.collateral), sale.amount_for(owed))
+    available = min(_available(path, sale), sale.amount_for(owed))
     high = largest(allowed, available if most is None else min(available, most))
     if high == 0:
         raise _nothing_to_withdraw(path, inputs, sale)
@@ -123,7 +132,7 @@ def clearing_amount(path: Path, inputs: PlanInputs, sale: Sale) -> int | None:
     def allowed(amount: int) -> bool:
         return _stays_above(inputs, lambda: sell(path.since(), inputs, sale, fill(amount)))
 
-    most = largest(allowed, _available(path, sale.collateral))
+    most = largest(allowed, _available(path, sale))
     if most == 0:
         return None
     needed = payoff(sell(path, inputs, sale, fill(most)), sale.debt)
@@ -196,8 +205,12 @@ def closest(holds: Callable[[int], bool], overshoots: Callable[[int], bool], mos
     return amount
 
 
-def _available(path: Path, asset: Token) -> int:
-    return min(supply_of(path.first, asset.address), path.protocol.liquidity(path.first, asset.address))
+def _available(path: Path, sale: Sale) -> int:
+    """Return how much of the collateral can be sold: what is supplied and can leave, if it must."""
+    supplied = supply_of(path.first, sale.collateral.address)
+    if supply_pays(path, sale):
+        return supplied
+    return min(supplied, path.protocol.liquidity(path.first, sale.collateral.address))
 
 
 def _stays_above(inputs: PlanInputs, trial: Callable[[], Path]) -> bool:
@@ -211,11 +224,12 @@ def _stays_above(inputs: PlanInputs, trial: Callable[[], Path]) -> bool:
 def _nothing_to_withdraw(path: Path, inputs: PlanInputs, sale: Sale) -> Infeasible:
     symbol = sale.collateral.symbol
     health = path.last.health_factor
-    if _available(path, sale.collateral) == 0:
+    if _available(path, sale) == 0:
         held = supply_of(path.first, sale.collateral.address)
         return Infeasible(
-            f"no {symbol} can leave the market: {amount_text(held, sale.collateral)} supplied, none of it liquid",
-            fix="choose another --collateral, or wait until the market has liquidity",
+            f"no {symbol} can leave the market: {amount_text(held, sale.collateral)} supplied, "
+            "and all of it is lent out or paused",
+            fix="sell another with --sell, or wait until the market pays out again",
         )
     if health is not None and health < WAD:
         return Infeasible(
@@ -239,6 +253,6 @@ def _with_zero_ltv_first(refusal: Infeasible, path: Path, sale: Sale) -> Infeasi
     """Return `refusal` with the collateral named that must leave before any other, when there is one."""
     for leg in path.first.legs:
         if leg.used_as_collateral and leg.loan_to_value == 0 and leg.asset != sale.collateral:
-            fix = f"sell {leg.asset.symbol}, whose loan-to-value is zero, first: --collateral {leg.asset.symbol}"
+            fix = f"sell {leg.asset.symbol}, whose loan-to-value is zero, first: --sell {leg.asset.symbol}"
             return Infeasible(refusal.fact, fix=fix, **refusal.facts)
     return refusal

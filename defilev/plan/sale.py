@@ -8,7 +8,7 @@ from math import ceil, floor
 
 from defilev.errors import Infeasible
 from defilev.model.account import Leg
-from defilev.model.plan import Repay, Swap, Withdraw
+from defilev.model.plan import Repay, RepayWithSupply, Swap, Withdraw
 from defilev.model.token import Token
 from defilev.plan.inputs import PlanInputs
 from defilev.plan.path import Path, supply_of
@@ -20,13 +20,16 @@ __all__ = [
     "PAYOFF_BUFFER",
     "Fill",
     "Sale",
+    "allow_market",
     "exchange",
+    "pay_with_supply",
     "repay",
     "repay_all",
     "repay_part",
     "require_venue",
     "sale_of",
     "sell",
+    "supply_pays",
 ]
 
 PAYOFF_BUFFER = 100_000
@@ -108,12 +111,26 @@ def require_venue(inputs: PlanInputs) -> Venue:
 def sell(path: Path, inputs: PlanInputs, sale: Sale, fill: Fill) -> Path:
     """Return the path after withdrawing `fill.amount` and swapping it, with nothing repaid yet.
 
-    All of the supply is withdrawn when `fill.amount` is all that there was at the plan's block.
+    All of the supply is withdrawn when `fill.amount` is all that there was at the plan's block. Unchanged where the
+    supply pays without leaving the market.
     """
+    if supply_pays(path, sale):
+        return path
     everything = fill.amount == supply_of(path.first, sale.collateral.address)
     part = Withdraw(sale.collateral, fill.amount)
     path = path.then(path.protocol.withdraw_all(path.first, sale.collateral) if everything else part)
     return exchange(path, inputs, sale, fill) if sale.swaps else path
+
+
+def supply_pays(path: Path, sale: Sale) -> bool:
+    """Return whether what is supplied repays the debt by itself: it is the same asset, and the protocol lets it."""
+    return not sale.swaps and path.protocol.abilities.repays_with_supply
+
+
+def pay_with_supply(path: Path, sale: Sale, amount: int | None) -> Path:
+    """Return the path after repaying `amount` with supply; all that can be where that is all there is, or `None`."""
+    everything = amount is None or amount == supply_of(path.first, sale.collateral.address)
+    return path.then(RepayWithSupply(sale.debt, None if everything else amount))
 
 
 def exchange(path: Path, inputs: PlanInputs, sale: Sale, fill: Fill) -> Path:
@@ -126,7 +143,7 @@ def exchange(path: Path, inputs: PlanInputs, sale: Sale, fill: Fill) -> Path:
 
 def repay(path: Path, debt: Token, amount: int) -> Path:
     """Return the path after repaying exactly `amount` from the wallet, which is at most what is owed."""
-    return _allow_market(path, debt, amount).then(Repay(debt, amount))
+    return allow_market(path, debt, amount).then(Repay(debt, amount))
 
 
 def repay_part(path: Path, debt: Token, amount: int) -> Path:
@@ -141,15 +158,16 @@ def repay_part(path: Path, debt: Token, amount: int) -> Path:
         return repay(path, debt, amount)
     if shares == 0:
         return path
-    return _allow_market(_allow_market(path, debt, amount).then(Repay(debt, amount, shares=shares)), debt, 0)
+    return allow_market(allow_market(path, debt, amount).then(Repay(debt, amount, shares=shares)), debt, 0)
 
 
 def repay_all(path: Path, debt: Token, allowance: int) -> Path:
     """Return the path after repaying everything owed, with `allowance` granted for it and taken back."""
-    path = _allow_market(path, debt, allowance).then(Repay(debt, None))
-    return _allow_market(path, debt, 0)
+    path = allow_market(path, debt, allowance).then(Repay(debt, None))
+    return allow_market(path, debt, 0)
 
 
-def _allow_market(path: Path, debt: Token, amount: int) -> Path:
-    name = path.protocol.transaction(path.first, Repay(debt, amount)).contract
-    return path.approve(debt, path.protocol.spender(path.first), name, amount)
+def allow_market(path: Path, token: Token, amount: int) -> Path:
+    """Return the path after letting the market take exactly `amount` of a token that it lends."""
+    name = path.protocol.transaction(path.first, Repay(token, amount)).contract
+    return path.approve(token, path.protocol.spender(path.first), name, amount)

@@ -26,9 +26,18 @@ def amount_text(amount: int, token: Token) -> str:
 
 def goal_text(goal: Goal) -> str:
     """Return a goal as "a health factor of 1.6", "a leverage of 2" or "owing nothing"."""
+    if goal.rearranges:
+        return _rearranged_text(goal)
     if goal.value is None:
         return "owing nothing"
-    return f"{'a health factor' if goal.kind == 'health-factor' else 'a leverage'} of {goal.value}"
+    return f"a {goal.kind.replace('-', ' ')} of {goal.value}"
+
+
+def _rearranged_text(goal: Goal) -> str:
+    if goal.kind == "e-mode":
+        return f"e-mode {goal.value}" if goal.value else "no e-mode"
+    amount = "all" if goal.value is None else f"{goal.value}"
+    return f"{goal.replacement} for {amount} {goal.replaced}"
 
 
 def health_text(health_factor: int | None) -> str:

@@ -6,10 +6,26 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from defilev.model.account import Notice
-from defilev.model.plan import Action, Approve, Plan, Reduce, Repay, Step, Swap, Withdraw
+from defilev.model.plan import (
+    Action,
+    Approve,
+    Borrow,
+    Plan,
+    Reduce,
+    Repay,
+    RepayWithSupply,
+    SetCollateral,
+    SetEMode,
+    Step,
+    Supply,
+    Swap,
+    Withdraw,
+)
 from defilev.model.token import Token
+from defilev.plan.words import goal_text
 from defilev.report import figures
 from defilev.report.ink import Ink
+from defilev.report.switch_text import how_switched, switched
 from defilev.report.table import LABEL_WIDTH, Cell, Column, flow, labelled, table
 from defilev.units import to_decimal
 
@@ -25,14 +41,11 @@ _STEPS = (
     Column("health after", "right"),
     Column("how", drop=1),
 )
-_ROUNDS = (
-    Column("round"),
-    Column("steps"),
-    Column("withdraw", "right"),
-    Column("repay", "right"),
-    Column("lowest", "right"),
-    Column("health after", "right"),
-)
+
+
+def _round_columns(taken: str, brought: str) -> tuple[Column, ...]:
+    amounts = (Column(taken, "right"), Column(brought, "right"))
+    return (Column("round"), Column("steps"), *amounts, Column("lowest", "right"), Column("health after", "right"))
 
 
 def plan_text(plan: Plan, *, width: int, ink: Ink) -> str:
@@ -68,6 +81,8 @@ def _notice(notice: Notice, *, width: int, ink: Ink) -> list[str]:
 
 def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "position", f"{_market(plan)} · {plan.owner}"
+    if plan.payer is not None:
+        yield "signed by", plan.payer
     if plan.market_label:
         yield "market", plan.market
     if plan.goal.kind == "close" and not plan.label:
@@ -75,12 +90,31 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
         owed = "closes every position" if is_perp else "repays everything that is owed"
         yield "close", f"{owed}, withdraws everything that is {'left' if is_perp else 'supplied'}"
     else:
+        if plan.goal.rearranges:
+            yield plan.goal.kind, figures.clean(goal_text(plan.goal))
         yield "leverage", f"{figures.leverage(plan.leverage_before)} → {figures.leverage(plan.promise.leverage)}"
-    if plan.health_factor_before is not None:
+    if plan.levers:
+        yield "raises risk", _levering(plan)
+    if plan.health_factor_before is not None or plan.levers:
         yield "health factor", f"{_health(plan.health_factor_before)} → {_promised(plan)}"
     for condition in plan.post_conditions:
         if condition.kind == "margin-ratio-at-least":
             yield "margin ratio", f"at least {_health(condition.limit)} afterwards"
+
+
+def _levering(plan: Plan) -> str:
+    """Return in words what a plan borrows in all, and what it supplies for it."""
+    borrows = [action for step in plan.steps for action in step.actions if isinstance(action, Borrow)]
+    supplies = [action for step in plan.steps for action in step.actions if isinstance(action, Supply)]
+    borrowed, supplied = (
+        ", ".join(_amount(sum(each.amount for each in of if each.asset == token), token) for token in _assets(of))
+        for of in (borrows, supplies)
+    )
+    return f"borrows {borrowed}, and supplies {supplied} that is bought with it"
+
+
+def _assets(actions: Sequence[Borrow] | Sequence[Supply]) -> list[Token]:
+    return list(dict.fromkeys(action.asset for action in actions))
 
 
 def _market(plan: Plan) -> str:
@@ -120,15 +154,15 @@ def _what(action: Action) -> str:
             return f"up to {_amount(amount, asset)}"
         case Reduce(asset, side, amount):
             return f"{_amount(amount, asset) if amount is not None else f'all {figures.clean(asset.symbol)}'} {side}"
-        case Withdraw() | Repay():
-            return f"all {figures.clean(action.asset.symbol)}" if action.amount is None else _of(action)
+        case RepayWithSupply() | SetCollateral() | SetEMode():
+            return switched(action)
         case _:
-            return _of(action)
+            return f"all {figures.clean(action.asset.symbol)}" if action.amount is None else _of(action)
 
 
-def _of(action: Action) -> str:
-    if isinstance(action, Swap) or action.amount is None:
-        raise TypeError("a swap has two amounts, and everything has none")
+def _of(action: Withdraw | Repay | Supply | Borrow | Approve | RepayWithSupply) -> str:
+    if action.amount is None:
+        raise TypeError("everything has no amount")
     return _amount(action.amount, action.asset)
 
 
@@ -143,37 +177,40 @@ def _how(plan: Plan, step: Step) -> str:
             fees = " + ".join(f"{figures.grouped(Decimal(hop.fee) / 10_000, 2)} %" for hop in route)
             through = f" through {tokens}" if tokens else ""
             return f"quote {_amount(quoted, route[-1].token_out)}{through}, fee {fees}"
-        case Reduce(_, "long", _, limit, _, quote):
-            return f"sell for at least {_amount(limit, quote)}"
-        case Reduce(_, _, _, limit, _, quote):
-            return f"buy back for at most {_amount(limit, quote)}"
+        case Reduce(_, side, _, limit, _, quote):
+            way = "sell for at least" if side == "long" else "buy back for at most"
+            return f"{way} {_amount(limit, quote)}"
+        case RepayWithSupply() | SetCollateral() | SetEMode():
+            return how_switched(step.action)
         case _:
             return _market(plan)
 
 
 def _rounds(plan: Plan, *, width: int, ink: Ink) -> list[str]:
+    taken, brought = (Borrow, Supply) if plan.levers else (Withdraw, Repay)
     rows = []
-    for number, steps in enumerate(_split(plan.steps), start=1):
+    for number, steps in enumerate(_split(plan.steps, taken), start=1):
         healths = [step.health_factor for step in steps if step.health_factor is not None]
         numbers = f"{steps[0].index}–{steps[-1].index}" if len(steps) > 1 else str(steps[0].index)
         rows.append(
             [
                 Cell(str(number)),
                 Cell(numbers),
-                Cell(_joined(step.action for step in steps if isinstance(step.action, Withdraw))),
-                Cell(_joined(step.action for step in steps if isinstance(step.action, Repay))),
+                Cell(_joined(step.action for step in steps if isinstance(step.action, taken))),
+                Cell(_joined(step.action for step in steps if isinstance(step.action, brought))),
                 Cell(_health(min(healths, default=None))),
                 Cell(_health(steps[-1].health_factor)),
             ]
         )
-    return table(_ROUNDS, rows, width=width, ink=ink)
+    columns = _round_columns("borrow", "supply") if plan.levers else _round_columns("withdraw", "repay")
+    return table(columns, rows, width=width, ink=ink)
 
 
-def _split(steps: Sequence[Step]) -> list[list[Step]]:
-    """Return the steps by round: each begins with a withdrawal, and one before them repays from the wallet."""
+def _split(steps: Sequence[Step], first: type[Action]) -> list[list[Step]]:
+    """Return the steps by round: each begins with a `first`, and one before them repays from the wallet."""
     rounds: list[list[Step]] = []
     for step in steps:
-        if isinstance(step.action, Withdraw) or not rounds:
+        if isinstance(step.action, first) or not rounds:
             rounds.append([])
         rounds[-1].append(step)
     return rounds

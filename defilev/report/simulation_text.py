@@ -144,6 +144,7 @@ def _condition(condition: PostCondition) -> str:
         "allowance-zero": f"no allowance{of_token} left to {condition.spender}",
         "no-debt": f"no debt{of_token}",
         "no-collateral": f"no collateral{of_token}",
+        "e-mode-is": f"e-mode {limit}" if limit else "no e-mode",
     }
     return words[condition.kind]
 

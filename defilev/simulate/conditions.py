@@ -40,6 +40,7 @@ def _found(condition: PostCondition, observed: Observed) -> int | None:
         "margin-ratio-at-least": observed.margin_ratio,
         "no-debt": observed.debt_value,
         "no-collateral": observed.collateral_value,
+        "e-mode-is": observed.e_mode,
     }
     if condition.kind in balances:
         return _amount(balances[condition.kind], _token(condition))
@@ -58,6 +59,8 @@ def _holds(condition: PostCondition, found: int | None, observed: Observed) -> b
             return found == 0 and _nothing(observed.supplied)
         case "allowance-zero":
             return found == 0
+        case "e-mode-is":
+            return found == _limit(condition)
         case _:
             return found is None or found >= _limit(condition)
 

@@ -10,7 +10,7 @@ from hypothesis import event, given, settings, strategies as st
 
 from defilev.errors import Infeasible
 from defilev.model.account import LendingAccount
-from defilev.model.plan import Approve, Goal, Plan, Repay, Swap, Withdraw
+from defilev.model.plan import Approve, Goal, Plan, Repay, SetCollateral, SetEMode, Swap, Withdraw
 from defilev.model.token import Token
 from defilev.plan import PlanInputs, plan_document, plan_from
 from defilev.plan.search import largest, smallest
@@ -185,6 +185,10 @@ def test_the_calldata_says_what_the_step_says(inputs: PlanInputs) -> None:
         match step.actions[0]:
             case Swap(_, amount_in, minimum_out):
                 assert {amount_in, minimum_out} <= words
+            case SetEMode(category):
+                assert category in words
+            case SetCollateral(_, enabled):
+                assert int(enabled) in words
             case action:
                 assert (UINT256_MAX if action.amount is None else action.amount) in words
 

@@ -11,7 +11,7 @@ from defilev.model.plan import Goal, Plan
 from defilev.model.request import Address
 from defilev.model.token import Allowance, Token, TokenBalance, Wallet
 from defilev.observe.drive import drive
-from defilev.plan import PlanInputs, plan_deleverage
+from defilev.plan import ANYTHING, Constraints, PlanInputs, plan_deleverage
 from defilev.protocols.aave_family.account import account_from_state
 from defilev.protocols.aave_family.state import AaveMarket, AaveState, EMode, Position, Reserve
 from defilev.protocols.aave_v3 import AAVE_V3
@@ -49,13 +49,17 @@ BORROWABLE = 1 << 58
 
 @dataclass(frozen=True)
 class Terms:
-    """A reserve's LTV and threshold in bps, and its yearly rates as fractions."""
+    """A reserve's LTV and threshold in bps, yearly rates as fractions, caps in whole tokens, and flags that differ."""
 
     loan_to_value: int = 8000
     threshold: int = 8300
     supply_rate: str = "0.02"
     borrow_rate: str = "0.05"
     liquidity: int = 10**30
+    borrow_cap: int = 0
+    supply_cap: int = 0
+    debt_ceiling: int = 0
+    flags: int = 0
 
 
 def an_aave_account(
@@ -92,7 +96,10 @@ def an_aave_account(
 
 
 def _reserve(place: int, token: Token, terms: Terms, prices: Mapping[Token, int]) -> Reserve:
-    configuration = terms.loan_to_value | terms.threshold << 16 | token.decimals << 48 | ACTIVE | BORROWABLE
+    configuration = (
+        terms.loan_to_value | terms.threshold << 16 | token.decimals << 48 | (ACTIVE | BORROWABLE) ^ terms.flags
+    )
+    configuration |= terms.borrow_cap << 80 | terms.supply_cap << 116 | terms.debt_ceiling << 212
     return Reserve(
         asset=token,
         id=place,
@@ -147,8 +154,7 @@ def inputs_for(
     floor: str = "1.02",
     window: int = 600,
     venue: Venue | None = VENUE,
-    collateral: str | None = None,
-    debt: str | None = None,
+    constraints: Constraints = ANYTHING,
 ) -> PlanInputs:
     """What to plan, with sensible limits."""
     return PlanInputs(
@@ -163,8 +169,7 @@ def inputs_for(
         block_seconds=Decimal(12),
         gas_price=10**9,
         native=WETH,
-        collateral=collateral,
-        debt=debt,
+        constraints=constraints,
     )
 
 

@@ -22,11 +22,17 @@ ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = b"correct horse"
 WORK_FACTOR = 2**4
 FUNCTIONS = {
-    "aave-v3-pool": ("withdraw(address,uint256,address)", "repay(address,uint256,uint256,address)"),
+    "aave-v3-pool": (
+        "withdraw(address,uint256,address)",
+        "repay(address,uint256,uint256,address)",
+        "repayWithATokens(address,uint256,uint256)",
+        "supply(address,uint256,address,uint16)",
+    ),
     "morpho-blue-pool": (
         "withdrawCollateral((address,address,address,address,uint256),uint256,address,address)",
         "withdraw((address,address,address,address,uint256),uint256,uint256,address,address)",
         "repay((address,address,address,address,uint256),uint256,uint256,address,bytes)",
+        "supplyCollateral((address,address,address,address,uint256),uint256,address,bytes)",
     ),
     "uniswap-v3-router": (
         "exactInputSingle((address,address,uint24,address,uint256,uint256,uint160))",

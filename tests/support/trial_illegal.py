@@ -22,6 +22,7 @@ __all__ = ["ILLEGAL", "Illegal"]
 MULTISEND = "0x40A2aCCbd92BCA938b02010E17A5b8929b49130D"
 ALL = 2**256 - 1
 UNKNOWN = "0x6B3595068778DD592e39A122f4f5a5cF09C90fE2"
+WITH_SUPPLY = "repayWithATokens(address,uint256,uint256)"
 REPAY = "repay(address,uint256,uint256,address)"
 _MARKET = "((address,address,address,address,uint256)"
 TAKE_COLLATERAL = f"withdrawCollateral{_MARKET},uint256,address,address)"
@@ -309,6 +310,9 @@ ILLEGAL: Mapping[str, Make] = {
     "withdraw to a stranger": _pool("withdraw(address,uint256,address)", _is(USDC.address), _amount, stranger),
     "withdraw an unknown token": _pool("withdraw(address,uint256,address)", stranger, _amount, _is(OWNER)),
     "repay for a stranger": _pool(REPAY, _is(USDC.address), _amount, _is(2), stranger),
+    "repay with supply at the stable rate": _pool(WITH_SUPPLY, _is(USDC.address), _amount, _is(1)),
+    "repay with supply nothing": _pool(WITH_SUPPLY, _is(USDC.address), _is(0), _is(2)),
+    "repay with supply an unknown token": _pool(WITH_SUPPLY, _is(UNKNOWN), _amount, _is(2)),
     "repay at the stable rate": _pool(REPAY, _is(USDC.address), _amount, _is(1), _is(OWNER)),
     "swap to a stranger": lambda random, draft: _swap(random, draft, to=stranger(random)),
     "swap below the floor": lambda random, draft: _swap(random, draft, minimum=random.randrange(2285 * 10**6)),

@@ -161,6 +161,13 @@ def _repay(random: Random) -> list[Named]:
     return _named([on.approve(debt, POOL, amount), on.repay(debt, amount)])
 
 
+def _repay_with_supply(random: Random) -> list[Named]:
+    """Repay with what is supplied of the same token: a number, or all that can be."""
+    debt = random.choice(BOUGHT)
+    amount = _amount(debt, random.randrange(1, LARGEST)) if random.random() < 0.5 else None
+    return _named([Markets().repay_with_supply(debt, amount)])
+
+
 def _repay_for_another(random: Random) -> list[Named]:
     """Repay what a protected account owes, out of this one's reserve."""
     debt = random.choice(BOUGHT)
@@ -204,7 +211,8 @@ def _perps(random: Random) -> list[Named]:
 
 
 ROUNDS = (
-    _deleverage, _deleverage, _deleverage, _close, _repay, _repay_for_another, _sum, _isolated, _close_isolated,
+    _deleverage, _deleverage, _deleverage, _close, _repay, _repay_with_supply, _repay_for_another, _sum, _isolated,
+    _close_isolated,
     _perps, _perps, _perps,
 )  # fmt: skip
 

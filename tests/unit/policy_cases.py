@@ -10,7 +10,20 @@ from typing import Any
 from defilev.abi import Transaction, interface
 from defilev.execute.policy import Policy
 from defilev.model.account import LendingAccount
-from defilev.model.plan import Action, Approve, Goal, Hop, Plan, PlanCost, Promise, Repay, Step, Swap, Withdraw
+from defilev.model.plan import (
+    Action,
+    Approve,
+    Goal,
+    Hop,
+    Plan,
+    PlanCost,
+    Promise,
+    Repay,
+    RepayWithSupply,
+    Step,
+    Swap,
+    Withdraw,
+)
 from defilev.model.request import Address, Block
 from defilev.model.token import Token
 from defilev.units import UINT256_MAX, WAD, Wad
@@ -58,6 +71,11 @@ class Markets:
         """All of it when `amount` is `None`."""
         call = self._pool("repay", token.address, UINT256_MAX if amount is None else amount, 2, self.owner)
         return Repay(token, amount), call
+
+    def repay_with_supply(self, token: Token, amount: int | None) -> tuple[Action, Transaction]:
+        """All that can be when `amount` is `None`."""
+        call = self._pool("repayWithATokens", token.address, UINT256_MAX if amount is None else amount, 2)
+        return RepayWithSupply(token, amount), call
 
     def approve(self, token: Token, spender: Address, amount: int) -> tuple[Action, Transaction]:
         """Let `spender` take `amount`."""

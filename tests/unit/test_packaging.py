@@ -86,7 +86,13 @@ def check_installed(binaries: Path, folder: Path) -> None:
     chains = ("arbitrum", "base", "ethereum", "optimism")
     assert sorted(f"{chain}.toml" for chain in (*chains, "avalanche")) == books
     assert (
-        sorted(["optimism-perp.toml", *(f"{chain}{of}.toml" for chain in chains for of in ("", "-compound"))]) == lists
+        sorted(
+            [
+                "optimism-perp.toml",
+                *(f"{chain}{of}.toml" for chain in chains for of in ("", "-compound", "-rearranging")),
+            ]
+        )
+        == lists
     )
 
 

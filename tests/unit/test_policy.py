@@ -15,7 +15,7 @@ from defilev.execute.policy import Limits, Policy, check_plan, check_signed, che
 from defilev.execute.public_keys import PUBLIC_TEST_ACCOUNTS, assert_key_allowed
 from defilev.execute.transaction import SignedTransaction, TransactionFields, decode_signed
 from defilev.model.book import AddressBook, UniswapV3Entry
-from defilev.model.plan import Borrow, Plan, Repay, Supply, Withdraw
+from defilev.model.plan import Borrow, Plan, Repay, RepayWithSupply, SetCollateral, SetEMode, Supply, Withdraw
 from defilev.model.request import Address
 from tests.factories import DAI, OWNER, USDC, WETH, a_borrow, a_supply, an_account
 from tests.unit.policy_cases import (
@@ -106,6 +106,7 @@ def _swap(**changes: Any) -> Transaction:
 
 WITHDRAW = Withdraw(WETH, 10**18)
 REPAY = Repay(USDC, 10**6)
+ADD = Supply(WETH, 10**18)
 SWAP: Any = deleverage_plan().steps[2].action
 APPROVE: Any = deleverage_plan().steps[3].action
 
@@ -116,9 +117,36 @@ FORBIDDEN: list[tuple[str, Any, Transaction, str]] = [
     ("repay for a stranger", REPAY, _pool("repay", USDC.address, 10**6, 2, STRANGER), "onBehalfOf"),
     ("repay at the stable rate", REPAY, _pool("repay", USDC.address, 10**6, 1, OWNER), "interestRateMode"),
     ("borrow", Borrow(USDC, 10**6), _pool("borrow", USDC.address, 10**6, 2, 0, OWNER), "call"),
-    ("supply", Supply(USDC, 10**6), _pool("supply", USDC.address, 10**6, OWNER, 0), "call"),
-    ("change the e-mode", WITHDRAW, _pool("setUserEMode", 1), "call"),
-    ("stop using collateral", WITHDRAW, _pool("setUserUseReserveAsCollateral", WETH.address, False), "call"),
+    ("supply what is no collateral", Supply(USDC, 10**6), _pool("supply", USDC.address, 10**6, OWNER, 0), "asset"),
+    ("supply for a stranger", ADD, _pool("supply", WETH.address, 10**18, STRANGER, 0), "onBehalfOf"),
+    ("supply by a referral", ADD, _pool("supply", WETH.address, 10**18, OWNER, 1), "referralCode"),
+    ("supply nothing", ADD, _pool("supply", WETH.address, 0, OWNER, 0), "amount"),
+    ("change the e-mode", WITHDRAW, _pool("setUserEMode", 1), "declared action"),
+    ("change another e-mode than is said", SetEMode(2, ""), _pool("setUserEMode", 1), "declared action"),
+    (
+        "stop using collateral",
+        WITHDRAW,
+        _pool("setUserUseReserveAsCollateral", WETH.address, False),
+        "declared action",
+    ),
+    (
+        "stop using collateral for using it",
+        SetCollateral(WETH, True),
+        _pool("setUserUseReserveAsCollateral", WETH.address, False),
+        "declared action",
+    ),
+    (
+        "repay with supply what is not owed",
+        RepayWithSupply(WETH, 1),
+        _pool("repayWithATokens", WETH.address, 1, 2),
+        "asset",
+    ),
+    (
+        "repay with supply at the stable rate",
+        RepayWithSupply(USDC, 1),
+        _pool("repayWithATokens", USDC.address, 1, 1),
+        "interestRateMode",
+    ),
     ("transfer tokens", APPROVE, _token("transfer", STRANGER, 10**6), "call"),
     ("approve a stranger", APPROVE, _token("approve", STRANGER, MINIMUM), "spender"),
     ("approve the owner", APPROVE, _token("approve", OWNER, MINIMUM), "spender"),

@@ -8,18 +8,21 @@ from typing import Any
 
 from defilev.abi import Interface, Transaction, interface
 from defilev.model.abilities import Abilities
-from defilev.model.account import LendingAccount
+from defilev.model.account import LendingAccount, Price
 from defilev.model.book import MarketEntry
 from defilev.model.exposure import Exposure
+from defilev.model.headroom import Headroom
 from defilev.model.plan import Action, Plan, Withdraw
 from defilev.model.probe import ProbeCalls
 from defilev.model.request import Address, Block, Read
 from defilev.model.target_inputs import BorrowMarket, Penalty
 from defilev.model.token import Token
-from defilev.protocols.aave_family import forms, write
+from defilev.protocols.aave_family import bitmap, forms, write
 from defilev.protocols.aave_family.account import account_from_state
 from defilev.protocols.aave_family.apply import apply_action, project_state
-from defilev.protocols.aave_family.math import price_of
+from defilev.protocols.aave_family.e_modes import read_e_mode, read_e_modes
+from defilev.protocols.aave_family.headroom import read_headroom
+from defilev.protocols.aave_family.math import counted_price, is_member, price_of
 from defilev.protocols.aave_family.penalty import penalty_of
 from defilev.protocols.aave_family.probe import probe
 from defilev.protocols.aave_family.rates import read_borrow_market
@@ -27,13 +30,19 @@ from defilev.protocols.aave_family.read import identify, read_accounts
 from defilev.protocols.aave_family.reasons import CODES
 from defilev.protocols.aave_family.regimes import REGIMES
 from defilev.protocols.aave_family.state import AaveState
+from defilev.protocols.aave_family.switching import e_mode_obstacles
 from defilev.protocols.contract import AccountsRead, WholeMarkets
 from defilev.units import mul_div_down
 
 __all__ = ["ABILITIES", "AaveFamily"]
 
 ABILITIES = Abilities(
-    plans=True, broadcasts="simulated", self_check="exact", versions=tuple(REGIMES), repays_for_another=True
+    plans=True,
+    broadcasts="simulated",
+    self_check="exact",
+    versions=tuple(REGIMES),
+    repays_for_another=True,
+    repays_with_supply=True,
 )
 
 
@@ -95,9 +104,16 @@ class AaveFamily(WholeMarkets):
         return mul_div_down(amount, price_of(state, reserve), 10**reserve.asset.decimals)
 
     def liquidity(self, account: LendingAccount, asset: Address) -> int:
-        """Return the base units of `asset` that can be withdrawn from the pool."""
+        """Return the base units of `asset` that can be withdrawn from the pool: none while the reserve is paused."""
         state: AaveState = account.state
-        return state.reserves[state.index_of(asset)].available_liquidity
+        reserve = state.reserves[state.index_of(asset)]
+        return 0 if bitmap.is_paused(reserve.configuration) else reserve.available_liquidity
+
+    def is_e_mode_pair(self, account: LendingAccount, one: Address, other: Address) -> bool:
+        """Return whether both may be supplied or borrowed within the account's e-mode category."""
+        state: AaveState = account.state
+        reserves = [state.reserves[state.index_of(asset)] for asset in (one, other)]
+        return state.e_mode is not None and all(is_member(state.e_mode, reserve) for reserve in reserves)
 
     def gas(self, action: Action) -> int:
         """Return a gas limit that suffices for a market action."""
@@ -118,6 +134,34 @@ class AaveFamily(WholeMarkets):
     def borrow_market(self, account: LendingAccount, asset: Address) -> Read[BorrowMarket]:
         """See `rates.read_borrow_market`."""
         return read_borrow_market(account, asset)
+
+    def prices(self, account: LendingAccount) -> Mapping[Address, Price]:
+        """Return the oracle's price of every asset that it prices, held or not."""
+        state: AaveState = account.state
+        found = {reserve.asset.address: counted_price(state, reserve) for reserve in state.reserves}
+        return {asset: price for asset, price in found.items() if price is not None}
+
+    def read_e_mode(self, account: LendingAccount, category: int) -> Read[LendingAccount]:
+        """See `e_modes.read_e_mode`."""
+        return read_e_mode(account, category)
+
+    def read_e_modes(self, account: LendingAccount) -> Read[LendingAccount]:
+        """See `e_modes.read_e_modes`."""
+        return read_e_modes(account)
+
+    def e_modes(self, account: LendingAccount) -> tuple[tuple[int, str], ...]:
+        """Return number and label of the account's own e-mode and of those that were read for it."""
+        state: AaveState = account.state
+        known = (*([state.e_mode] if state.e_mode else []), *state.categories)
+        return tuple(dict.fromkeys((each.id, each.label) for each in known))
+
+    def e_mode_obstacles(self, account: LendingAccount, category: int) -> tuple[str, ...]:
+        """See `switching.e_mode_obstacles`."""
+        return e_mode_obstacles(account.state, category)
+
+    def headroom(self, account: LendingAccount, *, supply: Token, borrow: Token, at: int) -> Read[Headroom]:
+        """See `headroom.read_headroom`."""
+        return read_headroom(account, supply=supply, borrow=borrow, at=at)
 
     def interfaces(self) -> tuple[Interface, ...]:
         """Return the pool's interface with its named errors."""

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
-from defilev.errors import Infeasible
-from defilev.model.plan import Action, Borrow, Repay, Supply, Withdraw
+from defilev.model.plan import Action, Borrow, Repay, RepayWithSupply, SetCollateral, SetEMode, Supply, Withdraw
 from defilev.protocols.aave_family import bitmap
 from defilev.protocols.aave_family.math import (
     account_data,
     debt_balance,
-    effective_loan_to_value,
-    has_zero_ltv_collateral,
     normalized_debt,
     normalized_income,
     supply_balance,
 )
 from defilev.protocols.aave_family.regimes import REGIMES
-from defilev.protocols.aave_family.state import AaveState, Position, Reserve
-from defilev.units import BPS, RAY, WAD, mul_div_up
+from defilev.protocols.aave_family.state import AaveState, Reserve
+from defilev.protocols.aave_family.steps import (
+    require,
+    require_healthy,
+    require_no_stranded_zero_ltv,
+    reserve_of,
+    with_collateral_flag,
+    with_liquidity,
+    with_position,
+)
+from defilev.protocols.aave_family.switching import is_enabled_at_once, set_collateral, set_e_mode
+from defilev.units import BPS, RAY, mul_div_up
 
 __all__ = ["apply_action", "project_state"]
 
@@ -40,94 +49,113 @@ def apply_action(state: AaveState, action: Action, *, at: int) -> AaveState:
         Infeasible: the contract would revert; `reason` among the facts is its own name for it.
     """
     state = project_state(state, at=at)
-    match action:
-        case Withdraw():
-            return _withdraw(state, action)
-        case Repay():
-            return _repay(state, action)
-        case Supply():
-            return _supply(state, action)
-        case Borrow():
-            return _borrow(state, action)
-        case _:
-            return state
+    act = _ACTS.get(type(action))
+    return state if act is None else act(state, action)
 
 
 def _withdraw(state: AaveState, action: Withdraw) -> AaveState:
-    index, reserve = _reserve(state, action)
+    index, reserve = reserve_of(state, action)
     regime = REGIMES[state.market.regime]
     balance = supply_balance(state, index)
     amount = balance if action.amount is None else action.amount
-    _require(amount > 0, action, "InvalidAmount")
-    _require(amount <= balance, action, "NotEnoughAvailableUserBalance")
-    _require(amount <= reserve.available_liquidity, action, "not enough liquidity in the market")
+    require(amount > 0, action, "InvalidAmount")
+    require(amount <= balance, action, "NotEnoughAvailableUserBalance")
+    require(amount <= reserve.available_liquidity, action, "not enough liquidity in the market")
     burned = regime.burn_supply(amount, RAY, normalized_income(reserve, at=state.at))
     position = state.positions[index]
-    _require(burned > 0, action, "InvalidBurnAmount")
+    require(burned > 0, action, "InvalidBurnAmount")
     left = max(position.scaled_supply - burned, 0)
-    after = _with_position(state, index, replace(position, scaled_supply=left))
-    after = _with_liquidity(after, index, -amount)
+    after = with_position(state, index, replace(position, scaled_supply=left))
+    after = with_liquidity(after, index, -amount)
     if not bitmap.is_collateral(state.user_configuration, reserve.id):
         return after
     if left == 0:
-        flags = bitmap.with_collateral(after.user_configuration, reserve.id, value=False)
-        after = replace(after, user_configuration=flags)
+        after = with_collateral_flag(after, reserve, value=False)
     if after.user_configuration & bitmap.BORROW_MASK:
-        _require_healthy(after, action)
-        _require_no_stranded_zero_ltv(after, reserve, action)
+        require_healthy(after, action)
+        require_no_stranded_zero_ltv(after, reserve, action)
     return after
 
 
 def _repay(state: AaveState, action: Repay) -> AaveState:
-    index, reserve = _reserve(state, action)
-    regime = REGIMES[state.market.regime]
+    index, reserve = reserve_of(state, action)
     position = state.positions[index]
     variable = debt_balance(state, index) - position.stable_debt
-    _require(variable > 0, action, "NoDebtOfSelectedType")
+    require(variable > 0, action, "NoDebtOfSelectedType")
     amount = variable if action.amount is None else min(action.amount, variable)
-    _require(amount > 0, action, "InvalidAmount")
+    require(amount > 0, action, "InvalidAmount")
+    return with_liquidity(_with_debt_repaid(state, action, index, reserve, amount), index, amount)
+
+
+def _repay_with_supply(state: AaveState, action: RepayWithSupply) -> AaveState:
+    """Burn debt and supply at once: what the pool has to lend stays as it is."""
+    index, reserve = reserve_of(state, action)
+    regime = REGIMES[state.market.regime]
+    position, held = state.positions[index], supply_balance(state, index)
+    variable = debt_balance(state, index) - position.stable_debt
+    require(variable > 0, action, "NoDebtOfSelectedType")
+    amount = min(held if action.amount is None else action.amount, variable)
+    require(amount > 0, action, "InvalidAmount")
+    require(amount <= held, action, "NotEnoughAvailableUserBalance")
+    after = _with_debt_repaid(state, action, index, reserve, amount)
+    burned = regime.burn_supply(amount, RAY, normalized_income(reserve, at=state.at))
+    require(burned > 0, action, "InvalidBurnAmount")
+    left = max(position.scaled_supply - burned, 0)
+    after = with_liquidity(with_position(after, index, replace(after.positions[index], scaled_supply=left)), index, 0)
+    if not bitmap.is_collateral(state.user_configuration, reserve.id):
+        return after
+    if left == 0 and not regime.stable_debt:
+        after = with_collateral_flag(after, reserve, value=False)
+    if regime.exact_health and after.user_configuration & bitmap.BORROW_MASK:
+        require_healthy(after, action)
+    return after
+
+
+def _with_debt_repaid(
+    state: AaveState, action: Repay | RepayWithSupply, index: int, reserve: Reserve, amount: int
+) -> AaveState:
+    regime, position = REGIMES[state.market.regime], state.positions[index]
     burned = regime.burn_debt(amount, RAY, normalized_debt(regime, reserve, at=state.at))
-    _require(burned > 0, action, "InvalidBurnAmount")
+    require(burned > 0, action, "InvalidBurnAmount")
+    variable = debt_balance(state, index) - position.stable_debt
     left = 0 if amount == variable else max(position.scaled_debt - burned, 0)
-    after = _with_liquidity(_with_position(state, index, replace(position, scaled_debt=left)), index, amount)
+    after = with_position(state, index, replace(position, scaled_debt=left))
     owes = left > 0 or position.stable_debt > 0
     return replace(after, user_configuration=bitmap.with_borrowing(after.user_configuration, reserve.id, value=owes))
 
 
 def _supply(state: AaveState, action: Supply) -> AaveState:
-    index, reserve = _reserve(state, action)
+    index, reserve = reserve_of(state, action)
     regime = REGIMES[state.market.regime]
-    _require(action.amount > 0, action, "InvalidAmount")
-    _require(not bitmap.is_frozen(reserve.configuration), action, "ReserveFrozen")
+    require(action.amount > 0, action, "InvalidAmount")
+    require(not bitmap.is_frozen(reserve.configuration), action, "ReserveFrozen")
     position = state.positions[index]
     minted = regime.mint_supply(action.amount, RAY, normalized_income(reserve, at=state.at))
-    _require(minted > 0, action, "InvalidMintAmount")
-    after = _with_position(state, index, replace(position, scaled_supply=position.scaled_supply + minted))
-    after = _with_liquidity(after, index, action.amount)
-    enabled = position.scaled_supply == 0 and bitmap.loan_to_value(reserve.configuration) != 0
-    if not enabled or bitmap.is_collateral(state.user_configuration, reserve.id):
-        return after
-    return replace(after, user_configuration=bitmap.with_collateral(after.user_configuration, reserve.id, value=True))
+    require(minted > 0, action, "InvalidMintAmount")
+    after = with_position(state, index, replace(position, scaled_supply=position.scaled_supply + minted))
+    after = with_liquidity(after, index, action.amount)
+    enabled = position.scaled_supply == 0 and is_enabled_at_once(state, reserve)
+    return with_collateral_flag(after, reserve, value=True) if enabled else after
 
 
 def _borrow(state: AaveState, action: Borrow) -> AaveState:
-    index, reserve = _reserve(state, action)
+    index, reserve = reserve_of(state, action)
     regime = REGIMES[state.market.regime]
-    _require(action.amount > 0, action, "InvalidAmount")
-    _require(not bitmap.is_frozen(reserve.configuration), action, "ReserveFrozen")
-    _require(_borrowable(state, reserve), action, "BorrowingNotEnabled")
-    _require(action.amount <= reserve.available_liquidity, action, "not enough liquidity in the market")
+    require(action.amount > 0, action, "InvalidAmount")
+    require(not bitmap.is_frozen(reserve.configuration), action, "ReserveFrozen")
+    require(_borrowable(state, reserve), action, "BorrowingNotEnabled")
+    require(action.amount <= reserve.available_liquidity, action, "not enough liquidity in the market")
     position = state.positions[index]
     minted = regime.mint_debt(action.amount, RAY, normalized_debt(regime, reserve, at=state.at))
-    _require(minted > 0, action, "InvalidMintAmount")
-    after = _with_position(state, index, replace(position, scaled_debt=position.scaled_debt + minted))
-    after = _with_liquidity(after, index, -action.amount)
+    require(minted > 0, action, "InvalidMintAmount")
+    after = with_position(state, index, replace(position, scaled_debt=position.scaled_debt + minted))
+    after = with_liquidity(after, index, -action.amount)
     after = replace(after, user_configuration=bitmap.with_borrowing(after.user_configuration, reserve.id, value=True))
     data = account_data(after)
-    _require(data.loan_to_value > 0, action, "LtvValidationFailed")
-    _require_healthy(after, action)
+    require(data.loan_to_value > 0, action, "LtvValidationFailed")
+    require_healthy(after, action)
     needed = mul_div_up(data.debt, BPS, data.loan_to_value)
-    _require(needed <= data.collateral, action, "CollateralCannotCoverNewBorrow")
+    require(needed <= data.collateral, action, "CollateralCannotCoverNewBorrow")
     return after
 
 
@@ -142,59 +170,13 @@ def _borrowable(state: AaveState, reserve: Reserve) -> bool:
     return inside and (enabled or REGIMES[state.market.regime].e_mode_decides_ltv)
 
 
-def _reserve(state: AaveState, action: Withdraw | Repay | Supply | Borrow) -> tuple[int, Reserve]:
-    try:
-        index = state.index_of(action.asset.address)
-    except KeyError:
-        raise Infeasible(
-            f"{action.asset.symbol} is not listed in {state.market.name}", fix="choose an asset of the market"
-        ) from None
-    reserve = state.reserves[index]
-    _require(bitmap.is_active(reserve.configuration), action, "ReserveInactive")
-    _require(not bitmap.is_paused(reserve.configuration), action, "ReservePaused")
-    return index, _accrued(state, reserve)
-
-
-def _accrued(state: AaveState, reserve: Reserve) -> Reserve:
-    """Return the reserve with its indices stored at the state's time, as the pool does before it acts on it."""
-    regime = REGIMES[state.market.regime]
-    return replace(
-        reserve,
-        liquidity_index=normalized_income(reserve, at=state.at),
-        variable_borrow_index=normalized_debt(regime, reserve, at=state.at),
-        last_update=max(state.at, reserve.last_update),
-    )
-
-
-def _with_position(state: AaveState, index: int, position: Position) -> AaveState:
-    positions = (*state.positions[:index], position, *state.positions[index + 1 :])
-    return replace(state, positions=positions)
-
-
-def _with_liquidity(state: AaveState, index: int, change: int) -> AaveState:
-    reserve = _accrued(state, state.reserves[index])
-    reserve = replace(reserve, available_liquidity=reserve.available_liquidity + change)
-    return replace(state, reserves=(*state.reserves[:index], reserve, *state.reserves[index + 1 :]))
-
-
-def _require_healthy(state: AaveState, action: Action) -> None:
-    health_factor = account_data(state).health_factor
-    healthy = health_factor is None or health_factor >= WAD
-    _require(healthy, action, "HealthFactorLowerThanLiquidationThreshold", health_factor=health_factor)
-
-
-def _require_no_stranded_zero_ltv(state: AaveState, reserve: Reserve, action: Action) -> None:
-    regime = REGIMES[state.market.regime]
-    category = state.e_mode if regime.e_mode_decides_ltv else None
-    own = effective_loan_to_value(regime, category, reserve)
-    _require(own == 0 or not has_zero_ltv_collateral(state), action, "LtvValidationFailed")
-
-
-def _require(holds: bool, action: Action, reason: str, **facts: object) -> None:  # noqa: FBT001 - reads as a sentence
-    if not holds:
-        raise Infeasible(
-            f"the market would refuse to {action.kind}: {reason}",
-            fix="choose another amount or asset",
-            reason=reason,
-            **facts,
-        )
+_ACTS: Mapping[type, Callable[[AaveState, Any], AaveState]] = {
+    Withdraw: _withdraw,
+    Repay: _repay,
+    Supply: _supply,
+    Borrow: _borrow,
+    RepayWithSupply: _repay_with_supply,
+    SetCollateral: set_collateral,
+    SetEMode: set_e_mode,
+}
+"""What each action of the market does; any other only lets time pass."""

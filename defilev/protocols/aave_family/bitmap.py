@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "borrow_cap",
+    "borrowable_in_isolation",
     "borrowing_enabled",
     "debt_ceiling",
     "decimals",
@@ -13,6 +14,7 @@ __all__ = [
     "is_collateral",
     "is_frozen",
     "is_paused",
+    "is_siloed",
     "liquidation_bonus",
     "liquidation_threshold",
     "loan_to_value",
@@ -114,3 +116,13 @@ def supply_cap(configuration: int) -> int:
 def debt_ceiling(configuration: int) -> int:
     """Return the ceiling on debt against it in isolation, in hundredths of the quote; zero when not isolated."""
     return _field(configuration, 212, 40)
+
+
+def borrowable_in_isolation(configuration: int) -> bool:
+    """Return whether the reserve can be borrowed against isolated collateral; meaningless from 3.7."""
+    return bool(_field(configuration, 61, 1))
+
+
+def is_siloed(configuration: int) -> bool:
+    """Return whether the reserve can only be borrowed alone; meaningless from 3.7."""
+    return bool(_field(configuration, 62, 1))

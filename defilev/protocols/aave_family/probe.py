@@ -50,7 +50,7 @@ def probe(account: LendingAccount, plan: Plan) -> ProbeCalls:
     return ProbeCalls(
         health_calls=(health,),
         decode_health=_decode_health,
-        calls=(health, *_balance_calls(questions)),
+        calls=(health, _e_mode().call(questions.pool, questions.owner), *_balance_calls(questions)),
         decode=partial(_decode, questions),
         tokens=tuple(known.values()),
         position_tokens=frozenset(token for reserve in state.reserves for token in _position_tokens(reserve)),
@@ -88,8 +88,8 @@ def _decode_health(results: Results) -> Wad | None:
 def _decode(questions: _Questions, results: Results) -> Observed:
     data = _values(_account_data(), results[0])
     position_calls = sum(len(_position_tokens(reserve)) for reserve in questions.reserves)
-    amounts = iter(_amounts(results[1 : 1 + position_calls]))
-    wallet, allowances = decode_wallet(questions.wallet, questions.allowances, results[1 + position_calls :])
+    amounts = iter(_amounts(results[2 : 2 + position_calls]))
+    wallet, allowances = decode_wallet(questions.wallet, questions.allowances, results[2 + position_calls :])
     supplied: list[TokenBalance] = []
     owed: list[TokenBalance] = []
     for reserve in questions.reserves:
@@ -103,6 +103,7 @@ def _decode(questions: _Questions, results: Results) -> Observed:
         owed=tuple(owed),
         wallet=wallet,
         allowances=allowances,
+        e_mode=_values(_e_mode(), results[1])[0],
     )
 
 
@@ -113,6 +114,10 @@ def _amounts(results: Sequence[CallResult]) -> list[int]:
 
 def _account_data() -> Function:
     return interface("aave_v3_pool")["getUserAccountData"]
+
+
+def _e_mode() -> Function:
+    return interface("aave_v3_pool")["getUserEMode"]
 
 
 def _values(function: Function, result: CallResult) -> tuple[Any, ...]:

@@ -50,7 +50,7 @@ class Regime:
     the unrounded weighted thresholds (3.5) instead of their average in whole bps. `counts_zero_threshold` says that
     enabled collateral with threshold zero is part of the collateral value (3.6). `stable_debt` says that debt at a
     stable rate may exist (until 3.1). `e_mode_decides_ltv` says that a zero-LTV reserve has the category's LTV inside
-    e-mode (3.6).
+    e-mode (3.6). `isolates` says that single assets can be isolated collateral or siloed debt (until 3.6).
     """
 
     name: str
@@ -65,6 +65,7 @@ class Regime:
     counts_zero_threshold: bool
     stable_debt: bool
     e_mode_decides_ltv: bool
+    isolates: bool
 
 
 def _regime(name: str) -> Regime:
@@ -84,6 +85,7 @@ def _regime(name: str) -> Regime:
         counts_zero_threshold=release >= (3, 6),
         stable_debt=release <= (3, 1),
         e_mode_decides_ltv=release >= (3, 6),
+        isolates=release <= (3, 6),
     )
 
 

@@ -82,7 +82,8 @@ class AaveState:
     """One account of one market at the Unix time `at`.
 
     `positions` runs parallel to `reserves`, which ascend by id. `user_configuration` is the contract's bitmap:
-    bit `2i` borrowing, bit `2i + 1` used as collateral.
+    bit `2i` borrowing, bit `2i + 1` used as collateral. `categories` are e-modes that
+    were read beside the account's own.
     """
 
     chain_id: int
@@ -94,6 +95,7 @@ class AaveState:
     user_configuration: int
     reserves: tuple[Reserve, ...]
     positions: tuple[Position, ...]
+    categories: tuple[EMode, ...] = ()
 
     def index_of(self, asset: Address) -> int:
         """Return the place of `asset` in `reserves`; raises `KeyError` when the market does not list it."""
