@@ -8,7 +8,10 @@ from typing import TypeAlias
 
 from defilev_signer.hashing import ADDRESS_BYTES, address, keccak
 
-__all__ = ["ALL", "FUNCTIONS", "Action", "Approve", "Hop", "Repay", "RepayWithSupply", "Swap", "Withdraw", "read_call"]
+__all__ = [
+    "ALL", "FUNCTIONS", "Action", "Approve", "Deposit", "Hop", "Repay", "RepayWithSupply", "Swap", "Trade", "Withdraw",
+    "read_call",
+]  # fmt: skip
 
 ALL = 2**256 - 1
 """Stands for everything that is there, and for what shares turn out to be worth: no amount that a rule can know."""
@@ -21,7 +24,7 @@ _PARAMS = 5
 
 @dataclass(frozen=True, slots=True)
 class Withdraw:
-    """Take `amount` base units of what `of` has out of the market, to `to`; `of` is `None` for whoever signs.
+    """Take `amount` base units of what `of` has out of the market, to `to`; either is `None` for whoever signs.
 
     `market` is the id of an isolated market, `None` where the contract is the market; `shares` is what is taken in
     place of an amount, `None` where the call has an amount.
@@ -29,7 +32,7 @@ class Withdraw:
 
     asset: str
     amount: int
-    to: str
+    to: str | None
     of: str | None = None
     market: str | None = None
     shares: int | None = None
@@ -88,7 +91,32 @@ class Swap:
     price_limit: int = 0
 
 
-Action: TypeAlias = Withdraw | Repay | RepayWithSupply | Approve | Swap
+@dataclass(frozen=True, slots=True)
+class Deposit:
+    """Pay `amount` base units in as the margin of `to`."""
+
+    asset: str
+    amount: int
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """Sell or buy `amount` base units of a perpetual's base, `ALL` for closing whatever position there is.
+
+    `quote_limit`, 18 decimals, is the least that a sale brings or the most that a purchase costs. `is_sale` is `None`
+    where the contract finds the side itself. `is_plain` says that the amount is of the base, that no price limit leaves
+    the rest undone, and that nobody is paid for it.
+    """
+
+    base: str
+    is_sale: bool | None
+    amount: int
+    quote_limit: int
+    is_plain: bool
+
+
+Action: TypeAlias = Withdraw | Repay | RepayWithSupply | Approve | Swap | Deposit | Trade
 
 
 class _Words:
@@ -201,6 +229,30 @@ def _hops(path: bytes) -> tuple[Hop, ...]:
     )
 
 
+def _deposit_for(_: str, data: bytes) -> Deposit:
+    words = _Words(data, 3)
+    return Deposit(words.address(1), words.uint(2), words.address(0))
+
+
+def _withdraw_all(_: str, data: bytes) -> Withdraw:
+    return Withdraw(_Words(data, 1).address(0), ALL, None)
+
+
+def _open_position(_: str, data: bytes) -> Trade:
+    words = _Words(data, 8)
+    is_sale, is_exact_input = words.uint(1, 1) == 1, words.uint(2, 1) == 1
+    words.uint(5)
+    is_plain = is_sale == is_exact_input and words.uint(6, 160) == 0 and words.uint(7) == 0
+    return Trade(words.address(0), is_sale, words.uint(3), words.uint(4), is_plain)
+
+
+def _close_position(_: str, data: bytes) -> Trade:
+    words = _Words(data, 5)
+    words.uint(3)
+    is_plain = words.uint(1, 160) == 0 and words.uint(4) == 0
+    return Trade(words.address(0), None, ALL, words.uint(2), is_plain)
+
+
 FUNCTIONS: Mapping[str, Callable[[str, bytes], Action]] = {
     "withdraw(address,uint256,address)": _withdraw,
     "repay(address,uint256,uint256,address)": _repay,
@@ -208,6 +260,10 @@ FUNCTIONS: Mapping[str, Callable[[str, bytes], Action]] = {
     "withdrawCollateral((address,address,address,address,uint256),uint256,address,address)": _withdraw_collateral,
     "withdraw((address,address,address,address,uint256),uint256,uint256,address,address)": _withdraw_lent,
     "repay((address,address,address,address,uint256),uint256,uint256,address,bytes)": _repay_isolated,
+    "depositFor(address,address,uint256)": _deposit_for,
+    "withdrawAll(address)": _withdraw_all,
+    "openPosition((address,bool,bool,uint256,uint256,uint256,uint160,bytes32))": _open_position,
+    "closePosition((address,uint160,uint256,uint256,bytes32))": _close_position,
     "approve(address,uint256)": _approve,
     "exactInputSingle((address,address,uint24,address,uint256,uint256,uint160))": _swap_one,
     "exactInput((bytes,address,uint256,uint256))": _swap_along,

@@ -9,6 +9,7 @@ from fractions import Fraction
 __all__ = [
     "ETHER",
     "GWEI",
+    "HOUSE",
     "ISOLATED",
     "LIMIT_BOUNDS",
     "LOCAL_CHAIN",
@@ -16,6 +17,7 @@ __all__ = [
     "MOST_GAS",
     "NARROWEST_FLOOR",
     "ROLES",
+    "SIDES",
     "SIGNATURES_PER_NONCE",
     "TOKEN",
     "WIDEST_CEILING",
@@ -40,6 +42,9 @@ WIDEST_CEILING = Fraction(2)
 """The most times a token's price that `highest_purchase` may be."""
 
 TOKEN = "token"
+HOUSE = "perp-curie-house"
+"""Where perpetuals are traded; their margin is in the pool of the same name."""
+SIDES = ("long", "short")
 ISOLATED = frozenset({"morpho-blue-pool"})
 """Roles of contracts that hold many markets: anyone may make one, so that the policy names those that are meant."""
 _AAVE_POOL = frozenset(
@@ -65,6 +70,13 @@ ROLES: Mapping[str, frozenset[str]] = {
             "exactInput((bytes,address,uint256,uint256))",
         }
     ),
+    "perp-curie-pool": frozenset({"depositFor(address,address,uint256)", "withdrawAll(address)"}),
+    HOUSE: frozenset(
+        {
+            "openPosition((address,bool,bool,uint256,uint256,uint256,uint160,bytes32))",
+            "closePosition((address,uint160,uint256,uint256,bytes32))",
+        }
+    ),
     TOKEN: frozenset({"approve(address,uint256)"}),
 }
 """The profile `deleverage-only`: what may ever be called, by the contract's role."""
@@ -88,7 +100,8 @@ class Token:
     """A token that may be touched. Prices are of one whole token, all in the same currency.
 
     `price` measures amounts against the limits; it is never sold below `lowest_sale`, nor bought above
-    `highest_purchase`.
+    `highest_purchase`. `position` is the side of the perpetual whose base it is, `long` or `short`, that may be
+    reduced; `None` for a token that is none.
     """
 
     address: str
@@ -97,6 +110,7 @@ class Token:
     price: Fraction
     lowest_sale: Fraction
     highest_purchase: Fraction
+    position: str | None = None
 
     def value(self, amount: int) -> Fraction:
         """Return what `amount` base units are worth at `price`."""
@@ -119,7 +133,7 @@ class Account:
 class Limits:
     """For one transaction and for any 24 hours. Wei for gas, the tokens' currency for values.
 
-    The values of a day are counted apart for what is withdrawn, what is approved and what is swapped.
+    The values of a day are counted apart for what is withdrawn, what is approved and what is swapped or traded.
     """
 
     fee_per_gas: int
@@ -155,7 +169,7 @@ class Policy:
 
     def spenders(self) -> frozenset[str]:
         """Return the contracts that may be allowed to take tokens."""
-        return frozenset(place for place, contract in self.contracts.items() if contract.role != TOKEN)
+        return frozenset(place for place, contract in self.contracts.items() if contract.role not in (TOKEN, HOUSE))
 
     def name_of(self, place: str) -> str:
         """Return what the policy calls an address, with the address."""

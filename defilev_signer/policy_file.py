@@ -20,6 +20,7 @@ from defilev_signer.policy import (
     LOCAL_CHAIN,
     NARROWEST_FLOOR,
     ROLES,
+    SIDES,
     TOKEN,
     WIDEST_CEILING,
     Account,
@@ -127,7 +128,7 @@ def _functions(role: str, table: Mapping[str, str]) -> dict[bytes, str]:
 
 
 def _token(entry: Mapping[str, Any]) -> Token:
-    _only(entry, ("symbol", "address", "decimals", *_PRICES), "[[token]]")
+    _only(entry, ("symbol", "address", "decimals", *_PRICES, "position"), "[[token]]")
     symbol = entry["symbol"]
     if not isinstance(symbol, str) or not _SYMBOL.fullmatch(symbol):
         raise ValueError(f"{symbol!r} is not a symbol")
@@ -138,7 +139,10 @@ def _token(entry: Mapping[str, Any]) -> Token:
             f"highest_purchase between the price and {WIDEST_CEILING} times it"
         )
     decimals = _whole(entry["decimals"], f"{symbol} decimals", most=36, least=0)
-    return Token(parse_address(entry["address"]), symbol, decimals, price, lowest, highest)
+    side = entry.get("position")
+    if side not in (None, *SIDES):
+        raise ValueError(f"{symbol}: position is neither {' nor '.join(SIDES)}")
+    return Token(parse_address(entry["address"]), symbol, decimals, price, lowest, highest, side)
 
 
 def _account(table: Mapping[str, Any], chain_id: int) -> Account:

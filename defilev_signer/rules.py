@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil
+from math import ceil, floor
 
-from defilev_signer.calls import ALL, Action, Approve, Repay, RepayWithSupply, Swap, Withdraw, read_call
+from defilev_signer.calls import ALL, Action, Approve, Deposit, Repay, RepayWithSupply, Swap, Trade, Withdraw, read_call
 from defilev_signer.errors import Denied
 from defilev_signer.policy import MOST_CALLDATA, MOST_GAS, Policy, Token
 from defilev_signer.transaction import Transaction
@@ -17,6 +17,7 @@ __all__ = ["Call", "Judgement", "judge"]
 VARIABLE_RATE = 2
 UNLIMITED_FROM = 2**255
 MOST_FOLLOWING = 256
+_QUOTE_DECIMALS = 18
 MOST_NONCE = 2**63 - 1
 
 
@@ -59,12 +60,11 @@ def judge(transaction: Transaction, following: Sequence[Call], policy: Policy) -
     match action:
         case Withdraw():
             return Judgement(transaction, action, withdrawn=_withdrawn(action, policy))
-        case Repay():
-            _judge_repay(action, policy)
+        case Repay() | RepayWithSupply() | Deposit():
+            _judge_paid(action, policy)
             return Judgement(transaction, action)
-        case RepayWithSupply():
-            _judge_terms(action, policy)
-            return Judgement(transaction, action)
+        case Trade():
+            return Judgement(transaction, action, swapped=_traded(action, policy))
         case Approve():
             return Judgement(transaction, action, approved=_approved(action, following, policy))
         case Swap():
@@ -105,13 +105,25 @@ def _read(call: Call, policy: Policy) -> Action:
 def _withdrawn(action: Withdraw, policy: Policy) -> Fraction:
     token = _token("asset", action.asset, policy)
     owner = policy.account.owner
-    _require("beneficiary", action.to == owner, action.to, f"the owner, {owner}")
+    _require("beneficiary", action.to in (None, owner), action.to, f"the owner, {owner}")
     _require("whose it is", action.of in (None, owner), action.of, f"the owner's, {owner}")
     if action.amount == ALL:
         _require("amount", policy.account.may_close, "everything", "a number, unless the policy says may_close")
         return policy.limits.value_per_transaction
     _require("amount", action.amount > 0, action.amount, "above zero")
     return _within_one("withdrawn value", token.value(action.amount), policy)
+
+
+def _judge_paid(action: Repay | RepayWithSupply | Deposit, policy: Policy) -> None:
+    if isinstance(action, Repay):
+        _judge_repay(action, policy)
+        return
+    if isinstance(action, RepayWithSupply):
+        _judge_terms(action, policy)
+        return
+    _token("asset", action.asset, policy)
+    _require("amount", 0 < action.amount < ALL, action.amount, "a number above zero")
+    _require("beneficiary", action.to in policy.account.protected, action.to, "a protected account")
 
 
 def _judge_repay(action: Repay, policy: Policy) -> None:
@@ -127,6 +139,30 @@ def _judge_terms(action: Repay | RepayWithSupply, policy: Policy) -> None:
     _require("amount", action.amount > 0, action.amount, "above zero")
     mode = action.rate_mode
     _require("interest rate mode", mode in (None, VARIABLE_RATE), mode, f"{VARIABLE_RATE} (variable)")
+
+
+def _traded(action: Trade, policy: Policy) -> Fraction:
+    """Return the value of a trade against a position, which nothing here can see: only the side it is said to have.
+
+    What closing whole brings is held against no price, since its amount is not in the bytes: it needs `may_close`.
+    """
+    base = _token("market", action.base, policy)
+    _require("market", base.position is not None, base.symbol, "one whose token has a position in the policy")
+    _require("terms of the trade", action.is_plain, "others", "base, no price limit, no referral")
+    _require("limit of the trade", action.quote_limit > 0, action.quote_limit, "above zero")
+    if action.amount == ALL:
+        _require("amount", policy.account.may_close, "everything", "a number, unless the policy says may_close")
+        return policy.limits.value_per_transaction
+    side = "long" if action.is_sale else "short"
+    _require("side", side == base.position, f"a trade against a {side}", f"one against the {base.position}")
+    _require("amount", action.amount > 0, action.amount, "above zero")
+    amount = Fraction(action.amount, 10**base.decimals) * 10**_QUOTE_DECIMALS
+    if action.is_sale:
+        least = max(1, ceil(amount * base.lowest_sale))
+        _require("limit of the trade", action.quote_limit >= least, action.quote_limit, f"at least {least}")
+    else:
+        _at_most("limit of the trade", action.quote_limit, floor(amount * base.highest_purchase))
+    return _within_one("traded value", base.value(action.amount), policy)
 
 
 def _approved(action: Approve, following: Sequence[Call], policy: Policy) -> Fraction:
@@ -155,7 +191,7 @@ def _taken(approval: Approve, actions: Sequence[Action], calls: Sequence[Call]) 
         match action:
             case Approve(approval.token, approval.spender, _):
                 return amounts, True
-            case Repay(approval.token, amount) if call.to == approval.spender:
+            case Repay(approval.token, amount) | Deposit(approval.token, amount) if call.to == approval.spender:
                 amounts.append(amount)
             case Swap() if call.to == approval.spender and action.hops[0].token_in == approval.token:
                 amounts.append(action.amount_in)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from defilev_signer.calls import ALL, Approve, Repay, RepayWithSupply, Swap, Withdraw
+from defilev_signer.calls import ALL, Approve, Deposit, Repay, RepayWithSupply, Swap, Trade, Withdraw
 from defilev_signer.policy import ETHER, Policy
 from defilev_signer.rules import Judgement
 
@@ -26,18 +26,24 @@ def _sentence(judged: Judgement, policy: Policy) -> str:
     to = policy.name_of(judged.transaction.to)
     match judged.action:
         case Withdraw() as taken:
-            moved = _moved(taken, policy)
-            return f"withdraw {moved} from {to}{_market(taken.market)} to {policy.name_of(taken.to)}"
-        case Repay() as paid:
-            return f"repay {_moved(paid, policy)} at {to}{_market(paid.market)} for {policy.name_of(paid.on_behalf_of)}"
-        case RepayWithSupply(asset, amount):
-            return f"repay {_amount(asset, amount, policy)} at {to} with what is supplied of it"
+            moved, receiver = _moved(taken, policy), policy.name_of(taken.to or policy.account.owner)
+            return f"withdraw {moved} from {to}{_market(taken.market)} to {receiver}"
+        case Repay() | RepayWithSupply() as paid:
+            return _repayment(paid, to, policy)
+        case Deposit() | Trade():
+            return _of_perpetuals(judged.action, to, policy)
         case Approve(token, spender, amount):
             return f"allow {policy.name_of(spender)} to take {_amount(token, amount, policy)}"
         case Swap():
             return _swap(judged.action, to, policy)
         case None:
             return f"nothing: uses up nonce {judged.transaction.nonce}"
+
+
+def _repayment(action: Repay | RepayWithSupply, to: str, policy: Policy) -> str:
+    if isinstance(action, RepayWithSupply):
+        return f"repay {_amount(action.asset, action.amount, policy)} at {to} with what is supplied of it"
+    return f"repay {_moved(action, policy)} at {to}{_market(action.market)} for {policy.name_of(action.on_behalf_of)}"
 
 
 def _moved(action: Withdraw | Repay, policy: Policy) -> str:
@@ -59,6 +65,18 @@ def _swap(action: Swap, to: str, policy: Policy) -> str:
         f"sell {_amount(action.hops[0].token_in, action.amount_in, policy)} at {to} "
         f"for at least {_amount(bought, action.minimum_out, policy)} to {policy.name_of(action.recipient)}: {route}"
     )
+
+
+def _of_perpetuals(trade: Deposit | Trade, to: str, policy: Policy) -> str:
+    if isinstance(trade, Deposit):
+        return f"add {_amount(trade.asset, trade.amount, policy)} to the margin of {policy.name_of(trade.to)} at {to}"
+    base, limit = policy.tokens[trade.base], _decimal(Fraction(trade.quote_limit, ETHER), 18)
+    if trade.is_sale is None:
+        return f"close the whole position in {base.symbol} ({trade.base}) at {to}, its limit {limit}"
+    amount = _amount(trade.base, trade.amount, policy)
+    if trade.is_sale:
+        return f"sell {amount} at {to} for at least {limit}: less of a long, if it is as large"
+    return f"buy {amount} at {to} for at most {limit}: less of a short, if it is as large"
 
 
 def _amount(place: str, amount: int, policy: Policy) -> str:

@@ -12,6 +12,9 @@ HALF_LIFE = 30.0
 _LATENCY_STEP = 0.25
 """Seconds; two nodes whose latencies differ by less are taken in the order in which they were given."""
 
+_PLACES = 6
+"""Decimals of a latency that count: a mean keeps them while its weights fade."""
+
 
 class Score:
     """Failures and latency of one node; both fade with `HALF_LIFE`.
@@ -49,7 +52,7 @@ class Score:
 
     def rank(self) -> tuple[int, int]:
         """Return what nodes are sorted by, best first: whole failures that still count, then latency in steps."""
-        return int(self.failures + 0.5), int((self.latency or 0.0) / _LATENCY_STEP)
+        return int(self.failures + 0.5), int(round(self.latency or 0.0, _PLACES) / _LATENCY_STEP)
 
     def _fade(self) -> None:
         now = self._clock()

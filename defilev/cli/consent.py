@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["ask", "ask_about", "require_confirmed_hash", "require_own_settings"]
 
 LAST = 4
-FLAGS = frozenset({"address_book", "book", "expires", "floor", "max_slippage", "rpc_url"})
+FLAGS = frozenset({"address_book", "book", "expires", "floor", "max_divergence", "max_slippage", "rpc_url"})
 """Settings that a flag of the same name stands in for."""
 
 

@@ -12,7 +12,7 @@ from defilev.errors import DefilevError, NotDeployed
 from defilev.model.book import AddressBook, MarketEntry, UniswapV3Entry
 from defilev.model.request import Address, Block, Call, CallResult
 from defilev.observe.drive import drive
-from defilev.protocols import PROTOCOLS
+from defilev.protocols import PERPS, PROTOCOLS
 
 __all__ = ["contract_checks"]
 
@@ -45,8 +45,9 @@ def _market(node: Node, entry: MarketEntry, block: Block) -> Check:
 
     try:
         wrong = _without_code(node, entry.entry_points, block)
-        if wrong is None and entry.protocol in PROTOCOLS:
-            drive(PROTOCOLS[entry.protocol].identify(entry), fetch)
+        known = PROTOCOLS.get(entry.protocol) or PERPS.get(entry.protocol)
+        if wrong is None and known is not None:
+            drive(known.identify(entry), fetch)
     except NotDeployed as error:
         return Check(name, "problem", error.fact, _FIX)
     except DefilevError as error:

@@ -241,17 +241,18 @@ class Guarding:
         """Open every key now: a guard that cannot sign must not look as if it could."""
         found: dict[Address, Callable[[], Signer]] = {}
         for rule in rules:
-            if rule.actor is not None and rule.actor not in found:
-                signer = self._opened(session, rule, rule.actor)
-                found[rule.actor] = lambda signer=signer: signer  # type: ignore[misc]
+            for actor in rule.keys.keys() - found.keys():
+                signer = self._opened(session, rule, actor)
+                found[actor] = lambda signer=signer: signer  # type: ignore[misc]
         return found
 
     def _opened(self, session: Session, rule: AccountRule, actor: Address) -> Signer:
-        if rule.signer is not None:
-            return remote_signer(Path(rule.signer).expanduser(), owner=actor, tell=self._note)
-        named = None if rule.keystore is None else Path(rule.keystore).expanduser()
+        place = rule.keys[actor]
+        if place.signer is not None:
+            return remote_signer(Path(place.signer).expanduser(), owner=actor, tell=self._note)
+        named = None if place.keystore is None else Path(place.keystore).expanduser()
         keystore = keystore_path(session.settings, owner=actor, account=None, keystore=named)
-        file = None if rule.password_file is None else Path(rule.password_file).expanduser()
+        file = None if place.password_file is None else Path(place.password_file).expanduser()
         try:
             password = password_for(keystore, password_file=file, may_ask=not self.run.options.no_input)
         except UsageError as error:

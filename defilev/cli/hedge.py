@@ -31,7 +31,8 @@ def hedge_target(
 ) -> None:
     """Print the two-sided exit, the best split of the margin and, with --objective carry, the best book."""
     from defilev.cli.who import one_account
-    from defilev.pipeline.exposing import exposure_of, perp_exposure_of
+    from defilev.pipeline.exposing import perp_exposure_of
+    from defilev.pipeline.hedged_loans import loan_in_dollars
     from defilev.pipeline.hedging import hedge_of, hedged_book
     from defilev.pipeline.look import read_account
     from defilev.pipeline.perps import read_perps
@@ -43,9 +44,8 @@ def hedge_target(
     venue, _, key = hedge.partition("/")
     with one_account(run_of(ctx), who) as (session, owner):
         with out.stage("observe"):
-            loan = read_account(session, owner, protocol=protocol, market=market)
+            loan, forms = loan_in_dollars(session, read_account(session, owner, protocol=protocol, market=market))
             perps = read_perps(session, [owner], protocol=venue)
-        forms = exposure_of(loan, settings=session.settings)
         exposures = [perp_exposure_of(each, settings=session.settings) for each in perps]
         chain = session.book.chain_name
     with out.stage("target"):

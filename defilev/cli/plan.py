@@ -59,6 +59,12 @@ Collateral = Annotated[
 Expires = Annotated[
     str | None, typer.Option("--expires", metavar="10m", help="How long after its block the plan may be begun.")
 ]
+MaxDivergence = Annotated[
+    str | None,
+    typer.Option(
+        "--max-divergence", metavar="1.5%", help="How far the venue's price may lie from the oracle's; 0.5% in e-mode."
+    ),
+]
 Safe = Annotated[
     str | None,
     typer.Option("--safe", metavar="ADDRESS", help="The Safe that acts; write a bundle for its owners, tried with it."),
@@ -106,6 +112,7 @@ def plan(
     safe: Safe = None,
     drift: Drift = None,
     out: Out = None,
+    max_divergence: MaxDivergence = None,
     swap_collateral: SwapCollateral = None,
     swap_debt: SwapDebt = None,
     e_mode: EMode = None,
@@ -129,6 +136,7 @@ def plan(
         debt=debt,
         collateral=collateral,
         expires=expires,
+        max_divergence=max_divergence,
         rearranged=Rearranged(swap_collateral, swap_debt, e_mode),
     )
     if require_safe(safe, drift):

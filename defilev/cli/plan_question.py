@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from defilev.config.values import parse_duration, parse_floor, parse_slippage
 from defilev.errors import UsageError
-from defilev.plan import Rearranged, parse_goal
+from defilev.plan import Divergence, Rearranged, parse_goal
 
 if TYPE_CHECKING:
     from defilev.config.settings import Settings
@@ -34,6 +34,7 @@ def plan_question(
     debt: str | None = None,
     collateral: str | None = None,
     expires: str | None = None,
+    max_divergence: str | None = None,
     rearranged: Rearranged = _NOT_REARRANGED,
 ) -> PlanQuestion:
     """Return what the flags ask for, settings standing in for those that were not given.
@@ -66,6 +67,11 @@ def plan_question(
         collateral=collateral,
         via=_via(via),
         may_lever=True,
+        divergence=Divergence.within(
+            settings.max_divergence
+            if max_divergence is None
+            else parse_slippage(max_divergence, what="--max-divergence")
+        ),
     )
 
 

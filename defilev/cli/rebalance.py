@@ -18,6 +18,7 @@ from defilev.cli.plan import (
     Floor,
     FromTarget,
     Market,
+    MaxDivergence,
     MaxSlippage,
     Out,
     Protocol,
@@ -94,6 +95,7 @@ def rebalance(
     password_file: PasswordFile = None,
     confirm_plan: ConfirmPlan = None,
     yes: Yes = False,
+    max_divergence: MaxDivergence = None,
     swap_collateral: SwapCollateral = None,
     swap_debt: SwapDebt = None,
     e_mode: EMode = None,
@@ -110,6 +112,7 @@ def rebalance(
     goal: dict[str, Any] = {"to_health_factor": to_health_factor, "to_leverage": to_leverage}
     goal |= {"to_margin_ratio": to_margin_ratio, "close": close, "via": via, "from_target": from_target}
     limits = {"max_slippage": max_slippage, "floor": floor, "debt": debt, "collateral": collateral, "expires": expires}
+    limits["max_divergence"] = max_divergence
     rearranged = Rearranged(swap_collateral, swap_debt, e_mode)
     made_before = "--plan" if plan else "--resume" if resume else None
     if made_before:

@@ -135,7 +135,7 @@ def _question(
 ) -> RehearsalQuestion:
     from defilev.config.values import parse_floor, parse_slippage
     from defilev.pipeline.rehearsing import RehearsalQuestion
-    from defilev.plan import parse_goal
+    from defilev.plan import Divergence, parse_goal
 
     health, leverage, close = goals
     is_named = health is not None or leverage is not None or close
@@ -146,6 +146,7 @@ def _question(
         max_slippage=settings.max_slippage if max_slippage is None else parse_slippage(max_slippage),
         window=settings.expires,
         floor=None if floor is None else parse_floor(floor),
+        divergence=Divergence.within(settings.max_divergence),
     )
 
 

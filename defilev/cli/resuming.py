@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from defilev.errors import AttemptOpen, Refused
 from defilev.pipeline.loans import read_loan
+from defilev.plan.inputs import Divergence
 
 if TYPE_CHECKING:
     from defilev.cli.output import Output
@@ -87,7 +88,8 @@ class Rest:
             self.out.note(f"{done}, and its goal is reached: nothing is left to do")
             return None
         self.out.note(f"{done}; the rest is planned anew from here")
-        return found.question(window=session.settings.expires)
+        divergence = Divergence.within(session.settings.max_divergence)
+        return replace(found.question(window=session.settings.expires), divergence=divergence)
 
     def _nothing(self) -> Refused:
         return Refused(

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from pydantic import ValidationError
 
 from defilev.abi import parse_address
+from defilev.config.guard_authority import require_authority, shared_reserve
 from defilev.config.guard_tables import AccountTable, FileTable
 from defilev.config.guard_tiers import tiers_from
 from defilev.config.guard_triggers import LARGEST_HEALTH, highest_health, trigger_from
@@ -24,6 +25,7 @@ from defilev.model.guard_rules import (
     AccountRule,
     Budget,
     GuardRules,
+    KeyPlace,
     RuleGoal,
     Trigger,
 )
@@ -32,7 +34,6 @@ from defilev.model.request import Address
 __all__ = ["load_guard_rules"]
 
 _LONGEST_COOL_DOWN = 7 * 86_400
-_KEYS = ("keystore", "password_file", "signer")
 
 
 def load_guard_rules(path: Path, *, names: Mapping[str, Address] | None = None) -> GuardRules:
@@ -109,7 +110,7 @@ def _refuse_keys(value: Any, source: str, name: str = "") -> None:
         for item in value:
             _refuse_keys(item, source, name)
     else:
-        refuse_private_key(name, value, where=source, is_ours=name != "password_file")
+        refuse_private_key(name, value, where=source, is_ours=not name.endswith("password_file"))
 
 
 def _alerts(table: FileTable, source: str) -> AlertRules:
@@ -132,6 +133,8 @@ def _require_each_once(accounts: tuple[AccountRule, ...], source: str) -> None:
         if position in positions:
             _refuse(source, f"account {rule.name}", f"it is the position of {positions[position]} once more")
         positions[position] = rule.name
+    if (shared := shared_reserve(accounts)) is not None:
+        _refuse(source, f"account {shared[0]}", f"its payer also signs for {shared[1]}: give it a key of its own")
 
 
 class _Account:
@@ -145,7 +148,7 @@ class _Account:
         triggers = tuple(trigger_from(entry, refuse=self._no) for entry in table.trigger)
         goal = self._goal()
         self._require_sense(triggers, goal)
-        self._require_authority(triggers, goal)
+        require_authority(table, triggers, goal, refuse=self._no)
         return AccountRule(
             name=table.name,
             owner=self._owner(),
@@ -160,12 +163,11 @@ class _Account:
             rearm=self._rearm(triggers, goal),
             cool_down=self._cool_down(),
             pool=self._address("pool", table.pool),
-            payer=self._address("payer", table.payer),
+            payer=self._payer(),
             reserve_for=self._fall(),
             volatility=self._volatility(triggers, goal),
-            keystore=table.keystore,
-            password_file=table.password_file,
-            signer=table.signer,
+            key=KeyPlace(table.keystore, table.password_file, table.signer),
+            payer_key=KeyPlace(table.payer_keystore, table.payer_password_file, table.payer_signer),
             allow_hot_equity=table.allow_hot_equity,
             bundles=table.bundles,
         )
@@ -182,6 +184,12 @@ class _Account:
         found = self._address("owner", written)
         assert found is not None  # noqa: S101 - the owner is a required key
         return found
+
+    def _payer(self) -> Address | None:
+        payer = self._address("payer", self._table.payer)
+        if payer == self._owner():
+            self._no("payer is the owner: a reserve is a key of its own", "give another key, or leave payer out")
+        return payer
 
     def _address(self, key: str, text: str | None) -> Address | None:
         if text is None:
@@ -225,35 +233,6 @@ class _Account:
                 "health factors and margin ratios are mixed: goal, rearm and tiers are levels of one of them",
                 'write both as margin ratios, or give one trigger then = "alert"',
             )
-
-    def _require_authority(self, triggers: tuple[Trigger, ...], goal: RuleGoal | None) -> None:
-        table = self._table
-        if (table.authority == "safe") != (table.bundles is not None):
-            self._no("authority safe needs bundles, the folder to write to, and no other authority takes it")
-        if table.authority in ("alert-only", "safe"):
-            spare = [key for key in ("payer", *_KEYS, "reserve_for") if getattr(table, key) is not None]
-            if spare:
-                self._no(f"authority {table.authority} signs nothing, and {spare[0]} is given")
-        if table.authority == "alert-only":
-            return
-        if goal is None:
-            self._no(f"authority {table.authority} needs a goal")
-        if not any(trigger.acts for trigger in triggers):
-            self._no(f"authority {table.authority} needs a trigger that acts")
-        if table.keystore is not None and table.signer is not None:
-            self._no("keystore and signer contradict each other", "give one of them")
-        if table.authority == "reserve":
-            self._require_reserve(goal)
-        elif table.payer is not None or table.reserve_for is not None:
-            self._no("payer and reserve_for belong to authority reserve")
-
-    def _require_reserve(self, goal: RuleGoal) -> None:
-        if self._table.payer is None:
-            self._no("authority reserve needs payer, the address of the key that repays")
-        if goal.kind == "close":
-            self._no("a reserve repays and cannot withdraw: the goal close needs authority owner")
-        if self._address("payer", self._table.payer) == self._owner():
-            self._no("payer is the owner: a reserve is a key of its own", "give another key, or authority owner")
 
     def _budget(self) -> Budget:
         table = self._table.budget

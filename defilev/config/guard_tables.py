@@ -105,6 +105,9 @@ class AccountTable(_Table):
     keystore: str | None = None
     password_file: str | None = None
     signer: str | None = None
+    payer_keystore: str | None = None
+    payer_password_file: str | None = None
+    payer_signer: str | None = None
     allow_hot_equity: bool = False
     bundles: str | None = Field(default=None, min_length=1)
 

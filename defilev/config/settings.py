@@ -30,6 +30,7 @@ STEERING = frozenset(
         "journal",
         "keystore_dir",
         "limits",
+        "max_divergence",
         "max_slippage",
         "prices",
         "private_rpc_url",
@@ -198,6 +199,11 @@ class Settings(_Frozen):
     color: Literal["auto", "always", "never"] = Field(default="auto", description="Colour; auto heeds NO_COLOR.")
     max_slippage: _Slippage = Field(
         default=Decimal("0.005"), description="The worst price a swap may get, against the oracle, fees included."
+    )
+    max_divergence: _Slippage | None = Field(
+        default=None,
+        description="How far the venue's price may lie from the oracle's; else 1.5%, and 0.5% for pairs in e-mode.",
+        examples=["1.5%"],
     )
     floor: _Floor = Field(default=Decimal("1.02"), description="The lowest health factor allowed between two steps.")
     expires: _Seconds = Field(default=600, description="How long after it was made a plan may begin.")

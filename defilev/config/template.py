@@ -37,7 +37,7 @@ def written(key: str, value: Any) -> str | tuple[str, ...] | None:
     if isinstance(value, tuple):
         items = tuple(str(item) for item in value)
         return items[0] if key == "rpc_url" and len(items) == 1 else items
-    if key == "max_slippage":
+    if key in ("max_slippage", "max_divergence"):
         return f"{(100 * Decimal(value)).normalize():f}%"
     if key in _DURATIONS or key.startswith("prices.by_asset."):
         unit, seconds = next((unit, seconds) for unit, seconds in _UNITS if value % seconds == 0)

@@ -25,6 +25,7 @@ DefilevError                        1   a defect of ours
 ├── Refused                         7   a rule of this machine, of the protocol, or of arithmetic forbids it
 │   ├── Infeasible, PolicyViolation, PlanTampered, PlanExpired, PlanForAnotherChain, StalePrice
 │   ├── SequencerDown, TooLate
+│   ├── VenueDiverges (an Infeasible)
 │   ├── AttemptOpen, ForeignTransaction, LeaseLost, OneEndpoint, TooMuchEquity
 │   ├── SafeUnknown, BundleTampered, SafeNonceUsed, SignatureInvalid, SignatureRepeated, SignatureUnsupported
 │   ├── SignerNotOwner, ThresholdNotMet
@@ -43,6 +44,7 @@ from defilev.errors.base import (
     DataError,
     Declined,
     DefilevError,
+    Infeasible,
     KeyFailure,
     NotConfirmed,
     Refused,
@@ -50,6 +52,7 @@ from defilev.errors.base import (
     SimulationFailed,
     TokenMisbehaves,
     UsageError,
+    VenueDiverges,
 )
 from defilev.errors.executor import ExecutorForeign, ExecutorMissing
 from defilev.errors.journal import AttemptOpen, ForeignTransaction, JournalDamaged, JournalUnusable, LeaseLost
@@ -100,6 +103,7 @@ __all__ = [
     "ExecutorMissing",
     "FeedUnmovable",
     "ForeignTransaction",
+    "Infeasible",
     "JournalDamaged",
     "JournalUnusable",
     "KeyFailure",
@@ -132,6 +136,7 @@ __all__ = [
     "TokenMisbehaves",
     "TooLate",
     "UsageError",
+    "VenueDiverges",
     "WrongChain",
     "WrongPassword",
 ]
@@ -250,10 +255,6 @@ class AnvilMissing(DataError):
 
 class AnvilFailed(DataError):
     """Anvil did not start, or died."""
-
-
-class Infeasible(Refused):
-    """No plan reaches the goal; the facts say what could be reached."""
 
 
 class PolicyViolation(Refused):

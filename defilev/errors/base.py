@@ -85,6 +85,16 @@ class Refused(DefilevError):
     exit_code = 7
 
 
+class Infeasible(Refused):
+    """No plan reaches the goal; the facts say what could be reached."""
+
+
+class VenueDiverges(Infeasible):
+    """The venue's price lies too far from the oracle's: one of the two is wrong, late, or being moved."""
+
+    default_fix = "wait until they meet, name other assets, or raise --max-divergence if you know which is right"
+
+
 class SequencerDown(Refused):
     """The rollup's sequencer is down, or nobody can tell: what is signed now may land much later."""
 

@@ -43,6 +43,7 @@ def sign_next(plan: Plan, desk: Desk, *, at: Block) -> SignedStep:
     nonce = _begin(plan, desk, at=at)
     step = plan.steps[0]
     fields = prepare(step, nonce=nonce, desk=desk, at=at)
+    _require_not_overtaken(desk, step)
     desk.ledger.reserve(step, fields, at=at)
     flight = Flight(step, nonce, began=0, handed_at=0)
     sign_attempt(desk, flight, fields, "act", head=at.number)
@@ -88,6 +89,12 @@ def _begin(plan: Plan, desk: Desk, *, at: Block) -> int:
     return nonce
 
 
+def _require_not_overtaken(desk: Desk, step: Step) -> None:
+    """Raise `Refused` for a trade whose position was closed or liquidated since the account was read."""
+    if (why := desk.overtaken(step)) is not None:
+        raise Refused(why, fix="look at it with `defilev health`, and make a new plan", step=step.index)
+
+
 @dataclass(slots=True)
 class _Run:
     """A plan and the nonces that its steps have taken so far."""
@@ -108,6 +115,7 @@ class _Run:
             at, fields = self._prepared(step, nonce)
         else:
             fields = prepare(step, nonce=nonce, desk=self.sender.desk, at=at)
+        _require_not_overtaken(self.sender.desk, step)
         self.sender.launch(step, fields, at=at)
         self.sender.until_included()
         self._require_success()

@@ -34,6 +34,7 @@ class Desk:
             the only one, have it on their chains.
         wanted: says of a step whether it still does, from the newest block on, what its plan promises.
         off_course: says of the next round of a plan why it should not be begun as planned, `None` when it should.
+        overtaken: says right before a trade is signed why it would not only reduce, `None` when it would.
         private: a relay that has transactions alone at first, `None` without one.
     """
 
@@ -47,3 +48,4 @@ class Desk:
     tell: Progress
     private: Endpoint | None = None
     off_course: Callable[[Step], str | None] = lambda _: None
+    overtaken: Callable[[Step], str | None] = lambda _: None

@@ -13,15 +13,14 @@ from defilev.execute.sending import Sending
 from defilev.execute.signer import Signer
 from defilev.guard.bundling import write_bundle
 from defilev.guard.deciding import Judged, decide
-from defilev.guard.ladder import Wanted, find_plan
+from defilev.guard.ladder import SALES, Wanted, find_plan
 from defilev.guard.memory import Memory
 from defilev.guard.observing import reading_of
 from defilev.guard.reading import Spending
-from defilev.journal import Held
 from defilev.model.bundle import Bundle
 from defilev.model.guard import Acted, Decision, Tier
 from defilev.model.guard_rules import AccountRule, GuardRules, TierRule
-from defilev.model.plan import Plan
+from defilev.model.plan import Goal, Plan
 from defilev.model.request import Address
 from defilev.model.safe import SafeAccount
 from defilev.pipeline.acting import Outcome, Retried, policy_of
@@ -72,8 +71,8 @@ def require_two_words(session: Session, rules: GuardRules) -> int:
 class Acting:
     """One account that a tick decided to act for.
 
-    `lease` and `ready` are `None` in a dry run, which plans and tries and signs nothing. `is_held` is asked once more
-    just before anything is signed.
+    `ready` is `None` in a dry run, which plans and tries and signs nothing. `epochs` are those of the leases of its
+    keys. `held_by` is asked once more just before anything is signed.
     """
 
     session: Session
@@ -84,7 +83,7 @@ class Acting:
     hands: Hands
     needed: int
     ready: Ready | None
-    lease: Held | None
+    epochs: Mapping[Address, int]
     held_by: Callable[[], str | None]
 
     def act(self, unfinished: Unfinished | None = None) -> tuple[Judged, Acted]:
@@ -108,7 +107,7 @@ class Acting:
         try:
             self._require_affordable(agreement, decision)
             way, plan, retried = self._planned(newest, agreement, judged, unfinished)
-            return judged, self._done_with(way, plan, retried, decision.tier)
+            return judged, self._done_with(way, plan, retried, decision)
         except LeaseLost:
             raise
         except NotConfirmed as error:
@@ -129,7 +128,7 @@ class Acting:
             market=rule.market,
             needed=self.needed,
             at_least=self.session.block.number,
-            actor=rule.payer,
+            actors=tuple(rule.keys),
         )
 
     def _judged(self, session: Session, agreement: Agreement, unfinished: Unfinished | None) -> Judged:
@@ -163,30 +162,37 @@ class Acting:
         require_kept(plan, report, before=agreement.account.health_factor)
         return way, plan, Retried(session, agreement.account, report, agreement)
 
-    def _done_with(self, way: str, plan: Plan, retried: Retried, tier: Tier) -> Acted:
-        if self.ready is None or self.lease is None:
+    def _done_with(self, way: str, plan: Plan, retried: Retried, decision: Decision) -> Acted:
+        if self.ready is None:
             return self._tried(way, plan, retried)
-        self._require_allowed(retried)
+        self._require_allowed(plan, retried)
         if self.rule.authority == "safe":
             return self._bundled(way, plan, retried)
-        return self._sent(way, plan, retried, tier)
+        return self._sent(way, plan, retried, decision)
 
-    def _sent(self, way: str, plan: Plan, retried: Retried, tier: Tier) -> Acted:
+    def _sent(self, way: str, plan: Plan, retried: Retried, decision: Decision) -> Acted:
         assert self.ready is not None  # noqa: S101 - only a guard that may sign comes here
+        tier: Tier = decision.tier or "normal"
         signer = self.hands.signers[plan.actor]()
         found = sending_for(retried.session, retried.account, plan, is_urgent=tier != "normal")
         sending = self.hands.sending(_within(found, self.rule.tiers[tier], tier))
-        outcome, run = self.ready.send(retried, plan, signer, tell=self.hands.tell, sending=sending)
-        return self._done(way, plan, outcome, run)
+        ready = replace(self.ready, epoch=self.epochs[plan.actor])
+        outcome, run = ready.send(retried, plan, signer, tell=self.hands.tell, sending=sending)
+        return self._done(way, plan, outcome, run, goal=decision.goal)
 
-    def _require_allowed(self, retried: Retried) -> None:
+    def _require_allowed(self, plan: Plan, retried: Retried) -> None:
         """Raise when a switch was thrown since the decision, or the owner's key would move too much."""
         held_by = self.held_by()
         if held_by is not None:
             raise Refused(held_by, fix="`defilev guard resume` lets it go on")
         account, rule = retried.account, self.rule
         equity = Decimal(account.equity_value).scaleb(-account.quote_decimals)
-        if rule.authority == "owner" and not rule.allow_hot_equity and equity > self.rules.max_hot_equity:
+        if (
+            plan.actor == rule.owner
+            and rule.authority == "owner"
+            and not rule.allow_hot_equity
+            and equity > self.rules.max_hot_equity
+        ):
             raise TooMuchEquity(
                 f"{rule.name} has more equity than an unattended owner's key may hold",
                 equity=f"{equity:.2f}",
@@ -231,17 +237,14 @@ class Acting:
         safe = read_safe(session, self.rule.owner)
         return bundle_plan(session, plan, safe, name=f"{self.rule.name}: deleverage"), safe
 
-    def _done(self, way: str, plan: Plan, outcome: Outcome, run: int) -> Acted:
+    def _done(self, way: str, plan: Plan, outcome: Outcome, run: int, *, goal: Goal | None) -> Acted:
         execution = outcome.execution
-        is_whole = outcome.is_kept and not plan.label and plan.goal.kind != "close"
-        is_whole = is_whole or (plan.goal.kind == "close" and not plan.label)
-        is_partial = not is_whole or (self.rule.goal is not None and self._is_nearer(plan))
+        is_kept = outcome.is_kept or plan.goal.kind == "close"
+        is_partial = not is_kept or bool(plan.label) or _is_nearer(plan.goal, goal)
         return Acted(
             account=self.rule.name,
             outcome="partial" if is_partial else "done",
-            text=f"{way}: {plan.label or 'the goal is reached'}"
-            if outcome.is_kept
-            else f"{way}: less than was promised",
+            text=f"{way}: {plan.label or 'the goal is reached'}" if outcome.is_kept else f"{way}: {_missed(outcome)}",
             way=way,
             run=run,
             plan_hash=plan.hash,
@@ -249,11 +252,8 @@ class Acting:
             got=execution.got,
             transactions=tuple(sent.hash for sent in execution.steps),
             fee_paid=execution.fee_paid,
+            goes_on=is_partial and way in SALES,
         )
-
-    def _is_nearer(self, plan: Plan) -> bool:
-        wanted = self.rule.goal.value if self.rule.goal is not None else None
-        return wanted is not None and plan.goal.value is not None and plan.goal.value < wanted
 
     def _nothing(self, outcome: str, text: str, error: DefilevError | None = None) -> Acted:
         run = None if error is None else error.facts.get("journal")
@@ -262,6 +262,19 @@ class Acting:
         if isinstance(error, Infeasible):
             told = "; ".join([text, *(f"{way}: {why}" for way, why in error.facts.items())])
         return Acted(account=self.rule.name, outcome=outcome, text=told, run=number)  # type: ignore[arg-type]
+
+
+def _missed(outcome: Outcome) -> str:
+    if outcome.turned:
+        return f"the position in {', '.join(outcome.turned)} was turned around: it had shrunk before the trade"
+    return "less than was promised"
+
+
+def _is_nearer(planned: Goal, wanted: Goal | None) -> bool:
+    """Tell whether a plan goes only part of the way."""
+    if wanted is None or planned.kind != wanted.kind:
+        return wanted is not None
+    return planned.value is not None and wanted.value is not None and planned.value < wanted.value
 
 
 def _within(sending: Sending, rule: TierRule, tier: Tier) -> Sending:

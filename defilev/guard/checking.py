@@ -85,8 +85,8 @@ def _require_repayable(rule: AccountRule) -> None:
         return
     able = [name for name, known in ACTING.items() if known.abilities.repays_for_another]
     raise RulesInvalid(
-        f"account {rule.name}: the authority reserve is not for {rule.protocol}, where nobody repays for another",
-        fix='give the account authority = "owner" or "alert-only"',
+        f"account {rule.name}: a reserve is not for {rule.protocol}, where nobody repays for another",
+        fix='leave payer out, and give the account authority = "owner" or "alert-only"',
         reserve_for=", ".join(able),
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_UP, Decimal
 
 from defilev.guard.memory import Memory
+from defilev.guard.obstacles import MEASURES, Facts, obstacle
 from defilev.guard.pace import BLOCKS_OF_REPAYMENT, BLOCKS_OF_SALE, fall_per_block
 from defilev.guard.reading import Reading, Spending
 from defilev.guard.telling import TOLD_NOTICES, alerts_of, notice_alerts
@@ -14,12 +15,11 @@ from defilev.guard.triggers import fired_by, key_of, new_peaks
 from defilev.model.guard import Alert, Decision, Fired, Tier, Verdict
 from defilev.model.guard_rules import AccountRule
 from defilev.model.plan import Goal
-from defilev.protocols.sequencer import NOT_UP
 
 __all__ = ["Judged", "decide"]
 
 _LEVEL = Decimal("0.0001")
-_MEASURES = {"health-factor": "health", "margin-ratio": "margin ratio"}
+_PURSUING: tuple[Verdict, ...] = ("act", "wait", "held")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +57,15 @@ def decide(
     """
     peaks = new_peaks(rule.triggers, reading, memory.peaks)
     changed = _changed(memory.parameters, reading.parameters)
-    firing = fired_by(rule.triggers, reading, peaks=peaks, changed=changed)
+    fall = fall_per_block(reading, memory)
+    ahead = _ahead(rule, reading, fall)
+    firing = fired_by(rule.triggers, reading, peaks=peaks, changed=changed, ahead=ahead)
     is_armed = memory.is_armed or _is_rearmed(rule, reading)
     acting = [fired for trigger, fired in firing if trigger.acts]
-    fall = fall_per_block(reading, memory)
-    tier = _tier(rule, _expected(rule, reading, fall))
+    tier = _tier(rule, ahead)
     goal = _goal(rule, reading)
     verdict, reason = _verdict(
-        _Facts(rule, reading, memory, spent, held_by, tier, goal, is_armed, is_key_busy),
+        Facts(rule, reading, memory, spent, held_by, tier, goal, is_armed, is_key_busy),
         acting,
         [fired for _, fired in firing],
     )
@@ -74,8 +75,8 @@ def decide(
         verdict=verdict,
         reason=reason,
         next_check=reading.now + rule.tiers[tier].every,
-        tier=tier if verdict in ("act", "wait", "held") else None,
-        goal=goal if verdict in ("act", "wait", "held") else None,
+        tier=tier if verdict in _PURSUING else None,
+        goal=goal if verdict in _PURSUING else None,
         is_armed=is_armed,
     )
     kept = _remembered(memory, reading, decision, peaks)
@@ -117,44 +118,38 @@ def _remembered(memory: Memory, reading: Reading, decision: Decision, peaks: Map
         seen_at=max(memory.seen_at, reading.now),
         prices=dict(reading.prices) if reading.health is not None else {},
         owed=reading.health is not None,
+        goes_on=memory.goes_on and decision.verdict in _PURSUING,
         notices=tuple(sorted({notice.name for notice in reading.notices} & TOLD_NOTICES.keys())),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Facts:
-    rule: AccountRule
-    reading: Reading
-    memory: Memory
-    spent: Spending
-    held_by: str | None
-    tier: Tier
-    goal: Goal | None
-    is_armed: bool
-    is_key_busy: bool
-
-
-def _verdict(facts: _Facts, acting: Sequence[Fired], firing: Sequence[Fired]) -> tuple[Verdict, str]:
-    if not firing:
+def _verdict(facts: Facts, acting: Sequence[Fired], firing: Sequence[Fired]) -> tuple[Verdict, str]:
+    if not firing and not _goes_on(facts):
         return "nothing", "no trigger fires"
     if (telling := _only_telling(facts, acting)) is not None:
         return "alert", telling
-    if (obstacle := _obstacle(facts)) is not None:
-        return "wait", obstacle
+    if (hindered := obstacle(facts)) is not None:
+        return "wait", hindered
     if facts.held_by is not None:
         return "held", facts.held_by
-    return "act", f"{_words(acting[0])}: to {_goal_words(facts.goal)}"
+    why = _words(acting[0]) if acting else "the last action was a slice"
+    return "act", f"{why}: to {_goal_words(facts.goal)}"
 
 
-def _only_telling(facts: _Facts, acting: Sequence[Fired]) -> str | None:
-    if not acting:
+def _goes_on(facts: Facts) -> bool:
+    """Tell whether the last action was a slice and its goal is not reached."""
+    return facts.memory.goes_on and _nothing_to_do(facts) is None
+
+
+def _only_telling(facts: Facts, acting: Sequence[Fired]) -> str | None:
+    if not acting and not _goes_on(facts):
         return "the triggers that fire only tell"
     if facts.rule.authority == "alert-only":
         return "the authority is alert-only"
     return _nothing_to_do(facts)
 
 
-def _nothing_to_do(facts: _Facts) -> str | None:
+def _nothing_to_do(facts: Facts) -> str | None:
     """Return why the goal asks for nothing: the guard only ever lowers debt."""
     if facts.reading.health is None:
         return "nothing is owed"
@@ -165,59 +160,12 @@ def _nothing_to_do(facts: _Facts) -> str | None:
     return None
 
 
-def _obstacle(facts: _Facts) -> str | None:
-    """Return what is in the way. Hysteresis yields to the second tier, the cool-down to the third; budgets to none.
-
-    Both yield at the first look after an outage of the sequencer: liquidators wait for the grace period then.
-    """
-    if (blocked := _out_of_reach(facts) or _over_budget(facts)) is not None:
-        return blocked
-    return _resting(facts) if NOT_UP.isdisjoint(facts.memory.notices) else None
-
-
-def _resting(facts: _Facts) -> str | None:
-    rule, memory = facts.rule, facts.memory
-    if not facts.is_armed and facts.tier == "normal":
-        return f"the last action is not re-armed: {_MEASURES[rule.measure]} is below {rule.rearm}"
-    if memory.acted_at is not None and facts.tier != "emergency":
-        left = rule.cool_down - max(facts.reading.now - memory.acted_at, 0)
-        if left > 0:
-            return f"cooling down for another {left} s"
-    return None
-
-
-def _out_of_reach(facts: _Facts) -> str | None:
-    """Return why nothing can be done now, whatever the rule says."""
-    if facts.is_key_busy:
-        return "an action with its key is under way"
-    block, memory = facts.reading.account.block, facts.memory
-    if block.number < memory.seen_block or block.timestamp < memory.seen_at:
-        return f"block {block.number} is older than block {memory.seen_block}, which was seen before"
-    for notice in facts.reading.notices:
-        if notice.name in NOT_UP:
-            return notice.text
-    if facts.reading.is_paused:
-        return "the protocol is paused: nothing can be repaid"
-    return None
-
-
-def _over_budget(facts: _Facts) -> str | None:
-    budget, spent = facts.rule.budget, facts.spent
-    if spent.runs >= budget.runs_per_day:
-        return f"{spent.runs} of {budget.runs_per_day} actions of 24 hours are used"
-    if budget.value_per_day is not None and spent.value >= budget.value_per_day:
-        return f"{spent.value:.2f} of {budget.value_per_day} were repaid within 24 hours"
-    if budget.gas_per_day is not None and spent.gas >= budget.gas_per_day:
-        return f"{spent.gas} of {budget.gas_per_day} wei of gas were used within 24 hours"
-    return None
-
-
 def _is_rearmed(rule: AccountRule, reading: Reading) -> bool:
     level = reading.level(rule)
     return level is None or rule.rearm is None or level >= rule.rearm
 
 
-def _expected(rule: AccountRule, reading: Reading, fall: Decimal) -> Decimal | None:
+def _ahead(rule: AccountRule, reading: Reading, fall: Decimal) -> Decimal | None:
     """Return the level at the end of an action that is begun now, when prices go on as they do.
 
     A margin ratio falls by the leverage times what a health factor does.
@@ -260,7 +208,7 @@ def _by_the_oracle(wanted: Decimal, reading: Reading) -> Decimal:
     return (wanted * shown / acted_on).quantize(_LEVEL, rounding=ROUND_UP)
 
 
-def _reached(facts: _Facts) -> Decimal:
+def _reached(facts: Facts) -> Decimal:
     """Return the level by the contract's own figures that a goal is held against."""
     is_ratio = facts.rule.measure == "margin-ratio"
     found = facts.reading.margin_ratio if is_ratio else facts.reading.oracle_health
@@ -283,4 +231,4 @@ def _words(fired: Fired) -> str:
 def _goal_words(goal: Goal | None) -> str:
     if goal is None or goal.kind == "close":
         return "no position"
-    return f"{_MEASURES[goal.kind]} {goal.value}"
+    return f"{MEASURES[goal.kind]} {goal.value}"

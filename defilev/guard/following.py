@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -42,8 +42,10 @@ class Following:
     workers: Workers
     another: Callable[[], Session]
 
-    def begin(self, key: Address, rules: Sequence[AccountRule], do: Callable[[Session, Told], None]) -> None:
-        """Do something with a key in a thread and over a connection of its own."""
+    def begin(
+        self, keys: Collection[Address], rules: Sequence[AccountRule], do: Callable[[Session, Told], None]
+    ) -> None:
+        """Do something with keys in a thread and over a connection of its own."""
 
         def alone(told: Told) -> None:
             with telling(rules[0], told):
@@ -53,7 +55,7 @@ class Following:
                 finally:
                     session.close()
 
-        self.workers.begin(key, [rule.name for rule in rules], alone)
+        self.workers.begin(keys, [rule.name for rule in rules], alone)
 
     def take_up(self, session: Session, rules: Sequence[AccountRule], held: Mapping[Address, Held], told: Told) -> None:
         """Write down what became of every key's transactions, and begin to follow those that may still land.
@@ -62,18 +64,18 @@ class Following:
             JournalUnusable, JournalDamaged: nothing can be written down.
         """
         for actor in self._left(rules):
-            of_actor = [rule for rule in rules if rule.actor == actor]
+            of_actor = [rule for rule in rules if actor in rule.keys]
             ready = Ready(self.journal, self.chain, epoch=held[actor].epoch)
             with self._finishing(of_actor, told):
                 if ready.reconciled(session, actor) or ready.left_by_its_own(actor):
-                    self.begin(actor, of_actor, partial(self._bring_in, actor, of_actor, ready))
+                    self.begin([actor], of_actor, partial(self._bring_in, actor, of_actor, ready))
 
     def _left(self, rules: Sequence[AccountRule]) -> list[Address]:
         """Return whose keys have something on its way that no thread follows, or on the chain and not yet final."""
         opened = {attempt.account for attempt in self.journal.open_attempts(chain=self.chain)}
         opened |= {reserved.account for reserved in self.journal.reserved(chain=self.chain)}
         opened -= set(self.workers.busy())
-        return [actor for actor in dict.fromkeys(rule.actor for rule in rules) if actor is not None and actor in opened]
+        return [actor for actor in dict.fromkeys(actor for rule in rules for actor in rule.keys) if actor in opened]
 
     def _bring_in(
         self, actor: Address, rules: Sequence[AccountRule], ready: Ready, session: Session, told: Told

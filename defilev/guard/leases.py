@@ -9,9 +9,10 @@ from time import monotonic
 from defilev.errors import DefilevError
 from defilev.guard.holders import is_gone, new_holder
 from defilev.journal import GuardJournal, Held, leases_of
+from defilev.model.guard_rules import AccountRule
 from defilev.model.request import Address
 
-__all__ = ["Leases"]
+__all__ = ["Leases", "lease_name", "lease_names"]
 
 LONGEST_TICK = 1800.0
 """Seconds after which a tick that has not ended counts as hung: its leases are no longer renewed."""
@@ -84,3 +85,13 @@ class Leases:
                 self._renew()
             except DefilevError:
                 continue  # a lease that cannot be renewed expires, and the fence stops what comes after
+
+
+def lease_name(rule: AccountRule) -> Address:
+    """Return whose lease an account is decided on under: its key's, or the owner's where nothing is ever signed."""
+    return rule.actor or rule.owner
+
+
+def lease_names(rule: AccountRule) -> tuple[Address, ...]:
+    """Return what must be leased before an account is looked at: every key that may sign for it."""
+    return tuple(rule.keys) or (rule.owner,)

@@ -27,7 +27,8 @@ class Memory:
     those of it by symbol, `fall` the pace at which health fell then, see `pace`. `owed` says whether anything was.
     `standing` are kinds of alerts that were told and still hold, `notices` the names of those that come with the
     account. `spent` is what the last 24 hours had seen then, and `next_check` when the account was to be looked at
-    again by the chain's clock, `None` before the first tick.
+    again by the chain's clock, `None` before the first tick. `goes_on` says that the last action was a slice: the next
+    follows until the goal, whether a trigger fires or not.
     """
 
     is_armed: bool = True
@@ -45,14 +46,15 @@ class Memory:
     next_check: int | None = None
     prices: Mapping[str, Decimal] = field(default_factory=dict)
     fall: Decimal = Decimal(0)
+    goes_on: bool = False
 
 
-def after_action(memory: Memory, *, at: int, is_whole: bool) -> Memory:
+def after_action(memory: Memory, *, at: int, is_whole: bool, goes_on: bool = False) -> Memory:
     """Return the memory after an action at the chain's time `at`: cooling down, and disarmed when it reached its goal.
 
-    One that did not is a slice: the next follows after the cool-down.
+    One that `goes_on` is a slice: the next follows without a trigger.
     """
-    return replace(memory, is_armed=not is_whole, acted_at=at)
+    return replace(memory, is_armed=not is_whole, acted_at=at, goes_on=goes_on)
 
 
 def memory_text(memory: Memory) -> str:

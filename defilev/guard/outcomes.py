@@ -54,13 +54,14 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """An account that is to be acted for: what was decided, on what, under which lease, and what is to be finished."""
+    """An account that is to be acted for: what was decided, on what, under which leases, and what is to be finished."""
 
     rule: AccountRule
     memory: Memory
     spent: Spending
     judged: Judged
     lease: Held
+    epochs: Mapping[Address, int]
     unfinished: Unfinished | None
 
 

@@ -7,16 +7,13 @@ from decimal import Decimal
 from defilev.guard.memory import Memory
 from defilev.guard.reading import Reading
 
-__all__ = ["BLOCKS_OF_REPAYMENT", "BLOCKS_OF_SALE", "BLOCKS_TO_SWAP", "fall_per_block"]
+__all__ = ["BLOCKS_OF_REPAYMENT", "BLOCKS_OF_SALE", "fall_per_block"]
 
 BLOCKS_OF_SALE = 7
 """A round of a sale: withdraw, approve, swap, approve, repay, each in a block of its own, and two blocks of delay."""
 
-BLOCKS_OF_REPAYMENT = 3
-"""An approval and a repayment, and a block of delay."""
-
-BLOCKS_TO_SWAP = 3
-"""From the block that a round is planned at to that of its swap, whose least price is of the former."""
+BLOCKS_OF_REPAYMENT = 4
+"""An approval and a repayment, each in a block of its own, and two blocks of delay."""
 
 STEEPEST = Decimal("0.2")
 """The most that counts as the pace of one block."""

@@ -13,7 +13,7 @@ from defilev.guard.acting import Acting, Hands
 from defilev.guard.deciding import decide
 from defilev.guard.following import Following, telling
 from defilev.guard.history import History
-from defilev.guard.leases import Leases
+from defilev.guard.leases import Leases, lease_name, lease_names
 from defilev.guard.memory import Memory, after_action, memory_from, memory_text, scope_of
 from defilev.guard.observing import read_rules
 from defilev.guard.outcomes import Due, Known, Told, is_news, newest, outcome_of, trouble, urgency
@@ -86,8 +86,9 @@ class Guard:
         self.session.endpoints.forget_claims()
         self.session = self.session.at("latest")
         hung = self.workers.hung()
-        held = self.leases.take([name for rule in self.rules.accounts if (name := _lease_name(rule)) not in hung])
-        mine = [rule for rule in self.rules.accounts if _lease_name(rule) in held]
+        names = [name for rule in self.rules.accounts for name in lease_names(rule)]
+        held = self.leases.take([name for name in names if name not in hung])
+        mine = [rule for rule in self.rules.accounts if held.keys() >= set(lease_names(rule))]
         if mine:
             busy = self._take_up(mine, held, told)
             self._decide_all(mine, self._read(mine, told), replace(_NOTHING_KNOWN, held=held, busy=busy), told)
@@ -190,10 +191,11 @@ class Guard:
             with telling(rule, told):
                 memory = memory_from(remembered.get(rule.name))
                 if (found := self._decide(rule, readings[rule.name], memory, known, told)) is not None:
-                    due.setdefault(_lease_name(rule), []).append(found)
+                    due.setdefault(lease_name(rule), []).append(found)
         self._remember(told)
-        for key, of_key in due.items():
-            self._following.begin(key, [each.rule for each in of_key], partial(self._act_for, of_key))
+        for of_key in due.values():
+            keys = {name for each in of_key for name in lease_names(each.rule)}
+            self._following.begin(keys, [each.rule for each in of_key], partial(self._act_for, of_key))
 
     def _act_for(self, due: Sequence[Due], session: Session, told: Told) -> None:
         """Act for the accounts of one key one after another, the lowest health first."""
@@ -205,7 +207,7 @@ class Guard:
         self, mine: list[AccountRule], readings: Mapping[str, Reading], told: Told
     ) -> dict[str, tuple[Alert, ...]]:
         """Return by account what its reserve lacks; one that cannot be read keeps nobody from acting."""
-        asked = [(rule, readings[rule.name]) for rule in mine if rule.authority == "reserve" and rule.name in readings]
+        asked = [(rule, readings[rule.name]) for rule in mine if rule.payer is not None and rule.name in readings]
         found = reserves_of(self.session, asked) if asked else {}
         told.alerts += [
             trouble(name, "reserve-unreadable", lacks) for name, lacks in found.items() if isinstance(lacks, DataError)
@@ -219,8 +221,8 @@ class Guard:
 
     def _decide(self, rule: AccountRule, reading: Reading, memory: Memory, known: Known, told: Told) -> Due | None:
         """Return what is to be done, `None` for nothing; of that the decision is told and remembered at once."""
-        lease = self.leases.held(_lease_name(rule)) or known.held[_lease_name(rule)]
-        held_by, at_work = self.held_by(rule, known.switches), known.busy.get(_lease_name(rule))
+        lease = self.leases.held(lease_name(rule)) or known.held[lease_name(rule)]
+        held_by, at_work = self.held_by(rule, known.switches), _at_work(rule, known)
         may_finish = self.is_broadcasting and rule.actor is not None and held_by is None and at_work is None
         history = History(self.journal, self.chain)
         unfinished = history.unfinished(self.session, rule, reading, lease) if may_finish else None
@@ -237,7 +239,8 @@ class Guard:
         judged = replace(judged, memory=replace(judged.memory, standing=tuple(alert.kind for alert in lacking)))
         if judged.decision.verdict == "act" or unfinished is not None:
             told.decisions.append(judged.decision)
-            return Due(rule, memory, spent, judged, lease, unfinished)
+            epochs = {name: (self.leases.held(name) or known.held[name]).epoch for name in rule.keys}
+            return Due(rule, memory, spent, judged, lease, epochs, unfinished)
         if is_news(judged.decision, memory):
             self._guarding.decided(lease, judged.decision, rules=self.rules.digest)
         told.decisions.append(judged.decision)
@@ -256,7 +259,7 @@ class Guard:
             hands=self.hands,
             needed=self.needed or 1,
             ready=Ready(self.journal, self.chain, epoch=lease.epoch) if self.is_broadcasting else None,
-            lease=lease if self.is_broadcasting else None,
+            epochs=due.epochs,
             held_by=lambda: self.held_by(rule),
         )
         again, acted = acting.act(due.unfinished)
@@ -267,7 +270,10 @@ class Guard:
         told.decisions.append(replace(again.decision, run=acted.run))
         after = replace(again.memory, standing=due.judged.memory.standing)
         if acted.outcome in _ENDED:
-            after = after_action(after, at=again.decision.block.timestamp, is_whole=acted.outcome == "done")
+            is_whole, at = acted.outcome == "done", again.decision.block.timestamp
+            after = after_action(after, at=at, is_whole=is_whole, goes_on=acted.goes_on)
+        elif acted.outcome == "failed":
+            after = replace(after, goes_on=False)
         self._guarding.remember(lease, rule.name, memory_text(after))
 
     @property
@@ -283,8 +289,9 @@ class Guard:
         return GuardJournal(self.journal)
 
 
-def _lease_name(rule: AccountRule) -> Address:
-    return rule.actor or rule.owner
+def _at_work(rule: AccountRule, known: Known) -> frozenset[str] | None:
+    """Return the accounts that one of the keys of `rule` is at work for, `None` when none is."""
+    return next((known.busy[name] for name in lease_names(rule) if name in known.busy), None)
 
 
 def _calls(session: Session) -> int:

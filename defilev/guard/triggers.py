@@ -9,7 +9,10 @@ from defilev.guard.reading import Reading
 from defilev.model.guard import Fired, TriggerKind
 from defilev.model.guard_rules import Trigger
 
-__all__ = ["fired_by", "key_of", "new_peaks"]
+__all__ = ["AHEAD", "fired_by", "key_of", "new_peaks"]
+
+AHEAD = "the account by the end of an action"
+"""What a health trigger is about that fires before its own limit is reached."""
 
 _PLACES = Decimal("0.000001")
 
@@ -20,6 +23,7 @@ def fired_by(
     *,
     peaks: Mapping[str, Decimal],
     changed: Mapping[str, tuple[str, str]],
+    ahead: Decimal | None = None,
 ) -> list[tuple[Trigger, Fired]]:
     """Return the triggers that fire, each with what was seen.
 
@@ -28,6 +32,8 @@ def fired_by(
         reading: what is known of the account.
         peaks: the highest prices that trailing stops have seen, this reading's included.
         changed: by parameter what it was and what it is.
+        ahead: the health at the end of an action that is begun now, when prices go on as they do: a health trigger
+            fires below liquidation there, whatever its own limit.
     """
     found = []
     for trigger in triggers:
@@ -38,6 +44,8 @@ def fired_by(
             ]
         elif trigger.kind == "trailing-stop":
             found += [(trigger, fired) for fired in _trailing(trigger, reading, peaks)]
+        elif trigger.kind == "health":
+            found += [(trigger, fired) for fired in _health(trigger, reading, ahead)]
         else:
             found += [(trigger, fired) for fired in _FIGURES[trigger.kind](trigger, reading)]
     return found
@@ -59,8 +67,12 @@ def new_peaks(triggers: Iterable[Trigger], reading: Reading, before: Mapping[str
     }
 
 
-def _health(trigger: Trigger, reading: Reading) -> Iterator[Fired]:
-    yield from _below(trigger, reading.health)
+def _health(trigger: Trigger, reading: Reading, ahead: Decimal | None) -> Iterator[Fired]:
+    """One of the two: low enough now, or liquidatable before an action is over."""
+    now = list(_below(trigger, reading.health))
+    yield from now
+    if not now and ahead is not None and ahead < 1:
+        yield Fired(trigger.kind, _shown(ahead), "1", AHEAD)
 
 
 def _margin_ratio(trigger: Trigger, reading: Reading) -> Iterator[Fired]:
@@ -133,7 +145,6 @@ def _shown(figure: Decimal) -> str:
 
 
 _FIGURES: Mapping[TriggerKind, Callable[[Trigger, Reading], Iterator[Fired]]] = {
-    "health": _health,
     "margin-ratio": _margin_ratio,
     "liquidation-probability": _probability,
     "leverage": _leverage,

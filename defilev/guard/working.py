@@ -21,7 +21,7 @@ LONGEST_ACTION = 1800.0
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    key: Address
+    keys: frozenset[Address]
     accounts: frozenset[str]
     began: float
     future: Future[Told]
@@ -34,11 +34,11 @@ class Workers:
         self._pool = ThreadPoolExecutor(max_workers=MOST_AT_ONCE, thread_name_prefix="acting")
         self._works: list[_Work] = []
 
-    def begin(self, key: Address, accounts: Iterable[str], do: Callable[[Told], None]) -> None:
-        """Do something with a key that is not at work; what it tells is gathered later.
+    def begin(self, keys: Iterable[Address], accounts: Iterable[str], do: Callable[[Told], None]) -> None:
+        """Do something with keys that are not at work; what it tells is gathered later.
 
         Args:
-            key: whose transactions they are.
+            keys: whose transactions they are.
             accounts: names of the accounts that are acted for.
             do: writes what there is to tell; what it raises, `gather` raises.
         """
@@ -48,16 +48,19 @@ class Workers:
             do(told)
             return told
 
-        self._works.append(_Work(key, frozenset(accounts), monotonic(), self._pool.submit(run)))
+        self._works.append(_Work(frozenset(keys), frozenset(accounts), monotonic(), self._pool.submit(run)))
 
     def busy(self) -> dict[Address, frozenset[str]]:
         """Return the keys that are at work, each with the accounts that it is at work for."""
-        return {work.key: work.accounts for work in self._works if not work.future.done()}
+        return {key: work.accounts for work in self._works if not work.future.done() for key in work.keys}
 
     def hung(self) -> frozenset[Address]:
         """Return the keys that have been at work for longer than any action takes."""
         return frozenset(
-            work.key for work in self._works if not work.future.done() and monotonic() - work.began > LONGEST_ACTION
+            key
+            for work in self._works
+            if not work.future.done() and monotonic() - work.began > LONGEST_ACTION
+            for key in work.keys
         )
 
     def has_news(self) -> bool:

@@ -1,48 +1,33 @@
-"""One perpetual at one block, and what can be asked of it; it is read, and not planned for."""
+"""One perpetual at one block, and what can be asked of it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
-from defilev.library.changes import Number, changes_of
+from defilev.errors import Infeasible
+from defilev.library.figures import Figures
+from defilev.model.account import LendingAccount
 from defilev.model.exposure import Exposure
 from defilev.model.perp import PerpAccount, PerpLeg
-from defilev.model.request import Address
 from defilev.pipeline.exposing import perp_exposure_of
-from defilev.pipeline.session import Session
-from defilev.report.health_report import Scenarios, question_for
+from defilev.protocols import PERPS_AS_LOANS
+from defilev.report.health import HealthQuestion
 from defilev.report.liquidation import LiquidationView
 from defilev.report.perp import PerpView, perp_view
-from defilev.report.scenario import ShockView, StressView
-from defilev.report.shocks import named_shocks
-from defilev.risk.status import Status
+
+if TYPE_CHECKING:
+    from defilev.library.changes import Number
+    from defilev.library.proposal import Proposal
+    from defilev.plan import Via
 
 __all__ = ["Perp"]
 
 
-class Perp:
-    """A perpetual as it was read, checked against the contract.
+class Perp(Figures[PerpAccount, PerpView]):
+    """A perpetual as it was read: see `Figures`. Its health factor reads the position as a loan."""
 
-    `value` is what was read, `exposure` its linear forms, `view` every figure that `defilev health` shows. Figures are
-    exact decimals, in the account's quote currency; `None` where there is no such figure.
-    """
-
-    def __init__(self, session: Session, value: PerpAccount, *, name: str | None = None, note: str = "") -> None:
-        self._session = session
-        self.value = value
-        self.name = name
-        self.exposure: Exposure = perp_exposure_of(value, settings=session.settings)
-        self.view: PerpView = self._view(Scenarios(), note=note)
-
-    def __repr__(self) -> str:
-        health = "no legs" if self.health_factor is None else f"health factor {self.health_factor:.3f} {self.status}"
-        return f"<Perp {self.name or self.owner} {self.value.protocol} {self.value.market_name}: {health}>"
-
-    @property
-    def owner(self) -> Address:
-        """Whose it is."""
-        return self.value.owner
+    _unowed = "no legs"
 
     @property
     def legs(self) -> tuple[PerpLeg, ...]:
@@ -50,50 +35,56 @@ class Perp:
         return self.value.legs
 
     @property
-    def health_factor(self) -> Decimal | None:
-        """What is held over what is owed, the position read as a loan; `None` without legs."""
-        return self.view.health_factor
-
-    @property
     def margin_ratio(self) -> Decimal | None:
         """Equity over maintenance margin, as exchanges show it; `None` without legs."""
         return self.view.margin_ratio
-
-    @property
-    def status(self) -> Status:
-        """OK, LOW, DANGER or LIQUIDATABLE."""
-        return self.view.status
-
-    @property
-    def equity(self) -> Decimal:
-        """What is left of the margin when profit, fees and price impact are counted."""
-        return self.view.balance.equity_value
-
-    @property
-    def leverage(self) -> Decimal | None:
-        """Notional over equity; `None` without equity."""
-        return self.view.balance.leverage
-
-    def shock(self, changes: Mapping[str, Number] | None = None, /, **named: Number) -> ShockView:
-        """Return the state after relative changes of prices, all at once: see `Account.shock`."""
-        shocked = self._view(Scenarios(shocks=changes_of({**(changes or {}), **named}))).shock
-        assert shocked is not None  # noqa: S101 - shocks were asked for
-        return shocked
-
-    def stress(self, change: Number) -> StressView:
-        """Return the state after one relative change of everything but stablecoins; raises `InvalidNumber`."""
-        ((_, asked),) = changes_of({"everything": change})
-        return self._view(Scenarios(changes=(asked,))).stress[0]
 
     def liquidation_prices(self) -> tuple[LiquidationView, ...]:
         """Return, for each price that alone can liquidate, that price and the distance to it."""
         return self.view.by_driver
 
-    def to_json(self) -> str:
-        """Return what was read as a `defilev/perp-account@1` document; `from_json` gives it back."""
-        return self.value.to_json()
+    def plan(
+        self,
+        *,
+        to_margin_ratio: Number | None = None,
+        to_health_factor: Number | None = None,
+        to_leverage: Number | None = None,
+        close: bool = False,
+        via: Via | None = None,
+        max_slippage: Number | None = None,
+        market: str | None = None,
+    ) -> Proposal:
+        """Return the transactions that reach a goal, with what they promise; nothing is signed.
 
-    def _view(self, scenarios: Scenarios, *, note: str = "") -> PerpView:
-        shocks = named_shocks(scenarios.shocks, [], [self.exposure])
-        question = question_for(self._session.settings, scenarios, shocks)
+        Args:
+            to_margin_ratio, to_health_factor, to_leverage, close: one goal.
+            via: `reduce` trades, `margin` deposits the settlement token; trades when left out.
+            max_slippage: the most a trade may lose against the mark price, as a fraction; the setting's when left out.
+            market: the position to begin with, by symbol; the largest when left out.
+
+        Raises:
+            InvalidNumber: not one goal, or a number that cannot be meant.
+            Infeasible: no plan reaches the goal, or no plan is made for the protocol.
+            UnknownName, DataError: see `planning.make_plan`.
+        """
+        from defilev.library.proposal import Proposal, goal_of, question_of
+        from defilev.pipeline.planning import make_plan
+
+        if self.protocol not in PERPS_AS_LOANS:
+            raise Infeasible(
+                f"no plan is made for {self.protocol}", fix="`defilev order` builds single orders on a GMX position"
+            )
+        levels = {"to_margin_ratio": to_margin_ratio, "to_health_factor": to_health_factor, "to_leverage": to_leverage}
+        goal, settings = goal_of(close=close, **levels), self._session.settings
+        question = question_of(settings, goal, max_slippage=max_slippage, collateral=market, via=via)
+        loan = PERPS_AS_LOANS[self.protocol].loan(self.value)
+        return Proposal(self._session, make_plan(self._session, loan, question))
+
+    def _forms(self) -> Exposure:
+        return perp_exposure_of(self.value, settings=self._session.settings)
+
+    def _view(self, question: HealthQuestion, *, note: str = "") -> PerpView:
         return perp_view(self.value, exposure=self.exposure, question=question, name=self.name, note=note)
+
+    def _loans(self) -> list[LendingAccount]:
+        return []

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 from defilev.config.settings import Settings
 from defilev.config.values import parse_slippage
 from defilev.errors import InvalidNumber
-from defilev.model.plan import Plan, PlanCost, Promise, Step
+from defilev.model.plan import Goal, Plan, PlanCost, Promise, Step
 from defilev.pipeline.planning import PlanQuestion
 from defilev.pipeline.session import Session
 from defilev.pipeline.trying import try_plan
-from defilev.plan import parse_goal
+from defilev.plan import Divergence, Via, parse_goal
 
 if TYPE_CHECKING:
     from defilev.library.account import Number
     from defilev.model.simulation import SimulationReport
     from defilev.simulate import EngineChoice
 
-__all__ = ["Proposal", "question_of"]
+__all__ = ["Proposal", "goal_of", "question_of"]
 
 
 class Proposal:
@@ -65,27 +65,35 @@ class Proposal:
 
 def question_of(
     settings: Settings,
+    goal: Goal,
     *,
-    to_health_factor: Number | None,
-    to_leverage: Number | None,
-    close: bool,
     max_slippage: Number | None,
     collateral: str | None,
-    debt: str | None,
+    debt: str | None = None,
+    via: Via | None = None,
 ) -> PlanQuestion:
     """Return what a plan is asked for, settings standing in for what is `None`; raises `InvalidNumber`."""
     return PlanQuestion(
-        goal=parse_goal(
-            to_health_factor=None if to_health_factor is None else str(to_health_factor),
-            to_leverage=None if to_leverage is None else str(to_leverage),
-            close=close,
-        ),
+        goal=goal,
         max_slippage=settings.max_slippage if max_slippage is None else _fraction(max_slippage),
         floor=settings.floor,
         window=settings.expires,
         debt=debt,
         collateral=collateral,
         may_lever=True,
+        divergence=Divergence.within(settings.max_divergence),
+        via=via,
+    )
+
+
+def goal_of(*, close: bool, **levels: Number | None) -> Goal:
+    """Return the one goal that was given, each level as `parse_goal` names it; raises `InvalidNumber`."""
+    given = {name: None if level is None else str(level) for name, level in levels.items()}
+    return parse_goal(
+        to_health_factor=given.get("to_health_factor"),
+        to_leverage=given.get("to_leverage"),
+        to_margin_ratio=given.get("to_margin_ratio"),
+        close=close,
     )
 
 

@@ -73,7 +73,7 @@ class Alert:
 class Fired:
     """A trigger that fired: the `figure` that was seen and the `limit` that it crossed, as decimal text.
 
-    `subject` is the asset that it is about, by symbol, `None` when it is the account as a whole.
+    `subject` is the asset that it is about, by symbol, `None` when it is the account as a whole as it is now.
     """
 
     kind: TriggerKind
@@ -142,7 +142,7 @@ class Acted:
     than the goal), `bundled` (written for the owners of a Safe; nothing was sent), `refused` or `failed` (nothing was
     sent), `unconfirmed` (something was sent and is followed on the next tick). `way` is the rung of the ladder that was
     taken (`reserve`, `wallet-and-sale`), `None` when none was. Health factors in wad, `None` when nothing is owed or
-    nothing was reached; `fee_paid` in wei.
+    nothing was reached; `fee_paid` in wei. `goes_on` says that it was a slice: the next follows until the goal.
     """
 
     account: str
@@ -155,6 +155,7 @@ class Acted:
     got: Wad | None = None
     transactions: tuple[str, ...] = ()
     fee_paid: int = 0
+    goes_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ __all__ = [
     "AccountRule",
     "Budget",
     "GuardRules",
+    "KeyPlace",
     "RuleGoal",
     "TierRule",
     "Trigger",
@@ -120,16 +121,25 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyPlace:
+    """Where a key is, never what it is: a keystore and its password's file, or a signer's socket."""
+
+    keystore: str | None = None
+    password_file: str | None = None
+    signer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AccountRule:
     """One guarded account; `name` is what alerts, decisions and commands call it.
 
     `chain` is the chain's name in its address book. `pool` is the market's contract that the file pins, `None` when it
-    pins none. `payer` is the address of the key that repays under the authority `reserve`, `None` under the others.
-    `rearm` is the level from which on a new action may be set off after one. `cool_down` in seconds.
-    `reserve_for` is the fall of all volatile prices, as a fraction, that the reserve is to suffice for, `None` when
-    none is stated. `bundles` is the folder for what a Safe's owners are to sign, under the authority `safe`.
+    pins none. `payer` is the address of the key that repays, under the authority `reserve` or beside an owner's own,
+    `None` without one. `rearm` is the level from which on a new action may be set off after one. `cool_down` in
+    seconds. `reserve_for` is the fall of all volatile prices, as a fraction, that the reserve is to suffice for, `None`
+    when none is stated. `bundles` is the folder for what a Safe's owners are to sign, under the authority `safe`.
     `volatility` is the yearly one that probabilities and the band are worked out with, `None` when neither a trigger
-    nor the goal needs it. `keystore`, `password_file` and `signer` say where the key is, never what it is.
+    nor the goal needs it. `key` says where the key is, `payer_key` where that of a reserve beside an owner's is.
     """
 
     name: str
@@ -148,9 +158,8 @@ class AccountRule:
     payer: Address | None = None
     reserve_for: Decimal | None = None
     volatility: Decimal | None = None
-    keystore: str | None = None
-    password_file: str | None = None
-    signer: str | None = None
+    key: KeyPlace = KeyPlace()
+    payer_key: KeyPlace = KeyPlace()
     allow_hot_equity: bool = False
     bundles: str | None = None
 
@@ -167,6 +176,14 @@ class AccountRule:
         if self.authority in ("alert-only", "safe"):
             return None
         return self.payer if self.authority == "reserve" else self.owner
+
+    @property
+    def keys(self) -> dict[Address, KeyPlace]:
+        """By address the keys that sign: that of the reserve first, nothing when nothing is ever signed."""
+        if self.actor is None:
+            return {}
+        beside = {self.payer: self.payer_key} if self.payer not in (None, self.actor) else {}
+        return {**beside, self.actor: self.key}
 
 
 @dataclass(frozen=True, slots=True)

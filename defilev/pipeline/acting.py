@@ -30,6 +30,7 @@ from defilev.pipeline.scheduling import sending_for
 from defilev.pipeline.sequencing import require_sequencer
 from defilev.pipeline.session import Session
 from defilev.pipeline.trying import TOLERANCE, account_of, require_chain, require_kept, require_unexpired, try_plan
+from defilev.pipeline.turning import overtaken, turned_around
 from defilev.plan import rest_of
 from defilev.protocols import ACTING
 from defilev.simulate import EngineChoice
@@ -64,9 +65,14 @@ class Outcome:
 
     @property
     def is_kept(self) -> bool:
-        """Whether the health factor that was got is not below the promised one."""
+        """Whether the health factor that was got is not below the promised one, and no position was turned around."""
         got, promised = self.execution.got, self.execution.promised
-        return got is None or (promised is not None and got >= promised - TOLERANCE)
+        return not self.turned and (got is None or (promised is not None and got >= promised - TOLERANCE))
+
+    @property
+    def turned(self) -> tuple[str, ...]:
+        """The markets whose position ended on the other side than it began."""
+        return turned_around(self.before, self.after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +142,7 @@ def try_again(session: Session, plan: Plan, *, engine: EngineChoice = "auto") ->
         EndpointsDisagree, QuorumMissing, WrongChain: see `agree`.
     """
     require_chain(session, plan)
-    agreement = agree(session, plan.owner, protocol=plan.protocol, market=plan.market, actor=plan.payer)
+    agreement = agree(session, plan.owner, protocol=plan.protocol, market=plan.market, actors=[plan.actor])
     newest = session.through(agreement.nodes).at(agreement.block)
     require_unexpired(newest, plan)
     account = agreement.account
@@ -191,6 +197,7 @@ def desk_for(
         wanted=lambda step: is_still_wanted(session, plan, step),
         tell=tell,
         private=session.private,
+        overtaken=lambda step: overtaken(session, plan, step),
     )
 
 
@@ -247,6 +254,11 @@ def off_course(session: Session, plan: Plan, step: Step) -> str | None:
 def require_promise(outcome: Outcome) -> None:
     """Raise `SimulationFailed` when less was got than promised."""
     execution = outcome.execution
+    if outcome.turned:
+        raise SimulationFailed(
+            f"the position in {', '.join(outcome.turned)} was turned around: it had shrunk before the trade",
+            fix="close what was opened with `defilev rebalance … --close`",
+        )
     if not outcome.is_kept:
         raise SimulationFailed(
             "every transaction succeeded, and the health factor is below the promised one",

@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """One block, and what the nodes say of it alike.
+    """One block, and what the nodes say of it alike; `nonce` is that of the first who may sign.
 
     `fees` is `None` on a chain without a base fee; its tips are the lower middle of what the nodes say, since each make
     samples them in its own way. `nodes` are the names of those that agree on everything, out of `asked`; one name means
@@ -64,7 +64,7 @@ def agree(
     market: str | None = None,
     needed: int | None = None,
     at_least: int = 0,
-    actor: Address | None = None,
+    actors: Sequence[Address] = (),
 ) -> Agreement:
     """Return what the nodes of `session` say of the newest block that enough of them have.
 
@@ -74,7 +74,7 @@ def agree(
         needed: how many nodes must agree. When left out: two, or the one that was chosen when only one was named. A
             number has no such exception.
         at_least: a height that has been seen, such as a receipt's, which the block may not lie below.
-        actor: whose nonce is asked for, when it is not the owner who signs.
+        actors: whose nonces are asked for, when it is not the owner alone who may sign.
 
     Raises:
         EndpointsDisagree: the nodes answer, and too few of them alike.
@@ -86,15 +86,15 @@ def agree(
     is_alone = len(endpoints) == 1
     quorum = needed or (1 if is_alone else QUORUM)
     with nullcontext() if is_alone else endpoints.within(TICK_SECONDS):
-        return _Asking(session, quorum, actor or owner).agreement(owner, protocol, market, at_least)
+        return _Asking(session, quorum, tuple(actors) or (owner,)).agreement(owner, protocol, market, at_least)
 
 
 class _Asking:
     """The questions of one agreement; a node is asked no more once it was outvoted or did not answer."""
 
-    def __init__(self, session: Session, needed: int, actor: Address) -> None:
+    def __init__(self, session: Session, needed: int, actors: tuple[Address, ...]) -> None:
         self._session = session
-        self._actor = actor
+        self._actors = actors
         self._needed = needed
         self._left = session.endpoints
         self._dissent: list[Dissent] = []
@@ -107,13 +107,13 @@ class _Asking:
         def account_by(endpoint: Endpoint) -> LendingAccount:
             return read_loan(at.through([endpoint.name]), owner, protocol=protocol, market=market)
 
-        def nonce_by(endpoint: Endpoint) -> int:
-            return endpoint.node.nonce(self._actor, block=block)
+        def nonces_by(endpoint: Endpoint) -> tuple[int, ...]:
+            return tuple(endpoint.node.nonce(actor, block=block) for actor in self._actors)
 
         return Agreement(
             block=block,
             account=self._ask(account_by, what=f"the account {place}", shown=_account)[0],
-            nonce=self._ask(nonce_by, what=f"the signer's nonce {place}")[0],
+            nonce=self._ask(nonces_by, what=f"the signer's nonce {place}")[0][0],
             fees=self._fees(block),
             nodes=self._left.names,
             asked=len(self._session.endpoints),

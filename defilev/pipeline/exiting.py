@@ -20,8 +20,8 @@ from defilev.pipeline.everywhere import Reading
 from defilev.pipeline.exposing import exposure_of
 from defilev.pipeline.session import Session
 from defilev.pipeline.surroundings import depth_of
+from defilev.plan.inputs import MAX_ROUNDS
 from defilev.plan.refusals import SMALLEST_RISE
-from defilev.plan.staircase import MAX_ROUNDS
 from defilev.protocols import PROTOCOLS
 from defilev.units import WAD, to_decimal
 

@@ -32,7 +32,7 @@ from defilev.plan import (
     plan_reduction,
     plan_repayment,
 )
-from defilev.plan.inputs import DEFAULT_FLOOR
+from defilev.plan.inputs import DEFAULT_FLOOR, MAX_ROUNDS, USUAL_DIVERGENCE, Divergence
 from defilev.protocols import PERPS_AS_LOANS, PROTOCOLS, REARRANGING
 from defilev.risk.prices import price_notices
 from defilev.units import WAD, Wad
@@ -52,9 +52,10 @@ class PlanQuestion:
     `collateral` and `debt` are symbols or addresses, `None` to let the plan choose. `meant_for` is the owner, protocol
     and market that the goal was worked out for, `None` when a person named it. `in_hand` is, by token, the collateral
     that an earlier run withdrew and did not come to sell; no more of it counts than the wallet holds. `via` says how
-    perpetuals reach the goal, `None` for the usual way. `may_lever` says that a person
-    asks: a goal of more leverage than there is may be meant, and where nothing else reaches a goal, what counts as
-    collateral and the e-mode may be changed.
+    perpetuals reach the goal, `None` for the usual way. `may_lever` says that a person asks: a goal of more leverage
+    than there is may be meant, and where nothing else reaches a goal, what counts as collateral and the e-mode may be
+    changed. `divergence` bounds how far the venue's prices may lie from the oracle's, and `rounds` how many a plan may
+    have.
     """
 
     goal: Goal
@@ -67,6 +68,8 @@ class PlanQuestion:
     in_hand: tuple[tuple[Address, int], ...] = ()
     via: Via | None = None
     may_lever: bool = False
+    divergence: Divergence = USUAL_DIVERGENCE
+    rounds: int = MAX_ROUNDS
 
 
 def make_plan(session: Session, account: LendingAccount, question: PlanQuestion) -> Plan:
@@ -205,6 +208,8 @@ def _inputs(
         in_hand=_in_hand(wallet, question),
         intermediates=hubs,
         payer=payer,
+        divergence=question.divergence,
+        rounds=question.rounds,
     )
 
 

@@ -27,6 +27,7 @@ from defilev.pipeline.session import Session, connect
 from defilev.pipeline.shocked_feeds import driver_change, feeds_of, own_feed
 from defilev.pipeline.surroundings import INTERMEDIATES
 from defilev.pipeline.trying import try_plan
+from defilev.plan.inputs import USUAL_DIVERGENCE, Divergence
 from defilev.plan.refusals import SMALLEST_RISE
 from defilev.protocols import PROTOCOLS
 from defilev.simulate.shock import move_feed, move_pool, thin_pool
@@ -59,6 +60,7 @@ class RehearsalQuestion:
     max_slippage: Decimal
     window: int
     floor: Decimal | None = None
+    divergence: Divergence = USUAL_DIVERGENCE
 
 
 def rehearse(session: Session, account: LendingAccount, question: RehearsalQuestion) -> Rehearsal:
@@ -249,6 +251,7 @@ def _plan_question(shocked: LendingAccount, goal: Goal, question: RehearsalQuest
         max_slippage=question.max_slippage,
         floor=emergency_floor(Decimal(shocked.health_factor or 0) / WAD) if question.floor is None else question.floor,
         window=question.window,
+        divergence=question.divergence,
     )
 
 

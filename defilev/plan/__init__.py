@@ -8,8 +8,9 @@ from defilev.model.plan_hash import plan_document, plan_from, rest_of
 from defilev.model.request import Read
 from defilev.plan.assemble import assemble
 from defilev.plan.closing import plan_closing
+from defilev.plan.divergence import read_notices
 from defilev.plan.goals import parse_goal
-from defilev.plan.inputs import PlanInputs
+from defilev.plan.inputs import Divergence, PlanInputs
 from defilev.plan.lever_inputs import LeverInputs, goes_up
 from defilev.plan.levering import plan_levering
 from defilev.plan.path import Path
@@ -23,6 +24,7 @@ from defilev.plan.rescuing import Walk, rescued
 from defilev.plan.staircase import plan_path
 
 __all__ = [
+    "Divergence",
     "LeverInputs",
     "PlanInputs",
     "Rearranged",
@@ -56,13 +58,17 @@ def plan_deleverage(inputs: PlanInputs) -> Read[Plan]:
     walk = plan_closing if inputs.goal.kind == "close" else plan_path
     found = yield from _walked(inputs, walk)
     if isinstance(found, tuple) and not found[1]:
-        return assemble(inputs, *found)
+        return (yield from _assembled(inputs, *found))
     switched = yield from rescued(inputs, walk)
     if switched is not None:
-        return assemble(*switched, "")
+        return (yield from _assembled(*switched, ""))
     if isinstance(found, Infeasible):
         raise found
-    return assemble(inputs, *found)
+    return (yield from _assembled(inputs, *found))
+
+
+def _assembled(inputs: PlanInputs, path: Path, label: str) -> Read[Plan]:
+    return assemble(inputs, path, label, (yield from read_notices(inputs, path)))
 
 
 def _walked(inputs: PlanInputs, walk: Walk) -> Read[tuple[Path, str] | Infeasible]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from defilev.abi import Transaction, interface
-from defilev.model.account import LendingAccount
+from defilev.model.account import LendingAccount, Notice
 from defilev.model.plan import Action, Approve, Plan, Promise, Step, Swap
 from defilev.model.plan_hash import with_hash
 from defilev.plan.conditions import post_conditions
@@ -16,8 +18,11 @@ from defilev.plan.path import Path
 __all__ = ["assemble"]
 
 
-def assemble(inputs: PlanInputs, path: Path, label: str) -> Plan:
-    """Return the plan that carries out `path`; `label` is empty unless it stops short of the goal."""
+def assemble(inputs: PlanInputs, path: Path, label: str, said: Sequence[Notice] = ()) -> Plan:
+    """Return the plan that carries out `path`; `label` is empty unless it stops short of the goal.
+
+    `said` is what the planner found that the owner should know.
+    """
     account = inputs.account
     steps = _steps(inputs, path)
     cost = cost_of(inputs, steps)
@@ -43,7 +48,7 @@ def assemble(inputs: PlanInputs, path: Path, label: str) -> Plan:
             expires_at_block=account.block.number + max(int(blocks), 1),
             expires_at=account.block.timestamp + inputs.window,
             nonce=inputs.wallet.nonce,
-            warnings=notices(inputs, path, cost),
+            warnings=(*notices(inputs, path, cost), *said),
             quote=account.quote,
             market_label=account.market_label,
             payer=inputs.payer,

@@ -8,7 +8,9 @@ from fractions import Fraction
 
 from defilev.errors import Infeasible, UnknownName
 from defilev.model.account import Leg, LendingAccount
+from defilev.model.plan import Repay
 from defilev.model.request import Read
+from defilev.plan.divergence import Gap, gap_of, is_near, small_order
 from defilev.plan.inputs import PlanInputs
 from defilev.plan.path import Path
 from defilev.plan.sale import Sale, sale_of
@@ -31,9 +33,23 @@ def debts_of(inputs: PlanInputs, account: LendingAccount) -> list[Leg]:
 
 
 def payable_debts(inputs: PlanInputs) -> list[Leg]:
-    """Return the debts that the plan may repay: the one that the user chose, or all, the largest by value first."""
+    """Return the debts that the plan may repay: the one that the user chose, or all, the largest by value first.
+
+    Those that the market takes no repayment of now, because it is paused, come only when there is no other.
+    """
     debts = debts_of(inputs, inputs.account)
-    return debts if inputs.debt is None else debts[:1]
+    if inputs.debt is not None:
+        return debts[:1]
+    return [leg for leg in debts if _is_open(inputs, leg)] or debts
+
+
+def _is_open(inputs: PlanInputs, debt: Leg) -> bool:
+    account = inputs.account
+    try:
+        inputs.protocol.apply(account, Repay(debt.asset, max(debt.amount // 2, 1)), at=account.block.timestamp)
+    except Infeasible:
+        return False
+    return True
 
 
 def sales_of(inputs: PlanInputs, account: LendingAccount, debt: Leg) -> list[Sale]:
@@ -100,12 +116,15 @@ class Ranked:
     """A sale with its best routes, and what selling `amount` costs against the oracle, in quote currency.
 
     A venue that gives nothing for it costs all of it; a venue that gives more than the oracle, less than nothing.
+    `apart` is how far the nearest route's price lies from the oracle's when none is near enough to sell along, and
+    `None` otherwise.
     """
 
     sale: Sale
     amount: int
     routes: tuple[Route, ...]
     cost: Fraction
+    apart: Gap | None = None
 
     @property
     def loss(self) -> Fraction:
@@ -114,19 +133,29 @@ class Ranked:
 
 
 def rank(inputs: PlanInputs, amounts: Mapping[Sale, int], routes: Mapping[Sale, Sequence[Route]]) -> Read[list[Ranked]]:
-    """Return each sale with what its amount costs, cheapest first."""
-    orders = [(sale, Order(route, amounts[sale])) for sale in amounts for route in routes[sale]]
+    """Return each sale with what its amount costs, cheapest first; routes far from the oracle's price are left out.
+
+    One batch: along each route the whole amount, and a small one that tells the price.
+    """
+    pairs = [(sale, route) for sale in amounts for route in routes[sale]]
+    orders = [Order(route, amounts[sale]) for sale, route in pairs]
+    small = [small_order(sale, route, amounts[sale]) for sale, route in pairs]
+    quotes = (yield from inputs.venue.quotes([*orders, *small])) if inputs.venue is not None and pairs else ()
     brought: dict[Sale, dict[Route, int]] = {sale: {} for sale in amounts}
-    if inputs.venue is not None and orders:
-        quotes = yield from inputs.venue.quotes([order for _, order in orders])
-        for (sale, order), quote in zip(orders, quotes, strict=True):
-            brought[sale][order.route] = 0 if quote is None else quote.amount_out
-    ranked = [_ranked(sale, amount, brought[sale]) for sale, amount in amounts.items()]
+    gaps: dict[Sale, list[Gap]] = {sale: [] for sale in amounts}
+    for (sale, route), order, whole, part in zip(pairs, small, quotes, quotes[len(pairs) :], strict=False):
+        gap = gap_of(inputs, sale, order, part)
+        if gap is None or is_near(inputs, sale, gap):
+            brought[sale][route] = 0 if whole is None else whole.amount_out
+        else:
+            gaps[sale].append(gap)
+    ranked = [_ranked(sale, amount, brought[sale], gaps[sale]) for sale, amount in amounts.items()]
     return sorted(ranked, key=lambda each: each.cost)
 
 
-def _ranked(sale: Sale, amount: int, brought: Mapping[Route, int]) -> Ranked:
+def _ranked(sale: Sale, amount: int, brought: Mapping[Route, int], gaps: Sequence[Gap]) -> Ranked:
     best = max(brought.values(), default=0) if sale.swaps else amount
     routes = sorted(brought, key=lambda route: -brought[route])[:ROUTES_KEPT]
     cost = (amount * sale.price - best) * sale.unit_value / sale.price
-    return Ranked(sale, amount, tuple(routes), cost)
+    apart = None if best else min(gaps, key=lambda gap: abs(gap.part), default=None)
+    return Ranked(sale, amount, tuple(routes), cost, apart)

@@ -7,10 +7,11 @@ from fractions import Fraction
 
 from defilev.errors import Infeasible
 from defilev.model.account import Leg
-from defilev.model.plan import Goal
+from defilev.model.plan import Goal, Withdraw
 from defilev.model.request import Read
 from defilev.model.token import Token
 from defilev.plan.choose import Ranked, debts_of, estimate, rank, read_routes
+from defilev.plan.divergence import too_far
 from defilev.plan.goals import Aim
 from defilev.plan.in_hand import sell_in_hand
 from defilev.plan.inputs import PlanInputs
@@ -19,7 +20,7 @@ from defilev.plan.quoting import Sold
 from defilev.plan.refusals import require_progress, require_worthwhile, with_outside_help
 from defilev.plan.rounds import clearing, clearing_amount, easing, payoff, round_amount
 from defilev.plan.sale import Fill, Sale, repay_all, repay_part, sale_of, sell, supply_pays
-from defilev.plan.staircase import MAX_ROUNDS, fill_round, worth_its_gas
+from defilev.plan.staircase import fill_round, worth_its_gas
 from defilev.plan.words import amount_text, health_text
 
 __all__ = ["plan_closing"]
@@ -46,12 +47,12 @@ def plan_closing(inputs: PlanInputs) -> Read[tuple[Path, str]]:
             continue
         sources = yield from _sources(path, inputs, debt)
         while borrow_of(path.last, debt.asset.address) > 0:
-            if rounds == MAX_ROUNDS:
-                require_worthwhile(start(inputs), path, MAX_ROUNDS, inputs.floor)
-                return path, _partial_label(path)
+            if rounds == inputs.rounds:
+                require_worthwhile(start(inputs), path, inputs.rounds, inputs.floor)
+                return path, _partial_label(path, inputs.rounds)
             path, sold = yield from _round(path, inputs, debt.asset, sources, sold)
             rounds += 1
-    return _withdraw_everything(path), ""
+    return _withdraw_everything(path, inputs)
 
 
 def _repay_from_wallet(path: Path, inputs: PlanInputs, debt: Token) -> Path:
@@ -83,7 +84,9 @@ def _sources(path: Path, inputs: PlanInputs, debt: Leg) -> Read[list[Ranked]]:
         return (
             not (leg.used_as_collateral and leg.loan_to_value == 0),
             not chosen,
-            not worth_its_gas(inputs, leg.asset, leg.amount),
+            not worth_its_gas(
+                inputs, leg.asset, min(leg.amount, path.protocol.liquidity(path.first, leg.asset.address))
+            ),
             source.loss,
         )
 
@@ -113,6 +116,8 @@ def _round(
 
 def _round_of(path: Path, inputs: PlanInputs, source: Ranked, sold: Sold) -> Read[tuple[Path, Sold]]:
     sale = source.sale
+    if source.apart is not None:
+        raise too_far(inputs, sale, source.apart)
     whole = _idle_amount(path, sale) or clearing_amount(path, inputs, sale)
     amount = round_amount(path, inputs, sale, CLOSED) if whole is None else whole
     fill = yield from fill_round(inputs, sale, source.routes, sold, amount)
@@ -141,15 +146,33 @@ def _after_fill(path: Path, inputs: PlanInputs, sale: Sale, fill: Fill) -> Path:
     return easing(path, inputs, sale, fill)
 
 
-def _withdraw_everything(path: Path) -> Path:
+def _withdraw_everything(path: Path, inputs: PlanInputs) -> tuple[Path, str]:
+    """Return the path after withdrawing what can leave the market, and a label that names what cannot.
+
+    Raises:
+        Infeasible: there would be nothing in the plan.
+    """
+    stuck: list[str] = []
     for leg in path.last.legs:
-        if leg.side == "supply" and leg.amount > 0:
+        if leg.side != "supply" or leg.amount == 0:
+            continue
+        liquid = path.protocol.liquidity(path.first, leg.asset.address)
+        if supply_of(path.last, leg.asset.address) <= liquid:
             path = path.then(path.protocol.withdraw_all(path.first, leg.asset))
-    return path
+            continue
+        if liquid and worth_its_gas(inputs, leg.asset, liquid):
+            path = path.then(Withdraw(leg.asset, liquid))
+        stuck.append(amount_text(supply_of(path.first, leg.asset.address), leg.asset))
+    if not stuck:
+        return path, ""
+    fact = f"the market cannot pay out all of {', '.join(stuck)} now: it is lent out or paused"
+    if not path.actions:
+        raise Infeasible(fact, fix="wait until the market pays out again")
+    return path, f"PARTIAL: {fact}; close again afterwards"
 
 
-def _partial_label(path: Path) -> str:
+def _partial_label(path: Path, rounds: int) -> str:
     return (
-        f"PARTIAL: {MAX_ROUNDS} rounds do not repay everything; they reach a health factor of "
+        f"PARTIAL: {rounds} rounds do not repay everything; they reach a health factor of "
         f"{health_text(path.health_factor())}; plan again afterwards"
     )

@@ -113,16 +113,27 @@ def _is_whole(problem: Problem, sale: Amount) -> bool:
 
 def _unreachable(inputs: PlanInputs, ways: Sequence[Problem]) -> Infeasible:
     """Return the refusal with the best that can be reached, and what there is no more of then."""
-    way, best = max(
-        ((way, best_health(way.held, way.owed, way.routes)) for way in ways),
-        key=lambda each: each[1].health_factor or 0,
-    )
+    reaches = [(way, found) for way in ways if (found := _best(way)) is not None]
+    if not reaches:
+        zero = ", ".join(leg.asset.symbol for leg in ways[0].collaterals if leg.loan_to_value == 0)
+        return Infeasible(
+            f"{zero} has a loan-to-value of zero and must be sold whole before any other collateral, and cannot be",
+            fix="bring the debt asset to the wallet, or raise --max-slippage",
+        )
+    way, best = max(reaches, key=lambda each: each[1].health_factor or 0)
     reach = "nothing more" if best.health_factor is None else _reach_text(inputs, best.health_factor)
     return Infeasible(
         f"everything that can be sold reaches {reach}, not {goal_text(inputs.goal)}",
         fix=f"aim lower, raise --max-slippage, or bring {way.debts[0].asset.symbol} to the wallet",
         used_up=", ".join(_used_up(inputs, way, best)) or "nothing",
     )
+
+
+def _best(way: Problem) -> Reach | None:
+    try:
+        return best_health(way.held, way.owed, way.routes)
+    except Infeasible:
+        return None
 
 
 def _reach_text(inputs: PlanInputs, health: float) -> str:

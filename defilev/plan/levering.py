@@ -14,6 +14,7 @@ from defilev.model.request import Read
 from defilev.plan.assemble import assemble
 from defilev.plan.choose import rank, read_routes
 from defilev.plan.goals import Aim
+from defilev.plan.inputs import MAX_ROUNDS
 from defilev.plan.lever_inputs import LeverInputs
 from defilev.plan.lever_refusals import require_allowed, require_fresh, require_within, short_of
 from defilev.plan.path import Path, borrow_of, start, supply_of
@@ -22,7 +23,6 @@ from defilev.plan.quoting import Sold, find_fill
 from defilev.plan.rounds import FLOOR_MARGIN, overshot, reached
 from defilev.plan.sale import Fill, allow_market, require_venue
 from defilev.plan.search import largest
-from defilev.plan.staircase import MAX_ROUNDS
 from defilev.plan.words import goal_text, health_text, percent_text
 from defilev.units import BPS
 from defilev.venues.contract import Route

@@ -41,8 +41,12 @@ def purchase_of(inputs: LeverInputs) -> Purchase:
     base = inputs.base
     borrowed = _named(inputs, base.debt, what="--debt") or _largest(base.account, "borrow")
     bought = _named(inputs, base.collateral, what="--collateral") or _largest(base.account, "supply")
+    account = base.account
     if borrowed is None:
-        raise Infeasible("nothing is owed yet: say what to borrow", fix="name an asset of the market with --debt")
+        raise Infeasible(
+            f"{account.owner} owes nothing on {account.protocol} {account.market_name}: say what to borrow",
+            fix="name an asset of the market with --debt, or use --close to withdraw everything",
+        )
     if bought is None:
         raise Infeasible("nothing is used as collateral", fix="supply something first")
     if borrowed == bought:

@@ -18,7 +18,7 @@ __all__ = ["ReduceInputs", "Via", "is_reached"]
 
 Via = Literal["reduce", "margin"]
 
-DEADLINE_ROOM = 3_600
+DEADLINE_ROOM = 600
 """Seconds after the plan's expiry until which its trades may still be included."""
 
 

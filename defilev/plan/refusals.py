@@ -98,7 +98,7 @@ def with_outside_help(refusal: Infeasible, path: Path, debt: Token, aim: Aim) ->
     if needed is None:
         return refusal
     fix = f"bring {amount_text(needed, debt)} more to the wallet and plan again, or {refusal.fix}"
-    return Infeasible(refusal.fact, fix=fix, **refusal.facts)
+    return type(refusal)(refusal.fact, fix=fix, **refusal.facts)
 
 
 def _outside_amount(path: Path, debt: Token, aim: Aim) -> int | None:

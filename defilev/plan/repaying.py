@@ -17,8 +17,9 @@ from defilev.plan.goals import Aim
 from defilev.plan.inputs import PlanInputs
 from defilev.plan.path import Path, start
 from defilev.plan.refusals import SMALLEST_RISE, require_possible
-from defilev.plan.rounds import reached
-from defilev.plan.staircase import repay_from_wallet
+from defilev.plan.rounds import reached, wallet_amount
+from defilev.plan.sale import repay
+from defilev.plan.staircase import repay_from_wallet, worth_its_gas
 from defilev.plan.words import health_text
 
 __all__ = ["plan_repayment"]
@@ -44,10 +45,26 @@ def plan_repayment(inputs: PlanInputs, *, most: Decimal | None = None) -> Plan:
     path = before = start(inputs)
     for debt, capped in _payable(inputs, most):
         if not reached(path, aim):
-            path = repay_from_wallet(path, capped, debt.asset, aim)
+            path, left = _by_standing_allowance(path, capped, debt, aim)
+            path = repay_from_wallet(path, left, debt.asset, aim)
     _require_rise(inputs, before, path)
     label = "" if reached(path, aim) else f"PARTIAL: to health {health_text(path.health_factor())}"
     return assemble(inputs, path, label)
+
+
+def _by_standing_allowance(path: Path, inputs: PlanInputs, debt: Leg, aim: Aim) -> tuple[Path, PlanInputs]:
+    """Return the path after repaying what an earlier plan granted and did not come to repay, and the wallet after it.
+
+    To clear it and to grant another would take two blocks in which nothing is repaid; this takes one, and leaves none
+    of the allowance. Unchanged when nothing stands, when the goal asks for no more, and when either part
+    is not worth its gas.
+    """
+    held, token = inputs.wallet.balance(debt.asset.address), debt.asset
+    standing = path.granted.get((token.address, inputs.protocol.spender(path.first)), 0)
+    wanted = wallet_amount(path, token, held, aim)
+    if not all(part > 0 and worth_its_gas(inputs, token, part) for part in (standing, wanted - standing)):
+        return path, inputs
+    return repay(path, token, standing), replace(inputs, wallet=_holding(inputs.wallet, debt, held - standing))
 
 
 def _require_its_own(inputs: PlanInputs) -> None:

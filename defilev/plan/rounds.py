@@ -227,8 +227,9 @@ def _nothing_to_withdraw(path: Path, inputs: PlanInputs, sale: Sale) -> Infeasib
     if _available(path, sale) == 0:
         held = supply_of(path.first, sale.collateral.address)
         return Infeasible(
-            f"no {symbol} can leave the market: {amount_text(held, sale.collateral)} supplied, none of it liquid",
-            fix="choose another --collateral, or wait until the market has liquidity",
+            f"no {symbol} can leave the market: {amount_text(held, sale.collateral)} supplied, "
+            "and all of it is lent out or paused",
+            fix="choose another --collateral, or wait until the market pays out again",
         )
     if health is not None and health < WAD:
         return Infeasible(

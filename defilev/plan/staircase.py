@@ -14,6 +14,7 @@ from defilev.plan.carry import carry_of
 from defilev.plan.choose import estimate, payable_debts, rank, read_routes, sales_of
 from defilev.plan.cost import spent
 from defilev.plan.course import Course, Part, read_mixture
+from defilev.plan.divergence import too_far
 from defilev.plan.goals import Aim
 from defilev.plan.in_hand import sell_in_hand
 from defilev.plan.inputs import PlanInputs
@@ -35,10 +36,7 @@ from defilev.plan.sale import Fill, Sale, repay, repay_all, require_venue, sell
 from defilev.plan.words import goal_text, health_text, leverage_text
 from defilev.venues.contract import Route
 
-__all__ = ["MAX_ROUNDS", "fill_round", "plan_path", "repay_from_wallet", "worth_its_gas"]
-
-MAX_ROUNDS = 12
-"""The most rounds that one plan has."""
+__all__ = ["fill_round", "plan_path", "repay_from_wallet", "worth_its_gas"]
 
 SINGLES = 3
 """The most single sales that are tried beside the mixture."""
@@ -116,17 +114,21 @@ def _courses(path: Path, inputs: PlanInputs, aim: Aim) -> Read[tuple[list[Course
     routes = yield from read_routes(inputs, sales)
     amounts = {sale: min(estimate(path, inputs, sale), _most(path, sale)) for sale in sales}
     ranked = yield from rank(inputs, {sale: amount for sale, amount in amounts.items() if amount > 0}, routes)
+    refusals: list[Infeasible] = [too_far(inputs, each.sale, each.apart) for each in ranked if each.apart is not None]
+    ranked = [each for each in ranked if each.apart is None]
+    if refusals and not ranked:
+        raise with_outside_help(refusals[0], path, sales[0].debt, aim)
     singles: list[Course] = [
         (Part(source),) for source in sorted(ranked, key=lambda each: each.amount == _most(path, each.sale))
     ]
     if len(ranked) < 2:
-        return singles, []
+        return singles, refusals
     try:
         mixture = yield from read_mixture(path, inputs, ranked)
     except Infeasible as refusal:
-        return singles[:SINGLES], [refusal]
+        return singles[:SINGLES], [refusal, *refusals]
     first = [] if mixture is None else [mixture]
-    return [*first, *(course for course in singles[:SINGLES] if course != mixture)], []
+    return [*first, *(course for course in singles[:SINGLES] if course != mixture)], refusals
 
 
 def _most(path: Path, sale: Sale) -> int:
@@ -181,7 +183,7 @@ def _descend(path: Path, inputs: PlanInputs, course: Course, aim: Aim, sold: Sol
     rounds = 0
     for part in course:
         left = part.amount
-        while rounds < MAX_ROUNDS and not reached(path, aim) and not _is_done(path, inputs, part, left):
+        while rounds < inputs.rounds and not reached(path, aim) and not _is_done(path, inputs, part, left):
             try:
                 fill, path = yield from _round(path, inputs, part, sold, aim, left)
             except Infeasible as refusal:
@@ -243,7 +245,7 @@ def _best_partial(
     if best is None:
         raise with_outside_help(refusals[0], path, debt, aim)
     try:
-        require_worthwhile(start(inputs), best.end, MAX_ROUNDS, inputs.floor)
+        require_worthwhile(start(inputs), best.end, inputs.rounds, inputs.floor)
     except Infeasible as slow:
         raise with_outside_help(best.why or slow, path, debt, aim) from None
     return best.end, _label(best, inputs)
@@ -253,5 +255,5 @@ def _label(short: _Short, inputs: PlanInputs) -> str:
     end, goal = short.end, goal_text(inputs.goal)
     reach = f"a health factor of {health_text(end.health_factor())} and a leverage of {leverage_text(end.last)}"
     if short.why is None:
-        return f"PARTIAL: {MAX_ROUNDS} rounds reach {reach}, not {goal}; plan again afterwards"
+        return f"PARTIAL: {inputs.rounds} rounds reach {reach}, not {goal}; plan again afterwards"
     return f"PARTIAL: it reaches {reach}, not {goal}, since {short.why.fact}; plan again afterwards"

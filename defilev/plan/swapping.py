@@ -19,12 +19,13 @@ from defilev.plan.exchanging import (
     routes_of,
     why_nothing,
 )
+from defilev.plan.inputs import MAX_ROUNDS
 from defilev.plan.levering import has_room
 from defilev.plan.path import Path, borrow_of, start, supply_of
 from defilev.plan.quoting import Sold
 from defilev.plan.rounds import payoff
 from defilev.plan.sale import Fill, allow_market, exchange, repay, repay_all, sell
-from defilev.plan.staircase import DUST, MAX_ROUNDS
+from defilev.plan.staircase import DUST
 from defilev.plan.words import amount_text, health_text
 
 __all__ = ["plan_swapped_collateral", "plan_swapped_debt"]

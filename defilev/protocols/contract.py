@@ -75,6 +75,11 @@ class WholeMarkets:
         """Raise `ValueError`: no log is searched for."""
         raise ValueError(f"{len(topics)} topics of a log that was never asked for")
 
+    def is_e_mode_pair(self, account: LendingAccount, one: Address, other: Address) -> bool:
+        """Return no: there are no categories."""
+        del account, one, other
+        return False
+
     def debt_shares(self, account: LendingAccount, amount: int) -> int | None:
         """Return `None`: the market repays whatever is owed when it is asked for everything."""
         del account, amount
@@ -197,6 +202,10 @@ class LendingProtocol(ActingProtocol, Protocol):
         `None` where a debt that was repaid in part can be closed whatever interest has made of it meanwhile. Elsewhere
         only a `Repay` in shares leaves a debt that is known beforehand.
         """
+        ...
+
+    def is_e_mode_pair(self, account: LendingAccount, one: Address, other: Address) -> bool:
+        """Return whether both assets are of the category that the account has chosen, and are meant to move alike."""
         ...
 
     def liquidity(self, account: LendingAccount, asset: Address) -> int:

@@ -66,4 +66,4 @@ def _look(look: Look | None) -> dict[str, Any] | None:
 
 def _rule(rule: AccountRule) -> dict[str, Any]:
     document = to_document(rule)
-    return {name: value for name, value in document.items() if name not in ("keystore", "password_file", "signer")}
+    return {name: value for name, value in document.items() if name not in ("key", "payer_key")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Protocol, TypeAlias
 
 from defilev.abi import Interface, Transaction
@@ -63,6 +64,10 @@ class Venue(Protocol):
 
     def quotes(self, orders: Sequence[Order]) -> Read[tuple[Quote | None, ...]]:
         """Return what each order would bring if it were alone; `None` for those that the venue cannot fill."""
+        ...
+
+    def kept(self, route: Route) -> Fraction:
+        """Return the part of what is sold that the fees along `route` leave."""
         ...
 
     def transaction(self, swap: Swap, *, owner: Address) -> Transaction:

@@ -54,10 +54,12 @@ have been told of each of them, louder than for information, at an earlier block
 
 DUPLICATES = """## Duplicates
 
-They are counted on the chain: calls of the guard's keys that succeeded twice with the same bytes, but for approvals
-and for calls of nothing, by which a nonce is given back (`0x…` in a run that still counted those); repayments that
-end above the goal at the lowest price until then, and transactions that the journal does not know. A run is a plan
-that was begun; one that prices have made stale stops between two rounds, and another goes on."""
+They are counted on the chain: calls of the guard's keys that succeeded again with the same bytes, but for approvals
+and for calls of nothing, by which a nonce is given back; repayments that end above the goal at the lowest price until
+then, and transactions that the journal does not know. A run that was planned at a block which has the earlier call
+in it is an action of its own, though the bytes are the same: where a price falls in a straight line, two repayments in
+a row ask for the same amount. A run is a plan that was begun; one that prices have made stale stops between two
+rounds, and another goes on."""
 
 LIMITS = """## What this does not show
 
@@ -65,9 +67,9 @@ Blocks of 144 seconds, so that an hour has as many as were asked for; one venue;
 takes, and no other bots; a local node, which never fails here (`docs/reliability.md` has nodes that do). Equity
 changes include what the price did to everybody; the difference between the two columns is what the guard did.
 
-Of a reserve, *feasible* says that its money suffices, not that there is time. On 5 August 2024 the price falls by more
-than 2 % a block: a reserve that decides at one block approves in the next and repays in the one after, where the
-liquidator is ahead of it, so that accounts which begin near the edge are lost though their reserve is large enough."""
+Of a reserve, *feasible* says that its money suffices, not that there is time: it approves in the block after a decision
+and repays in the one after that, where the liquidator is ahead of it. An account that falls past liquidation within
+those two blocks, from where nothing foretold it, is lost whatever the reserve holds."""
 
 
 def write_page(name: str, result: Document, command: str, *, date: str) -> None:

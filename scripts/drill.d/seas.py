@@ -12,6 +12,7 @@ from price_path import BLOCKS_PER_HOUR, HOUR, Moment
 from defilev.abi import encode, keccak
 from defilev.model.request import Address
 from defilev.units import UINT256_MAX
+from defilev.venues.uniswap_v3.moving import SLOT0, swap_to_price
 from tests.support.wallets import approve, call, give
 from tests.support.world import World
 
@@ -27,7 +28,6 @@ DEEP, WIDE = 100_000_000, 36_000
 """Dollars on each side of the liquidity that is added, and its width in ticks: the path must not run out of it."""
 
 EVERY = HOUR // BLOCKS_PER_HOUR
-SWAP = "exactInputSingle((address,address,uint24,address,uint256,uint256,uint160))"
 MINT = "mint((address,address,uint24,int24,int24,uint256,uint256,uint256,uint256,address,uint256))"
 LIQUIDATE = "liquidationCall(address,address,address,uint256,bool)"
 
@@ -101,14 +101,17 @@ class Seas:
         pool, low, high = self._pool(one, other, fee)
         value = {one: self.rates[one] * share, other: self.rates[other]}
         wanted = isqrt(int(value[low] / value[high] * 10 ** (DECIMALS[high] - DECIMALS[low] + 30)) * 2**192 // 10**30)
-        now = int.from_bytes(call(self.world, pool, keccak(b"slot0()")[:4])[:32], "big")
+        now: int = SLOT0.decode(self._slot0(pool))[0]
         if abs(wanted - now) * 10**6 < now:
             return
         sold, bought = (low, high) if wanted < now else (high, low)
-        words = [self.world.token(sold), self.world.token(bought), fee, self.operator, 10**33, 0, wanted]
-        types = ["address", "address", "uint24", "address", "uint256", "uint256", "uint160"]
         router = Address(self.world.description["uniswap_v3"]["swap_router_02"])
-        self._send(self.operator, router, _call(SWAP, types, words))
+        pair = (self.world.token(sold), self.world.token(bought))
+        swap = swap_to_price(router, pair, fee, trader=self.operator, amount=10**33, sqrt_price=wanted)
+        self._send(self.operator, swap.to, swap.data)
+
+    def _slot0(self, pool: Address) -> bytes:
+        return call(self.world, pool, SLOT0.encode())
 
     def _pool(self, one: str, other: str, fee: int) -> tuple[Address, str, str]:
         """Return a pool, and its tokens in its own order."""
@@ -123,8 +126,7 @@ class Seas:
     def _deepen(self, one: str, other: str, fee: int) -> None:
         pool, low, high = self._pool(one, other, fee)
         spacing = {500: 10, 3000: 60}[fee]
-        slot = call(self.world, pool, keccak(b"slot0()")[:4])
-        tick = int.from_bytes(slot[32:64], "big", signed=True) // spacing * spacing
+        tick = SLOT0.decode(self._slot0(pool))[1] // spacing * spacing
         manager = Address(self.world.description["uniswap_v3"]["position_manager"])
         amounts = [int(DEEP / START[symbol] * 10 ** DECIMALS[symbol]) for symbol in (low, high)]
         for symbol in (low, high):

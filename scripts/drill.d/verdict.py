@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -65,25 +64,38 @@ def duplicates(
     Args:
         before: transactions that the guard's keys had sent when it began.
     """
-    return [*_repeated(world, parts, seen), *_overshot(world, parts, seen), *_unknown(world, parts, watchman, before)]
+    runs = _runs(watchman)
+    read_at = {row["hash"]: _read_at(run) for run in runs for row in run["receipt"]}
+    return [
+        *_repeated(world, parts, seen, read_at),
+        *_overshot(world, parts, seen),
+        *_unknown(world, parts, runs, before),
+    ]
 
 
-def _repeated(world: World, parts: Sequence[Part], seen: Sequence[Seen]) -> Iterator[str]:
-    """Yield calls that succeeded twice with the same bytes.
+def _read_at(run: Mapping[str, Any]) -> int:
+    """Return the block that an account was read at when a run was planned."""
+    return min(int(each["block_number"]) for each in run["observation"])
 
-    An allowance may be granted or taken back again, and a call of nothing, which takes the nonce of what is no longer
-    wanted, does nothing.
+
+def _repeated(world: World, parts: Sequence[Part], seen: Sequence[Seen], read_at: Mapping[str, int]) -> Iterator[str]:
+    """Yield calls that succeeded again with the same bytes, without knowledge of what the earlier one had done.
+
+    A run that was planned at a block that has the earlier one, as its journal says, is an action of its own: where a
+    price falls in a straight line two of them ask for the same amount. An allowance may be granted or taken back again,
+    and a call of nothing, which takes the nonce of what is no longer wanted, does nothing.
     """
     names = {part.actor.lower(): part.name for part in parts if part.actor is not None}
-    calls: Counter[tuple[str, str, str]] = Counter()
+    last: dict[tuple[str, str, str], int] = {}
     for block in range(seen[0].block + 1, seen[-1].block + 1):
         for sent in world.rpc("eth_getBlockByNumber", hex(block), True)["transactions"]:
             if sent["from"] in names and not sent["input"].startswith(APPROVE) and sent["input"] != NOTHING:
-                receipt = world.rpc("eth_getTransactionReceipt", sent["hash"])
-                calls[names[sent["from"]], sent["to"], sent["input"]] += receipt["status"] == "0x1"
-    for (name, _, data), count in calls.items():
-        if count > 1:
-            yield f"{name}: the call {data[:10]}… succeeded {count} times"
+                if world.rpc("eth_getTransactionReceipt", sent["hash"])["status"] != "0x1":
+                    continue
+                made = (names[sent["from"]], sent["to"], sent["input"])
+                if read_at.get(sent["hash"], 0) < last.get(made, 0):
+                    yield f"{made[0]}: the call {sent['input'][:10]}… of block {last[made]} was made again in {block}"
+                last[made] = block
 
 
 def _overshot(world: World, parts: Sequence[Part], seen: Sequence[Seen]) -> Iterator[str]:
@@ -109,8 +121,8 @@ def _runs(watchman: Watchman) -> list[dict[str, Any]]:
         return [journal.run(run["id"]) for run in journal.runs()]
 
 
-def _unknown(world: World, parts: Sequence[Part], watchman: Watchman, before: int) -> Iterator[str]:
-    written = [row for told in _runs(watchman) for row in told["receipt"]]
+def _unknown(world: World, parts: Sequence[Part], runs: Sequence[Mapping[str, Any]], before: int) -> Iterator[str]:
+    written = [row for told in runs for row in told["receipt"]]
     sent = nonces(world, parts)
     if sent - before != len(written):
         yield f"{sent - before} transactions on the chain, {len(written)} in the journal"

@@ -10,7 +10,9 @@ from pathlib import Path
 from random import Random
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
+
+from range_orders import MOVES, errors_of  # noqa: E402
 
 from defilev.model.perp import PerpAccount  # noqa: E402
 from defilev.protocols.perp_curie import PERP_CURIE  # noqa: E402
@@ -21,6 +23,8 @@ from tests.support.world import own_world  # noqa: E402
 
 PAGE = ROOT / "docs" / "perp-curie.md"
 STATES = 60
+SMALLEST = 0.00005
+MOVED = {"positions alone (`hedged`)": "hedged", "range orders, 6,000 ticks either way (the maker)": "lender"}
 BEGIN, END = "<!-- forms -->\n", "<!-- /forms -->"
 
 
@@ -63,9 +67,15 @@ def differences(curie: Curie) -> Iterator[tuple[bool, float]]:
                 yield not state.has_orders, abs(of_forms(account, position) / (exact / 10**18) - 1)
 
 
+def shown(error: float) -> str:
+    """Return a share with its sign, without one where two places do not tell it from none."""
+    return f"{error:+.2%}" if abs(error) >= SMALLEST else "0.00%"
+
+
 def main() -> int:
     """Print the table, or write it into the page; return 1 when the forms are further off than a billionth."""
     with tempfile.TemporaryDirectory() as folder, own_world(Path(folder)) as world:
+        moved = {what: errors_of(Curie(world), name) for what, name in MOVED.items()}
         found = list(differences(Curie(world)))
     linear = [difference for is_linear, difference in found if is_linear]
     rows = (
@@ -73,7 +83,13 @@ def main() -> int:
         "|---|---|",
         f"| {len(linear)} in {STATES} | {max(linear):.1e} |",
     )
-    table = "".join(f"{row}\n" for row in rows)
+    heads = " | ".join(f"{move:+d} %" for move in MOVES)
+    others = (
+        f"| {heads} |".join(("| the price of ether moves by ", "")),
+        "|---" * (1 + len(MOVES)) + "|",
+        *(f"| {what} | {' | '.join(map(shown, errors))} |" for what, errors in moved.items()),
+    )
+    table = "".join(f"{row}\n" for row in (*rows, "", *others))
     print(table, end="")
     if "--write" in sys.argv:
         text = PAGE.read_text()

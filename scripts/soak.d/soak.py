@@ -37,6 +37,7 @@ def main() -> int:
         "unaccounted": found.unaccounted,
         "unhandled": found.unhandled,
         "actions": found.actions,
+        "ways": found.ways,
         "megabytes": {"first": found.megabytes[0], "last": found.megabytes[-1], "growth": round(found.growth, 2)},
     }
     if chosen.write_docs:

@@ -14,9 +14,10 @@ RESULTS, PAGE = ROOT / "docs" / "soak.json", ROOT / "docs" / "soak.md"
 TEXT = """# An hour behind a node that fails
 
 Made by `scripts/soak` from its own counts in `docs/soak.json`; do not edit. A guard with a key looks at every block
-of a local chain of the real contracts and repays from a reserve, while the price of ETH goes up and down across its
-trigger once a second. Between it and the node stands a proxy that, from the first tick on, lets each call fail with
-a chance of {odds:.0%} in each of these ways: {faults}.
+of a local chain of the real contracts, while the price of ETH goes up and down across its trigger once a second. It
+repays from a reserve, from the owner's wallet, or sells, as it finds them: both are filled and emptied at random, and
+the owner borrows again whenever health allows. Between it and the node stands a proxy that, from the first tick on,
+lets each call fail with a chance of {odds:.0%} in each of these ways: {faults}.
 
 A tick that could not read the chain says so; ticks that should have come and did not are counted by the chain's
 time and told. What neither explains is *unaccounted*; an error that was not foreseen is *unhandled*. Memory is
@@ -44,6 +45,7 @@ def page(told: Mapping[str, Any]) -> str:
         ("unaccounted", len(told["unaccounted"])),
         ("unhandled errors", told["unhandled"]),
         ("actions that reached their goal or a part of it", told["actions"]),
+        ("of these by way", ", ".join(f"{way}: {count}" for way, count in told["ways"].items())),
         ("memory at first, at last", f"{memory['first']:.0f} MB, {memory['last']:.0f} MB"),
         ("growth", f"{memory['growth']:+.1f} MB"),
     )

@@ -64,7 +64,7 @@ def test_a_healthy_machine_has_no_problem(doctor: Doctor, world: World) -> None:
     assert (0, []) == (found.code, found.problems())
     assert "warning" == found.checks["keystores"]["result"]
     assert {"python", "anvil", "rpc", "clock", "simulation", "chain", "multicall", "uniswap-v3"} <= found.checks.keys()
-    assert {"aave-v3 main", "sparklend main"} <= found.checks.keys()
+    assert {"aave-v3 main", "sparklend main", "perp-curie main"} <= found.checks.keys()
 
 
 @pytest.mark.world

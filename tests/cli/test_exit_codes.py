@@ -104,7 +104,7 @@ def test_7_is_a_refusal(cli: Cli, folder: Path) -> None:
     """A goal that is reached already is infeasible: 7."""
     with untouched(cli.world, folder):
         assert_refused(
-            cli.rebalance("mixed", "--to-health-factor", "1.2"), code=7, said="already, not below the target"
+            cli.rebalance("mixed", "--to-health-factor", "1.66"), code=7, said="already, not below the target"
         )
 
 

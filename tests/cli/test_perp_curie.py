@@ -123,6 +123,32 @@ def test_a_paused_market_is_not_traded(cli: Cli) -> None:
     assert 0 == cli("rebalance", "perp-near", *PERP, "--to-margin-ratio", "1.5", "--via", "margin").code
 
 
+def test_a_closed_market_is_not_traded(cli: Cli) -> None:
+    """A market that was closed for good is refused by name, for a reduction and for closing, with what settles it."""
+    curie = Curie(cli.world)
+    curie.pause("vETH")
+    curie.close("vETH", 2_990 * 10**18)
+
+    for goal in (TO_TWO, (*PERP, "--close")):
+        printed = cli("plan", "perp-near", *goal)
+        assert_refused(printed, code=7, said="vETH is closed")
+        assert "quitMarket()" in printed.fixes[0]
+
+
+def test_an_account_under_water_is_not_reduced(cli: Cli) -> None:
+    """Where the account value is negative `health` says so, no trade is planned, and margin is named as the way out."""
+    curie = Curie(cli.world)
+    for _ in range(12):
+        curie.trade(curie.owners()["owner"], "vETH", -280 * 10**18)
+        curie.set_index("vETH", 2_600 * 10**8)
+        curie.world.advance(900)
+
+    assert "under-water" in [each["name"] for each in account(cli, "perp-near")["warnings"]]
+    printed = cli("plan", "perp-near", *TO_TWO, "--max-slippage", "9%")
+    assert_refused(printed, code=7, said="too little margin")
+    assert "--via margin" in printed.fixes[0]
+
+
 def test_a_position_that_is_gone_is_named(cli: Cli, tmp_path: Path) -> None:
     """A plan for a position that was closed and withdrawn meanwhile is refused before anything is signed."""
     path = tmp_path / "plan.json"

@@ -59,6 +59,7 @@ def _environment(world: World, home: Path) -> dict[str, str]:
         "DEFILEV_RPC_URL": world.rpc_url,
         "DEFILEV_ADDRESS_BOOK": str(world.address_book),
         "WHO": world.account("mixed"),
+        "HEDGED": world.account("hedged"),
     }
 
 

@@ -18,6 +18,8 @@ PAGES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "README.md"
 WRITTEN = [page for page in PAGES if page != "docs/cli.md"]
 CHAOS = ("--trials", "--rows", "--each", "--mutants", "--workers", "--write-docs")
 OF_SCRIPTS = {
+    "--first",
+    "--keep",
     "--from",
     "--kills",
     "--to",

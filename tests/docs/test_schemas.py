@@ -215,7 +215,7 @@ def test_keystores_satisfy_their_schemas(
         (["health", "0x12"], 2),
         (["nothing"], 2),
         (["health", "empty", "--block", "99999999"], 4),
-        (["plan", "comfortable", "-p", "aave-v3", "--to-health-factor", "1.1"], 7),
+        (["plan", "comfortable", "-p", "aave-v3", "--to-health-factor", "1.01"], 7),
         (["simulate", "nowhere.json"], 2),
     ],
 )

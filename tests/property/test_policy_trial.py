@@ -51,7 +51,7 @@ RULES = [
     "chainId", "value", "beneficiary", "spender", "approved amount", "approved value", "withdrawn value", "price limit",
     "interest rate mode", "amountOutMinimum", "allowance afterwards", "data of a transaction to the owner",
     "gas limit", "fee per gas in wei", "tip per gas in wei", "wei that it can cost", "amountIn", "market",
-    "whose it is",
+    "whose it is", "side", "limit of the trade", "terms of the trade", "traded value",
 ]  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
@@ -18,6 +18,7 @@ from defilev.pipeline.planning import PlanQuestion, make_plan
 from defilev.pipeline.session import Session, connect
 from defilev.pipeline.trying import try_plan
 from defilev.units import WAD
+from tests.support.conditions import CALM, Conditions, bring_about, draw_conditions
 from tests.support.positions import Recipe, amount_of, give, open_position
 from tests.support.recipes import E_MODE_ASSETS, SYMBOLS
 from tests.support.wallets import spend
@@ -35,12 +36,17 @@ REASONS = (
     ("reaches", "out of reach"),
     ("without going below the floor", "nothing can be withdrawn above the floor"),
     ("is below 1", "health below one"),
+    ("the oracle's, and the plan allows", "the venue's price is far from the oracle's"),
     ("gives too little", "the venue gives too little"),
     ("has no pools", "the venue has no pool"),
     ("rounds above the floor", "twelve rounds change too little"),
     ("cannot be hit", "too little is owed to hit the goal"),
     ("owes nothing", "nothing is owed"),
     ("already", "there already"),
+    ("can leave the market", "nothing of the collateral can leave the market"),
+    ("cannot pay out", "nothing can leave the market"),
+    ("must be sold whole before", "collateral of zero loan-to-value cannot leave"),
+    ("ReservePaused", "a reserve is paused"),
     ("the market would refuse", "the market would refuse"),
     ("below the floor", "the goal is below the floor"),
     ("would lower the health factor", "a round would lower health"),
@@ -60,6 +66,7 @@ class Trial:
     slippage: Decimal
     floor: Decimal
     wallet: dict[str, int]
+    conditions: Conditions = CALM
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +87,8 @@ class Outcome:
     findings: tuple[Finding, ...] = ()
 
 
-def draw(random: Random) -> Trial:
-    """Return a trial: one to four collaterals, one to three debts, one in four in e-mode, any goal."""
+def draw(random: Random, pools: Sequence[str]) -> Trial:
+    """Return a trial: one to four collaterals, one to three debts, one in four in e-mode, any goal, maybe trouble."""
     market = random.choice(("main", "main", "spark"))
     symbols = SYMBOLS[market]
     e_mode = random.random() < 0.25
@@ -103,6 +110,7 @@ def draw(random: Random) -> Trial:
         slippage=random.choice((Decimal("0.003"), Decimal("0.005"), Decimal("0.02"))),
         floor=random.choice((Decimal("1.02"), Decimal("1.005"), Decimal("1.1"))),
         wallet={symbol: random.randint(1, 500_000) for symbol in debts if random.random() < 0.3},
+        conditions=draw_conditions(random, list(dict.fromkeys((*collaterals, *debts))), pools),
     )
 
 
@@ -122,6 +130,7 @@ def _tried(world: World, trial: Trial) -> Outcome:
     for symbol, cents in trial.wallet.items():
         give(world, symbol, trial.recipe.owner, amount_of(world, symbol, cents))
     world.rpc("anvil_setBalance", trial.recipe.owner, hex(10**20))
+    bring_about(world, trial.market, trial.conditions)
     session = connect(Settings(rpc_url=(world.rpc_url,), address_book=(world.address_book,)))
     try:
         entry = world.market(trial.market)

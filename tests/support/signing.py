@@ -36,6 +36,11 @@ FUNCTIONS = {
         "exactInputSingle((address,address,uint24,address,uint256,uint256,uint160))",
         "exactInput((bytes,address,uint256,uint256))",
     ),
+    "perp-curie-pool": ("depositFor(address,address,uint256)", "withdrawAll(address)"),
+    "perp-curie-house": (
+        "openPosition((address,bool,bool,uint256,uint256,uint256,uint160,bytes32))",
+        "closePosition((address,uint160,uint256,uint256,bytes32))",
+    ),
     "token": ("approve(address,uint256)",),
 }
 LIMITS = {
@@ -58,13 +63,15 @@ class PolicyToken:
     price: str
     floor: float = 0.8
     ceiling: float = 1.05
+    position: str | None = None
 
     def table(self) -> str:
         """Return the token's part of the policy file."""
         lowest, highest = float(self.price) * self.floor, float(self.price) * self.ceiling
+        side = "" if self.position is None else f'position = "{self.position}"\n'
         return (
             f'[[token]]\nsymbol = "{self.symbol}"\naddress = "{self.address}"\ndecimals = {self.decimals}\n'
-            f'price = "{self.price}"\nlowest_sale = "{lowest:.6f}"\nhighest_purchase = "{highest:.6f}"\n'
+            f'price = "{self.price}"\nlowest_sale = "{lowest:.6f}"\nhighest_purchase = "{highest:.6f}"\n{side}'
         )
 
 
@@ -77,14 +84,17 @@ def policy_text(
     tokens: Iterable[PolicyToken],
     morpho: str | None = None,
     markets: Sequence[str] = (),
+    perp: tuple[str, str] | None = None,
     protected: Sequence[str] = (),
     may_close: bool = True,
     limits: dict[str, Any] | None = None,
 ) -> str:
-    """Return a policy file; `markets` are the isolated ones of `morpho`, which is left out where it is `None`."""
+    """Return a policy file; `markets` are the isolated ones of `morpho`, `perp` is vault and house; or none."""
     places = {"aave-v3-pool": pool, "uniswap-v3-router": router, "token": None}
     if morpho is not None:
         places["morpho-blue-pool"] = morpho
+    if perp is not None:
+        places |= dict(zip(("perp-curie-pool", "perp-curie-house"), perp, strict=True))
     head = f'[chain]\nid = {chain_id}\nname = "test"\n\n[account]\nowner = "{owner}"\n'
     head += f"protected = {json.dumps(list(protected))}\nmay_close = {str(may_close).lower()}\n"
     bounds = "".join(f"{name} = {json.dumps(value)}\n" for name, value in (LIMITS | (limits or {})).items())

@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from defilev.abi import encode, keccak
+from defilev.model.request import Address
 from tests.chaos.faultproxy import FaultProxy, Rule
 from tests.chaos.upstream import Anvil
 from tests.support.guards import rules_file
@@ -30,6 +33,13 @@ ODDS = 0.01
 
 LOWEST, HIGHEST = 2_450, 3_300
 """Dollars between which the price of ETH goes up and down; the account's health falls below its trigger there."""
+
+RELEVERED = 2.1
+"""The health from which on the owner borrows again, down to `BORROWED`, so that there is something to do."""
+
+BORROWED = 1.85
+RESERVES = (0, 700 * 10**6, 50_000 * 10**6)
+"""What is found in the reserve and in the owner's wallet, one or the other: nothing, too little, or plenty of USDC."""
 
 WARM = 0.3
 """The part of the time that a process may take to grow to its size."""
@@ -66,6 +76,12 @@ class Soaked:
         return sum(acted["outcome"] in ("done", "partial") for tick in self.ticks for acted in tick["acted"])
 
     @property
+    def ways(self) -> dict[str, int]:
+        """How many actions each way was taken for."""
+        acted = [one for tick in self.ticks for one in tick["acted"] if one["outcome"] in ("done", "partial")]
+        return dict(sorted(Counter(one["way"] for one in acted).items()))
+
+    @property
     def growth(self) -> float:
         """By how many megabytes the process grew from the first third after it was warm to the last."""
         settled = self.megabytes[int(len(self.megabytes) * WARM) :]
@@ -96,11 +112,13 @@ SLACK = 90
 def soak(world: World, folder: Path, *, seconds: float, seed: int) -> Soaked:
     """Let a guard act for an account for so long, while prices go up and down and one call in ten fails somehow.
 
-    Calls fail from its first tick on: a guard that cannot read the chain at its start ends and says so.
+    Its owner borrows again and again through somebody else, and reserve and wallet are filled and emptied, so that the
+    guard repays from either or sells. Calls fail from its first tick on: a guard that cannot read the chain at its
+    start ends and says so.
     """
     dice = random.Random(seed)
     rules = [Rule(kind, "reads", None, odds=ODDS, dice=dice, value=_value(kind)) for kind in FAULTS]  # type: ignore[arg-type]
-    world.rpc("anvil_dealERC20", world.account(PAYER), world.token("USDC"), hex(50_000 * 10**6))
+    owner = Borrower(world)
     samples: list[float] = []
     with FaultProxy(Anvil(world.rpc_url)) as proxy, _guard(world, proxy.url, folder) as process:
         until, price, is_failing = time.monotonic() + seconds, 3000, False
@@ -110,6 +128,9 @@ def soak(world: World, folder: Path, *, seconds: float, seed: int) -> Soaked:
                 is_failing = True
             price = min(max(price + dice.choice((-150, -100, 80, 120)), LOWEST), HIGHEST)
             world.set_price("WETH", price * 10**8)
+            if dice.random() < 1 / 20:
+                world.rpc("anvil_dealERC20", world.account(dice.choice((WHO, PAYER))), owner.debt, _found(dice))
+                owner.borrow()
             samples.append(_megabytes(process.pid))
             time.sleep(1)
         proxy.inject()
@@ -121,17 +142,51 @@ def soak(world: World, folder: Path, *, seconds: float, seed: int) -> Soaked:
     return Soaked(tuple(map(json.loads, lines)), tuple(samples), code, (folder / "log").read_text(), faults)
 
 
+def _found(dice: random.Random) -> str:
+    return hex(dice.choice(RESERVES))
+
+
+class Borrower:
+    """The owner's part in it: debt that somebody else takes on for the account, so that its nonce stays the guard's."""
+
+    def __init__(self, world: World) -> None:
+        self._world, self._owner = world, world.account(WHO)
+        self._somebody = Address(world.description["operators"][0]["address"])
+        self._pool, self.debt = world.pool("main"), world.token("USDC")
+        asked = keccak(b"getReserveVariableDebtToken(address)")[:4] + encode(["address"], [self.debt])
+        found = world.rpc("eth_call", {"to": self._pool, "data": "0x" + asked.hex()}, "latest")
+        allow = encode(["address", "uint256"], [self._somebody, 2**255])
+        data = keccak(b"approveDelegation(address,uint256)")[:4] + allow
+        assert world.send(self._owner, Address("0x" + found[-40:]), data)["status"] == "0x1"
+
+    def borrow(self) -> None:
+        """Lower the health to `BORROWED` when it is above `RELEVERED`; the pool may refuse."""
+        (account,) = self._world.read("main", [self._owner])
+        health = (account.health_factor or 0) / 10**18
+        if health > RELEVERED:
+            amount = int(account.debt_value * (health / BORROWED - 1)) // 100
+            words = (self.debt, amount, 2, 0, self._owner)
+            signature, types = (
+                b"borrow(address,uint256,uint256,uint16,address)",
+                "address,uint256,uint256,uint16,address",
+            )
+            data = keccak(signature)[:4] + encode(types.split(","), words)
+            self._world.send(self._somebody, self._pool, data)
+
+
 def _value(kind: str) -> Any:
     return {"http": 503, "error": (-32000, "busy"), "delay": 0.3}.get(kind)
 
 
 @contextmanager
 def _guard(world: World, url: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    keystore, password_file = world.credentials(PAYER)
+    (keystore, password_file), (other_keystore, other_file) = world.credentials(WHO), world.credentials(PAYER)
     file = rules_file(
         folder / "guard.toml",
         owner=f'"{world.account(WHO)}"', payer=f'"{world.account(PAYER)}"', keystore=f'"{keystore}"',
         password_file=f'"{password_file}"', goal='{ health_factor = "1.95" }', guard={"single_endpoint": "true"},
+        payer_keystore=f'"{other_keystore}"', payer_password_file=f'"{other_file}"', authority='"owner"',
+        allow_hot_equity="true", tiers='{ normal = { slippage = "2%" }, urgent = { slippage = "2%" } }',
         cool_down='"1s"', budget="{ runs_per_day = 50 }",
         triggers='[[account.trigger]]\nkind = "health"\nbelow = "1.8"',
     )  # fmt: skip

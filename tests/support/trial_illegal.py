@@ -14,6 +14,7 @@ from eth_utils.crypto import keccak
 from tests.factories import USDC, WETH
 from tests.support.isolated_calls import MORPHO, OTHER_MARKET, PARAMS
 from tests.support.trial_legal import CHAIN_ID, GWEI, OWNER, Call, Draft
+from tests.support.trial_perps import ILLEGAL_PERPS
 from tests.unit.policy_cases import POOL, ROUTER
 
 __all__ = ["ILLEGAL", "Illegal"]
@@ -92,6 +93,10 @@ def _token(signature: str, *values: Callable[[Random], Any]) -> Make:
 
 def _morpho(signature: str, *values: Callable[[Random], Any]) -> Make:
     return lambda random, draft: _to(MORPHO, signature, *(value(random) for value in values))(draft)
+
+
+def _perp(to: str, data: Callable[[Random], bytes]) -> Make:
+    return lambda random, draft: Illegal(replace(draft, to=to, data=data(random)).payload())
 
 
 def _is(value: Any) -> Callable[[Random], Any]:
@@ -384,5 +389,6 @@ ILLEGAL: Mapping[str, Make] = {
         data=call(REPAY, USDC.address, _amount(random) + 10**15, 2, OWNER)).payload()),
     "a nonce far ahead": lambda random, draft: _fields(
         nonce=draft.nonce + random.choice([101, 10**6, 2**63, 2**64 - 1, 2**200]))(random, draft),
+    **{name: _perp(to, data) for name, (to, data) in ILLEGAL_PERPS.items()},
 }  # fmt: skip
 """By what is wrong with it."""

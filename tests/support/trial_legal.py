@@ -16,6 +16,7 @@ from defilev.model.token import Token
 from tests.factories import DAI, USDC, WBTC, WETH, WSTETH
 from tests.support.isolated_calls import MORPHO, PARAMS, IsolatedMarket
 from tests.support.signing import PolicyToken, policy_text
+from tests.support.trial_perps import HOUSE, LEGAL_PERPS, PERP_TOKENS, VAULT
 from tests.unit.policy_cases import POOL, ROUTER, Markets
 
 __all__ = ["CHAIN_ID", "KEY", "OWNER", "PROTECTED", "Call", "Draft", "legal_drafts", "trial_policy"]
@@ -62,12 +63,14 @@ class Draft:
 
 
 def trial_policy(**changes: object) -> str:
-    """Return the policy of the trial: five tokens, two lenders, one router, limits that legal transactions keep."""
+    """Return the policy of the trial: two lenders, one router, perpetuals, and limits that legal transactions keep."""
     tokens = [PolicyToken(token.symbol, token.address, token.decimals, str(price)) for token, price in PRICES.items()]
+    tokens += PERP_TOKENS
     usual: dict[str, object] = {
         "chain_id": CHAIN_ID, "owner": OWNER, "pool": POOL, "router": ROUTER, "tokens": tokens,
         "protected": [PROTECTED], "morpho": MORPHO, "markets": [PARAMS.id],
     }  # fmt: skip
+    usual["perp"] = (VAULT, HOUSE)
     return policy_text(**(usual | changes))  # type: ignore[arg-type]
 
 
@@ -202,9 +205,15 @@ def _close_isolated(random: Random) -> list[Named]:
     ])  # fmt: skip
 
 
+def _perps(random: Random) -> list[Named]:
+    """Reduce or close a perpetual, or add margin."""
+    return random.choice(LEGAL_PERPS)(random, OWNER, PROTECTED)
+
+
 ROUNDS = (
     _deleverage, _deleverage, _deleverage, _close, _repay, _repay_with_supply, _repay_for_another, _sum, _isolated,
     _close_isolated,
+    _perps, _perps, _perps,
 )  # fmt: skip
 
 

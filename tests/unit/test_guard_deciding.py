@@ -103,6 +103,41 @@ def test_the_cool_down_is_counted_in_chain_time_and_yields_to_an_emergency() -> 
     assert ("wait", "cooling down for another 600 s") == verdict(a_reading(URGENT), memory=future)
 
 
+def sliced() -> Memory:
+    """Return what is remembered 130 s after a slice."""
+    return after_action(Memory(), at=BLOCK.timestamp - 130, is_whole=False, goes_on=True)
+
+
+def test_a_slice_is_followed_by_the_next_until_the_goal() -> None:
+    """Above the trigger and below the goal the guard goes on, with the reason; at the goal it is over for good."""
+    found = judged(a_reading("80000"), memory=sliced())
+    there = judged(a_reading("60000"), memory=found.memory)
+
+    assert ("act", "the last action was a slice: to health 1.6") == (found.decision.verdict, found.decision.reason)
+    assert found.memory.goes_on
+    assert ("nothing", False) == (there.decision.verdict, there.memory.goes_on)
+    assert "nothing" == verdict(a_reading("80000", at=24), memory=there.memory)[0]
+
+
+def test_between_slices_pools_refill_unless_a_size_paces_them() -> None:
+    """120 s from one slice to the next, or the cool-down when that is less; a tier with a size waits for all of it."""
+    waits = replace(sliced(), acted_at=BLOCK.timestamp - 100)
+    sized = {name: replace(tier, size=Decimal(5000)) for name, tier in a_rule().tiers.items()}
+
+    assert ("wait", "cooling down for another 20 s") == verdict(a_reading("80000"), memory=waits)
+    assert "act" == verdict(a_reading("80000"), a_rule(cool_down=90), waits)[0]
+    assert ("wait", "cooling down for another 500 s") == verdict(a_reading("80000"), a_rule(tiers=sized), waits)
+
+
+def test_a_slice_is_held_by_what_holds_an_action() -> None:
+    """Budgets and switches bind what goes on as what begins, and what only tells sets nothing off."""
+    spent = Spending(runs=6)
+
+    assert "wait" == verdict(a_reading("80000"), memory=sliced(), spent=spent)[0]
+    assert "held" == verdict(a_reading("80000"), memory=sliced(), held_by="paused")[0]
+    assert "alert" == verdict(a_reading("80000"), a_rule(authority="alert-only", payer=None), sliced())[0]
+
+
 @pytest.mark.parametrize(
     ("budget", "spent", "said"),
     [

@@ -11,10 +11,11 @@ import pytest
 
 from defilev.config.guard_rules import load_guard_rules
 from defilev.errors import KeyFailure, RulesInvalid
-from defilev.model.guard_rules import RuleGoal, Trigger
+from defilev.model.guard_rules import KeyPlace, RuleGoal, Trigger
 from tests.factories import OWNER, USDC
 from tests.support.guards import PAYER, rules_file, rules_text
 
+OTHER = USDC.address
 SELL = {"authority": '"owner"', "payer": None}
 
 
@@ -39,6 +40,28 @@ def test_a_rules_file_says_who_is_guarded_when_and_how(tmp_path: Path) -> None:
     assert Decimal(25_000) == rules.max_hot_equity
     assert not rules.single_endpoint
     assert 64 == len(rules.digest)
+
+
+def test_a_reserve_beside_the_owners_key_has_a_key_of_its_own(tmp_path: Path) -> None:
+    """Both keys are known by address with their places, the reserve's first; without an owner's there is one."""
+    said = {"keystore": '"owner.json"', "payer_signer": '"payer.sock"'}
+    (both,) = load_guard_rules(rules_file(tmp_path / "both.toml", authority='"owner"', **said)).accounts
+    (alone,) = load_guard_rules(rules_file(tmp_path / "alone.toml", signer='"payer.sock"')).accounts
+
+    assert [(PAYER, KeyPlace(signer="payer.sock")), (OWNER, KeyPlace("owner.json"))] == list(both.keys.items())
+    assert OWNER == both.actor
+    assert {PAYER: KeyPlace(signer="payer.sock")} == alone.keys
+
+
+def test_a_reserve_beside_an_owners_key_is_no_other_owners(tmp_path: Path) -> None:
+    """Two actions would sign with it at once; several markets of one owner may share it."""
+    path, beside = tmp_path / "guard.toml", rules_text(authority='"owner"')
+    path.write_text(beside + rules_text(name='"other"', owner=f'"{OTHER}"').removeprefix("[guard]\n"))
+    with pytest.raises(RulesInvalid, match="its payer also signs for other"):
+        load_guard_rules(path)
+    again = rules_text(name='"other"', market='"prime"', authority='"owner"')
+    path.write_text(beside + again.removeprefix("[guard]\n"))
+    assert [{PAYER, OWNER}] * 2 == [set(rule.keys) for rule in load_guard_rules(path).accounts]
 
 
 def test_a_name_of_the_book_stands_for_its_address(tmp_path: Path) -> None:
@@ -122,7 +145,11 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"pool": '"0x1234"'}, "pool"),
     ({"keystore": '"a.json"', "signer": '"b.sock"'}, "keystore and signer contradict each other"),
     ({"authority": '"alert-only"'}, "signs nothing, and payer is given"),
-    ({"authority": '"owner"'}, "payer and reserve_for belong to authority reserve"),
+    ({"authority": '"owner"', "payer": None, "reserve_for": '"30%"'}, "reserve_for belongs to a payer"),
+    ({"payer_keystore": '"a.json"'}, "payer_keystore and the like are for a payer beside an owner's key"),
+    ({"authority": '"owner"', "payer_keystore": '"a"', "payer_signer": '"b"'}, "keystore and signer contradict"),
+    ({"authority": '"owner"', "payer": None, "payer_signer": '"b.sock"'}, "for a payer beside an owner's key"),
+    ({"authority": '"owner"', "payer": f'"{OWNER}"'}, "payer is the owner"),
     ({"guard": {"max_hot_equity": '"0"'}}, "max_hot_equity"),
     ({"guard": {"single_endpoint": '"perhaps"'}}, "single_endpoint"),
     ({"guard": {"leverage": "50"}}, "leverage: no such key"),

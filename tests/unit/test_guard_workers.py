@@ -22,8 +22,8 @@ def test_others_can_be_begun_while_one_is_at_work() -> None:
     def hold(told: Told) -> None:
         go_on.wait(10)
 
-    workers.begin(ONE, ["first"], hold)
-    workers.begin(OTHER, ["second"], lambda told: told.alerts.append(Alert("info", "done", "second", "it is")))
+    workers.begin([ONE], ["first"], hold)
+    workers.begin([OTHER], ["second"], lambda told: told.alerts.append(Alert("info", "done", "second", "it is")))
     while not workers.has_news():
         go_on.wait(0.01)
     told = Told()
@@ -43,7 +43,7 @@ def test_what_an_action_raises_is_raised_when_it_is_gathered() -> None:
     def fail(told: Told) -> None:
         raise JournalUnusable("full", path="journal.db")
 
-    workers.begin(ONE, ["first"], fail)
+    workers.begin([ONE], ["first"], fail)
     workers.wait()
 
     with pytest.raises(JournalUnusable):

@@ -12,7 +12,7 @@ from defilev.model.account import LendingAccount, Notice
 from defilev.model.plan import Approve, Borrow, Goal, Plan, Supply, Swap
 from defilev.model.token import TokenBalance
 from defilev.plan import goes_up
-from defilev.plan.staircase import MAX_ROUNDS
+from defilev.plan.inputs import MAX_ROUNDS
 from defilev.units import WAD
 from tests.factories import DAI, USDC, WBTC, WETH
 from tests.support.levering import Totals, lever_plan

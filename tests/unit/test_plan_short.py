@@ -26,7 +26,7 @@ def test_no_more_is_withdrawn_than_the_market_has() -> None:
 
     assert CASH == sum(step.action.amount or 0 for step in plan.steps if isinstance(step.action, Withdraw))
     assert plan.label.startswith("PARTIAL: it reaches a health factor of 2.2")
-    assert "since no WETH can leave the market: 48 WETH supplied, none of it liquid" in plan.label
+    assert "since no WETH can leave the market: 48 WETH supplied, and all of it is lent out or paused" in plan.label
     assert plan.promise.health_factor is not None
     assert LENT_OUT.health_factor is not None
     assert plan.promise.health_factor > LENT_OUT.health_factor

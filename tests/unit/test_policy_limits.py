@@ -137,7 +137,7 @@ def test_the_list_cannot_add_what_the_rules_do_not_know() -> None:
     )
     borrow = Transaction(POOL, "pool", interface("aave_v3_pool")["borrow"], (USDC.address, 1, 2, 0, OWNER))
 
-    with pytest.raises(PolicyViolation, match="not allowed: call"):
+    with pytest.raises(PolicyViolation, match="not allowed: a call"):
         check_plan(a_plan([(Borrow(USDC, 1), borrow)]), policy=replace(POLICY, calls=wide))
 
 

@@ -15,6 +15,7 @@ from tests.factories import USDC, WETH
 from tests.support.isolated_calls import MORPHO, PARAMS
 from tests.support.signing import PolicyToken, policy_text
 from tests.support.trial_legal import CHAIN_ID, OWNER, trial_policy
+from tests.support.trial_perps import HOUSE, VAULT
 from tests.unit.policy_cases import POOL, ROUTER
 
 TEXT = trial_policy()
@@ -30,7 +31,7 @@ def test_a_policy_says_whom_it_is_for_and_what_may_be_called() -> None:
     policy = parsed()
 
     assert (CHAIN_ID, OWNER) == (policy.chain_id, policy.account.owner)
-    assert {POOL, ROUTER, MORPHO, *policy.tokens} == set(policy.contracts)
+    assert {POOL, ROUTER, MORPHO, VAULT, HOUSE, *policy.tokens} == set(policy.contracts)
     assert {PARAMS.id} == policy.contracts[MORPHO].markets
     assert set() == policy.contracts[POOL].markets
     assert (Fraction(3000), Fraction(2400)) == (

@@ -155,6 +155,37 @@ def test_the_reserve_repays_on_the_owners_behalf_to_the_goal(cli: Cli, path: Pat
     assert 0 == cli("journal", "verify").code
 
 
+@pytest.mark.parametrize(
+    ("granted", "kinds"),
+    [(1_000, ["repay", "approve", "repay"]), (40_000, ["approve", "approve", "repay"])],
+    ids=["less-than-the-goal-asks-for", "more"],
+)
+def test_what_a_reserve_granted_before_is_repaid_first(
+    cli: Cli, path: Path, tmp_path: Path, granted: int, kinds: list[str]
+) -> None:
+    """An allowance that a killed process left is used at once when the goal asks for more; none of it is left over."""
+    payer = cli.world.account(PAYER)
+    give(cli.world, "USDC", payer, 50_000 * 10**6)
+    data = keccak(b"approve(address,uint256)")[:4]
+    data += encode(["address", "uint256"], [cli.world.pool("main"), granted * 10**6])
+    assert "0x1" == cli.world.send(payer, cli.world.token("USDC"), data)["status"]
+    cli.world.set_price("WETH", FALLEN)
+    report = tick(once(cli, rules(cli, tmp_path), "--broadcast", "--json"))
+
+    assert ["done"] == [acted["outcome"] for acted in report["acted"]], report
+    assert kinds == steps(path)
+    assert 2.0 <= health(cli) < 2.01
+    assert 0 == allowance(cli.world, payer)
+
+
+def steps(path: Path) -> list[str]:
+    """Return what the transactions of the journal's first plan do."""
+    journal = open_for_reading(place_of(path))
+    assert journal is not None
+    with closing(journal):
+        return [step["kind"] for step in journal.run(1)["step"]]
+
+
 def test_a_reserve_that_does_not_suffice_repays_what_it_has_and_calls(cli: Cli, path: Path, tmp_path: Path) -> None:
     """All of a small reserve is used, and a person is told that the goal is not reached."""
     payer = cli.world.account(PAYER)
@@ -216,7 +247,7 @@ def test_a_reserve_where_nobody_repays_for_another_is_refused(
     cli: Cli, path: Path, tmp_path: Path, protocol: str
 ) -> None:
     """The authority and the lender are named, before anything is read of the account."""
-    said = f"the authority reserve is not for {protocol}"
+    said = f"a reserve is not for {protocol}"
     assert_refused(cli("guard", "check", rules(cli, tmp_path, protocol=f'"{protocol}"')), code=2, said=said)
 
 

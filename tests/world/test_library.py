@@ -296,3 +296,21 @@ def test_reading_imports_nothing_that_signs(world: World, tmp_path: Path) -> Non
     )
 
     assert (0, "[] []\n") == (done.returncode, done.stdout), done.stderr
+
+
+def test_a_perpetual_is_planned_for_as_the_command_does(
+    connection: Connection, cli: Cli, world: World, tmp_path: Path
+) -> None:
+    """`Perp.plan` gives the command's plan, hash and all, and it keeps its promise on a fork; margin is another way."""
+    (perp,) = connection.book(write_book(tmp_path / "perps.toml", world, "perp-near")).perps
+    made = cli("plan", "perp-near", "-p", "perp-curie", "--to-margin-ratio", "2", "--json").document
+    proposal = perp.plan(to_margin_ratio=2)
+
+    assert made["hash"] == proposal.hash
+    assert all(check.holds for check in proposal.simulate().conditions)
+    assert ["approve", "supply"] == [step.action.kind for step in perp.plan(to_margin_ratio="1.5", via="margin").steps]
+    assert perp.nearest_liquidation() is perp.view.nearest
+    with pytest.raises(InvalidNumber, match="a plan needs one goal"):
+        perp.plan(to_margin_ratio=2, close=True)
+    with pytest.raises(UnknownName, match="no position in vDOGE"):
+        perp.plan(to_margin_ratio=2, market="vDOGE")

@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 
+from defilev.abi import interface
 from defilev.errors import NotDeployed, SelfCheckFailed
 from defilev.model.perp import PerpAccount
 from defilev.model.request import Address, Batch, CallResult, Results
@@ -210,4 +211,21 @@ def test_a_mark_price_that_is_no_median_is_refused(curie: Curie, market: str) ->
     owners = [curie.owners()["perp-cross"]]
     read = PERPS["perp-curie"].read_accounts(curie.entry, owners, chain_id=31337, block=block)
     with pytest.raises(SelfCheckFailed, match="mark price"):
+        drive(read, changed)
+
+
+@pytest.mark.parametrize(("twin", "other"), [("vault", "clearing_house"), ("clearing_house", "vault")])
+def test_the_twin_of_other_decimals_is_not_taken_for_the_other(curie: Curie, twin: str, other: str) -> None:
+    """An account value with 6 decimals where 18 are meant, or the other way round, fails the self-check."""
+    owner, block = curie.owners()["perp-cross"], curie.world.head()
+    fetch = curie.world.reader(block).fetch
+    ask = interface("perp_curie")["getAccountValue"]
+    asked, answered = (ask.call(curie.at(name), owner) for name in (twin, other))
+
+    def changed(batch: Batch) -> Results:
+        answers = dict(zip(batch, fetch(batch), strict=True))
+        return [answers.get(answered, answers[each]) if each == asked else answers[each] for each in batch]
+
+    read = PERPS["perp-curie"].read_accounts(curie.entry, [owner], chain_id=31337, block=block)
+    with pytest.raises(SelfCheckFailed):
         drive(read, changed)

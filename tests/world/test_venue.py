@@ -16,6 +16,7 @@ from defilev.pipeline.look import read_account
 from defilev.pipeline.planning import PlanQuestion, make_plan
 from defilev.pipeline.session import Session, connect
 from defilev.pipeline.trying import require_kept, try_plan
+from defilev.plan import Divergence
 from defilev.venues import Order, Route
 from tests.support.plans import token_of, venue_of
 from tests.support.positions import give
@@ -102,21 +103,23 @@ def test_a_pool_away_from_the_oracle_is_gone_around_or_sold_to_in_part(world: Wo
     account = read_account(pushed, owner, protocol="aave-v3", market="main")
 
     part = raised(pushed, account, HALF_A_PER_CENT)
-    plan = raised(pushed, account, Decimal("0.12"))
+    plan = raised(pushed, account, Decimal("0.12"), apart=Decimal("0.5"))
 
     (swap,) = [step.action for step in around.steps if isinstance(step.action, Swap)]
     assert ["WETH", "DAI"] == [hop.token_in.symbol for hop in swap.route]
     assert part.label.startswith("PARTIAL: ")
     assert "uniswap-v3 gives too little: WETH for USDC" in part.label
+    assert "" == plan.label
     for each in (part, plan):
         require_kept(each, try_plan(pushed, each))
 
 
-def raised(session: Session, account: LendingAccount, slippage: Decimal) -> Plan:
+def raised(session: Session, account: LendingAccount, slippage: Decimal, *, apart: Decimal | None = None) -> Plan:
     """Return a plan for a fifth more health."""
     assert account.health_factor is not None
     target = round(Decimal(account.health_factor).scaleb(-18) * RAISED, 3)
-    question = PlanQuestion(Goal("health-factor", target), slippage, Decimal("1.02"), 600)
+    goal, divergence = Goal("health-factor", target), Divergence.within(apart)
+    question = PlanQuestion(goal, slippage, Decimal("1.02"), 600, divergence=divergence)
     return make_plan(session, account, question)
 
 

@@ -17,12 +17,12 @@ from defilev.model.probe import ProbeCalls
 from defilev.model.request import Address, Block, Read
 from defilev.model.target_inputs import BorrowMarket, Penalty
 from defilev.model.token import Token
-from defilev.protocols.aave_family import forms, write
+from defilev.protocols.aave_family import bitmap, forms, write
 from defilev.protocols.aave_family.account import account_from_state
 from defilev.protocols.aave_family.apply import apply_action, project_state
 from defilev.protocols.aave_family.e_modes import read_e_mode, read_e_modes
 from defilev.protocols.aave_family.headroom import read_headroom
-from defilev.protocols.aave_family.math import counted_price, price_of
+from defilev.protocols.aave_family.math import counted_price, is_member, price_of
 from defilev.protocols.aave_family.penalty import penalty_of
 from defilev.protocols.aave_family.probe import probe
 from defilev.protocols.aave_family.rates import read_borrow_market
@@ -104,9 +104,16 @@ class AaveFamily(WholeMarkets):
         return mul_div_down(amount, price_of(state, reserve), 10**reserve.asset.decimals)
 
     def liquidity(self, account: LendingAccount, asset: Address) -> int:
-        """Return the base units of `asset` that can be withdrawn from the pool."""
+        """Return the base units of `asset` that can be withdrawn from the pool: none while the reserve is paused."""
         state: AaveState = account.state
-        return state.reserves[state.index_of(asset)].available_liquidity
+        reserve = state.reserves[state.index_of(asset)]
+        return 0 if bitmap.is_paused(reserve.configuration) else reserve.available_liquidity
+
+    def is_e_mode_pair(self, account: LendingAccount, one: Address, other: Address) -> bool:
+        """Return whether both may be supplied or borrowed within the account's e-mode category."""
+        state: AaveState = account.state
+        reserves = [state.reserves[state.index_of(asset)] for asset in (one, other)]
+        return state.e_mode is not None and all(is_member(state.e_mode, reserve) for reserve in reserves)
 
     def gas(self, action: Action) -> int:
         """Return a gas limit that suffices for a market action."""

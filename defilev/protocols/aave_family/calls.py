@@ -18,6 +18,7 @@ __all__ = [
     "USER_CALLS",
     "balance_calls",
     "e_mode_calls",
+    "liquidity_calls",
     "market_calls",
     "probe_calls",
     "provider_calls",
@@ -105,6 +106,11 @@ def balance_calls(
         if stable_debt:
             calls.append(Call(reserve.stable_debt_token, stable))
     return calls
+
+
+def liquidity_calls(reserves: Sequence[Reserve]) -> list[Call]:
+    """Ask how much of its asset each reserve's token holds."""
+    return [interface("erc20")["balanceOf"].call(reserve.asset.address, reserve.a_token) for reserve in reserves]
 
 
 def e_mode_calls(pool: Address, category: int) -> list[Call]:

@@ -29,6 +29,7 @@ __all__ = [
     "decode_users",
     "described_price",
     "reserves_with_prices",
+    "with_held_liquidity",
 ]
 
 E_MODE_CALLS = 5
@@ -48,7 +49,8 @@ class UserRead:
 class ReserveRead:
     """A reserve whose price is not described yet; `price` is `None` when the oracle gives none.
 
-    `income` and `debt_index` are the contract's own indices at the block, which ours must equal.
+    `income` and `debt_index` are the contract's own indices at the block, which ours must equal. `counts_liquidity`
+    says that the pool keeps count of what can leave it; where it does not, that is what the reserve's token holds.
     """
 
     reserve: Reserve
@@ -56,6 +58,11 @@ class ReserveRead:
     source: Address | None
     income: int
     debt_index: int
+    counts_liquidity: bool
+
+    def with_liquidity(self, amount: int) -> ReserveRead:
+        """Return the reserve with `amount` base units to withdraw or borrow."""
+        return replace(self, reserve=replace(self.reserve, available_liquidity=amount))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +129,7 @@ def _reserve(asset: Address, results: Results, known_symbol: str | None) -> Rese
         stable_debt_token=data[9],
         variable_debt_token=data[10],
         price=None,
-        available_liquidity=virtual[0] if virtual else UINT256_MAX,
+        available_liquidity=virtual[0] if virtual else 0,
     )
     return ReserveRead(
         reserve=reserve,
@@ -130,7 +137,14 @@ def _reserve(asset: Address, results: Results, known_symbol: str | None) -> Rese
         source=source[0] if source and source[0] != ZERO_ADDRESS else None,
         income=decode_one(functions["getReserveNormalizedIncome"], results[1], what="pool"),
         debt_index=decode_one(functions["getReserveNormalizedVariableDebt"], results[2], what="pool"),
+        counts_liquidity=virtual is not None,
     )
+
+
+def with_held_liquidity(reads: Sequence[ReserveRead], results: Results) -> tuple[ReserveRead, ...]:
+    """Return the reserves with the answers to `calls.liquidity_calls` where the pool keeps no count itself."""
+    held = iter(results)
+    return tuple(read if read.counts_liquidity else read.with_liquidity(_word(next(held))) for read in reads)
 
 
 def decode_e_modes(categories: Sequence[int], results: Results) -> dict[int, EModeRead]:

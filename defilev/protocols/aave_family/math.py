@@ -22,6 +22,7 @@ __all__ = [
     "effective_loan_to_value",
     "effective_threshold",
     "has_zero_ltv_collateral",
+    "is_member",
     "normalized_debt",
     "normalized_income",
     "price_of",
@@ -176,3 +177,9 @@ def _in_category(category: EMode, reserve: Reserve) -> bool:
     if category.collateral_bitmap is not None:
         return bool(category.collateral_bitmap >> reserve.id & 1)
     return bitmap.e_mode_category(reserve.configuration) == category.id
+
+
+def is_member(category: EMode, reserve: Reserve) -> bool:
+    """Return whether a reserve belongs to a category, as collateral or as debt."""
+    can_be_owed = bool((category.borrowable_bitmap or 0) >> reserve.id & 1)
+    return can_be_owed or _in_category(category, reserve)

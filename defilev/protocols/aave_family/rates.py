@@ -19,7 +19,7 @@ from defilev.model.target_inputs import BorrowMarket
 from defilev.protocols.aave_family.math import normalized_debt, price_of
 from defilev.protocols.aave_family.regimes import REGIMES, ray_div_half_up, ray_mul_half_up
 from defilev.protocols.aave_family.state import AaveState, Reserve
-from defilev.units import BPS, RAY, UINT256_MAX, Ray, mul_div_down, mul_div_half_up, to_decimal
+from defilev.units import BPS, RAY, Ray, mul_div_down, mul_div_half_up, to_decimal
 
 __all__ = ["MarketRates", "RateCurve", "Rates", "rates_after", "read_borrow_market", "read_rates", "utilisation"]
 
@@ -176,7 +176,6 @@ def _reserve_calls(state: AaveState, reserve: Reserve) -> list[Call]:
     return [
         pool["getReserveData"].call(state.market.pool, reserve.asset.address),
         token["scaledTotalSupply"].call(reserve.variable_debt_token),
-        interface("erc20")["balanceOf"].call(reserve.asset.address, reserve.a_token),
         interface("aave_v3_rate_strategy")["getTotalSupplyAndAvgRate"].call(reserve.stable_debt_token),
         pool["getReserveDeficit"].call(state.market.pool, reserve.asset.address),
     ]
@@ -199,17 +198,14 @@ def _market_rates(
     state: AaveState, reserve: Reserve, data: dict[str, Any], answers: Results, curve: RateCurve
 ) -> MarketRates:
     scaled = decode_one(interface("aave_v3_scaled_token")["scaledTotalSupply"], answers[1], what="debt token")
-    stable = _stable(state, answers[3])
-    deficit = decode_optional(interface("aave_v3_pool")["getReserveDeficit"], answers[4])
-    liquidity = reserve.available_liquidity
-    if liquidity == UINT256_MAX:
-        liquidity = decode_one(interface("erc20")["balanceOf"], answers[2], what="token")
+    stable = _stable(state, answers[2])
+    deficit = decode_optional(interface("aave_v3_pool")["getReserveDeficit"], answers[3])
     return MarketRates(
         reserve=reserve,
         regime=state.market.regime,
         at=state.at,
         curve=curve,
-        liquidity=liquidity,
+        liquidity=reserve.available_liquidity,
         scaled_debt=scaled,
         stable_debt=stable[0],
         stable_rate=stable[1],

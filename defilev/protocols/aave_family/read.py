@@ -28,6 +28,7 @@ from defilev.protocols.aave_family.decode import (
     decode_users,
     described_price,
     reserves_with_prices,
+    with_held_liquidity,
 )
 from defilev.protocols.aave_family.regimes import REGIMES
 from defilev.protocols.aave_family.releases import candidates
@@ -102,7 +103,7 @@ def read_accounts(
     else:
         head, reserves, feeds = known
         e_modes = {}
-    positions, e_modes, feeds = yield from _positions(head, reserves, e_modes, feeds)
+    positions, reserves, e_modes, feeds = yield from _positions(head, reserves, e_modes, feeds)
     if asked := without_round(feeds):
         feeds = with_round(feeds, (yield asked))
     e_modes = yield from _category_prices(head, e_modes, feeds)
@@ -220,14 +221,16 @@ def _positions(
     reserves: Sequence[ReserveRead],
     e_modes: dict[int, EModeRead],
     feeds: dict[Address, Feed],
-) -> Read[tuple[tuple[tuple[Position, ...], ...], dict[int, EModeRead], dict[Address, Feed]]]:
-    """Ask for every balance, for e-modes and price sources not known yet, in one batch."""
+) -> Read[tuple[tuple[tuple[Position, ...], ...], tuple[ReserveRead, ...], dict[int, EModeRead], dict[Address, Feed]]]:
+    """Ask for every balance, for liquidity, e-modes and price sources not known yet, in one batch."""
     stable = REGIMES[head.regimes[0]].stable_debt
     batch: list[Call] = []
     listed = [read.reserve for read in reserves]
     for user in head.users:
         batch += calls.balance_calls(user.owner, listed, user_configuration=user.configuration, stable_debt=stable)
     balances_end = len(batch)
+    batch += calls.liquidity_calls([read.reserve for read in reserves if not read.counts_liquidity])
+    liquidity_end = len(batch)
     categories = sorted({user.e_mode for user in head.users if user.e_mode} - set(e_modes))
     for category in categories:
         batch += calls.e_mode_calls(head.pool, category)
@@ -237,8 +240,9 @@ def _positions(
         batch += feed_probe_calls(source)
     results = yield batch
     positions = decode_balances(head.users, listed, results, stable_debt=stable)
-    found = decode_e_modes(categories, results[balances_end:e_modes_end])
-    return positions, e_modes | found, feeds | probed_feeds(sources, results[e_modes_end:])
+    reserves = with_held_liquidity(reserves, results[balances_end:liquidity_end])
+    found = decode_e_modes(categories, results[liquidity_end:e_modes_end])
+    return positions, reserves, e_modes | found, feeds | probed_feeds(sources, results[e_modes_end:])
 
 
 def _category_prices(

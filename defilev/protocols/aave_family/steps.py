@@ -104,8 +104,9 @@ def require_no_stranded_zero_ltv(state: AaveState, reserve: Reserve, action: Act
 def require(holds: bool, action: Action, reason: str, **facts: object) -> None:  # noqa: FBT001 - reads as a sentence
     """Raise `Infeasible` with the contract's own name for its reason, unless `holds`."""
     if not holds:
+        named = f" {action.asset.symbol}" if isinstance(action, Supply | Withdraw | Borrow | Repay) else ""
         raise Infeasible(
-            f"the market would refuse to {_WORDS.get(action.kind, action.kind)}: {reason}",
+            f"the market would refuse to {_WORDS.get(action.kind, action.kind)}{named}: {reason}",
             fix="choose another amount or asset",
             reason=reason,
             **facts,

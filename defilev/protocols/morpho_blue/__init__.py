@@ -81,6 +81,11 @@ class MorphoBlue:
         del account
         return Withdraw(asset, None)
 
+    def is_e_mode_pair(self, account: LendingAccount, one: Address, other: Address) -> bool:
+        """Return no: there are no categories."""
+        del account, one, other
+        return False
+
     def debt_shares(self, account: LendingAccount, amount: int) -> int | None:
         """Return the shares of debt that `amount` base units repay at the account's time, rounded down."""
         totals = accrued(account.state).totals

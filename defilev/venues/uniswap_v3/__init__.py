@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from defilev.abi import Interface, Transaction, interface
 from defilev.model.book import UniswapV3Entry
@@ -42,6 +43,10 @@ class UniswapV3:
     def quotes(self, orders: Sequence[Order]) -> Read[tuple[Quote | None, ...]]:
         """See `quoting.read_quotes`."""
         return quoting.read_quotes(self.entry.quoter_v2, orders)
+
+    def kept(self, route: Route) -> Fraction:
+        """See `routing.kept`."""
+        return routing.kept(route)
 
     def transaction(self, swap: Swap, *, owner: Address) -> Transaction:
         """See `write.transaction`."""

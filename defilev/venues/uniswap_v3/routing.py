@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
 from itertools import product
+from math import prod
 from typing import TypeAlias
 
 from defilev.abi import Function, interface
@@ -15,10 +17,11 @@ from defilev.model.request import Address, CallResult, Read
 from defilev.model.token import Token
 from defilev.venues.contract import Route
 
-__all__ = ["FEE_TIERS", "read_hubs", "read_routes"]
+__all__ = ["FEE_TIERS", "kept", "read_hubs", "read_routes"]
 
 NATIVE_DECIMALS = 18
 
+FEE_UNIT = 10**6
 FEE_TIERS = (100, 500, 3000, 10000)
 """The fees of the pools in hundredths of a basis point."""
 
@@ -60,6 +63,11 @@ def read_routes(
     depths = yield [LIQUIDITY.call(pool) for _, _, pool in existing]
     pools = _deep_pools(existing, [_liquidity(result) for result in depths])
     return tuple(tuple(_routes(sold, bought, intermediates, pools)) for sold, bought in pairs)
+
+
+def kept(route: Route) -> Fraction:
+    """Return the part of what is sold that the fees of the pools along `route` leave."""
+    return prod((1 - Fraction(hop.fee, FEE_UNIT) for hop in route), start=Fraction(1))
 
 
 def _edges(pairs: Sequence[tuple[Token, Token]], intermediates: Sequence[Token]) -> list[Edge]:

@@ -181,14 +181,14 @@ ROWS = (
         ("the price falls between plan and execution", "1 to 40 % when the first transaction is taken by the pool",
          "what did not keep its promise is never called done; the next looks go on"),
         jump,
-        Mutant(ACTING, "is_whole = outcome.is_kept and not plan.label", "is_whole = not plan.label"),
+        Mutant(ACTING, "is_kept = outcome.is_kept or plan.goal.kind", "is_kept = True or plan.goal.kind"),
     ),
     _row(
         "F29",
         ("the market's price is wrong", "the feed answers ten times as much, 2.85 % less, or nothing",
          "a low price is acted on as liquidators do; a high one and none never; nothing is borrowed"),
         wrong_oracle,
-        Mutant(DECIDING, "_oracle_health(facts.reading) >= facts.goal.value:", "_oracle_health(facts.reading) < 0:"),
+        Mutant(DECIDING, "_reached(facts) >= facts.goal.value:", "_reached(facts) < 0:"),
     ),
     _row(
         "F36",
@@ -202,7 +202,7 @@ ROWS = (
         ("a reserve is paused", "by the market's governance, for one or two looks",
          "the guard waits, calls people, sends nothing, and acts with the first look afterwards"),
         paused,
-        Mutant(DECIDING, "    if facts.reading.is_paused:\n", "    if False:\n"),
+        Mutant("defilev/guard/obstacles.py", "    if facts.reading.is_paused:\n", "    if False:\n"),
     ),
     _row(
         "F38",

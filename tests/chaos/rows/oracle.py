@@ -155,7 +155,7 @@ ROWS: tuple[Row, ...] = (
         ("the sequencer is down", "for 78 minutes to 8 hours, as its feed says; half of the accounts are cooling down",
          "nothing is signed; the first look after the restart acts, within the grace period"),
         sequencer,
-        Mutant("defilev/guard/deciding.py", "        if notice.name in NOT_UP:\n", "        if False:\n"),
+        Mutant("defilev/guard/obstacles.py", "        if notice.name in NOT_UP:\n", "        if False:\n"),
         quick=1,
     ),
 )  # fmt: skip

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import floor, log
 from random import Random
 from typing import Any
 
-from defilev.abi import decode, keccak
+from defilev.abi import keccak
 from defilev.model.request import Address
 from tests.chaos.arena import GWEI, Arena
 from tests.chaos.poolproxy import Held
@@ -16,7 +15,6 @@ from tests.chaos.rows.guarding import (
     PRICE,
     SOMEBODY,
     Guard,
-    ask,
     data_of,
     deal,
     empty,
@@ -28,6 +26,7 @@ from tests.chaos.rows.guarding import (
     until_calm,
 )
 from tests.chaos.rows.registry import Mutant, Row, Seen, Stage, check, row_of
+from tests.support.liquidity import withdrawal_of
 
 __all__ = ["ROWS"]
 
@@ -42,9 +41,6 @@ SLIPPAGE = 0.003
 """The most that the rules let a sale of the first tier lose against the oracle."""
 
 LADDER = "defilev/guard/ladder.py"
-FEE, SPACING, WIDTH = 500, 10, 6000
-"""Of the pool that is sold into: its provider's liquidity reaches so many ticks to either side of its first price."""
-
 LIQUIDATION = "liquidationCall(address,address,address,uint256,bool)"
 TRANSFER = "0x" + keccak(b"Transfer(address,address,uint256)").hex()
 BAD_ENDS = frozenset({"action-unconfirmed", "action-failed", "action-refused", "action-partial"})
@@ -190,14 +186,9 @@ def drained(stage: Stage, random: Random) -> Seen:
 
 def _burn(arena: Arena, left: int | None) -> int:
     """Take liquidity out of the pool as its only provider, until one part in `left` is there, or nothing."""
-    pool = arena.world.description["pools"]["WETH/USDC 0.05%"]
-    manager = Address(arena.world.description["uniswap_v3"]["position_manager"])
-    address, tick = Address(pool["address"]), floor(log(WETH / USDC * 10**8 / PRICE) / log(1.0001))
-    lower, upper = ((tick + distance) // SPACING * SPACING for distance in (-WIDTH, WIDTH))
-    (liquidity,) = decode(["uint128"], ask(arena, address, data_of("liquidity()")))
-    amount = liquidity - (liquidity // left if left is not None else 0)
-    offer(arena, address, data_of("burn(int24,int24,uint128)", lower, upper, amount), sender=manager, fee=AHEAD)
-    return amount
+    taken = withdrawal_of(arena.world, left)
+    offer(arena, taken.pool, taken.data, sender=taken.sender, fee=AHEAD)
+    return taken.amount
 
 
 def dried_up(stage: Stage, random: Random) -> Seen:
@@ -290,6 +281,6 @@ ROWS: tuple[Row, ...] = (
         ("nothing is left to borrow of the debt's asset", "somebody borrows it all; wallet and pool are full, or empty",
          "the first of reserve, wallet, sale and a part that helps is taken; what remains is said, and people called"),
         dried_up,
-        Mutant(LADDER, '        ("wallet", lambda: _repayment(wanted)),\n', ""),
+        Mutant(LADDER, '        ("wallet", lambda: _repayment(wanted, None)),\n', ""),
     ),
 )  # fmt: skip
