@@ -9,8 +9,8 @@ from typing import TypeAlias
 from defilev_signer.hashing import ADDRESS_BYTES, address, keccak
 
 __all__ = [
-    "ALL", "FUNCTIONS", "Action", "Approve", "Deposit", "Hop", "Repay", "RepayWithSupply", "Swap", "Trade", "Withdraw",
-    "read_call",
+    "ALL", "FUNCTIONS", "Action", "Approve", "Deposit", "Hop", "Repay", "RepayWithSupply", "Supply", "Swap", "Trade",
+    "Withdraw", "read_call",
 ]  # fmt: skip
 
 ALL = 2**256 - 1
@@ -51,6 +51,16 @@ class Repay:
     on_behalf_of: str
     market: str | None = None
     shares: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """Add `amount` base units to the collateral of `on_behalf_of`; `market` is as in `Withdraw`."""
+
+    asset: str
+    amount: int
+    on_behalf_of: str
+    market: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +126,7 @@ class Trade:
     is_plain: bool
 
 
-Action: TypeAlias = Withdraw | Repay | RepayWithSupply | Approve | Swap | Deposit | Trade
+Action: TypeAlias = Withdraw | Repay | RepayWithSupply | Supply | Approve | Swap | Deposit | Trade
 
 
 class _Words:
@@ -169,10 +179,22 @@ def _withdraw_lent(_: str, data: bytes) -> Withdraw:
     return Withdraw(words.address(0), amount, words.address(8), words.address(7), market, shares)
 
 
+def _supply(_: str, data: bytes) -> Supply:
+    words = _Words(data, 4)
+    if words.uint(3, 16):
+        raise ValueError("a referral code is given")
+    return Supply(words.address(0), words.uint(1), words.address(2))
+
+
+def _supply_collateral(_: str, data: bytes) -> Supply:
+    words, market = _isolated(data, 9)
+    _require_no_callback(words, 7)
+    return Supply(words.address(1), words.uint(5), words.address(6), market)
+
+
 def _repay_isolated(_: str, data: bytes) -> Repay:
     words, market = _isolated(data, 10)
-    if words.uint(8) != 9 * _WORD or words.uint(9):
-        raise ValueError("there is data for a callback, or its offset is not where the encoding has it")
+    _require_no_callback(words, 8)
     amount, shares = _amount_or_shares(words)
     return Repay(words.address(0), amount, None, words.address(7), market, shares)
 
@@ -183,6 +205,12 @@ def _isolated(data: bytes, count: int) -> tuple[_Words, str]:
     for place in range(4):
         words.address(place)
     return words, "0x" + keccak(data[: _PARAMS * _WORD]).hex()
+
+
+def _require_no_callback(words: _Words, place: int) -> None:
+    """Raise `ValueError` unless the bytes whose offset stands at `place`, the last argument, are none."""
+    if words.uint(place) != (place + 1) * _WORD or words.uint(place + 1):
+        raise ValueError("there is data for a callback, or its offset is not where the encoding has it")
 
 
 def _amount_or_shares(words: _Words) -> tuple[int, int | None]:
@@ -256,6 +284,8 @@ def _close_position(_: str, data: bytes) -> Trade:
 FUNCTIONS: Mapping[str, Callable[[str, bytes], Action]] = {
     "withdraw(address,uint256,address)": _withdraw,
     "repay(address,uint256,uint256,address)": _repay,
+    "supply(address,uint256,address,uint16)": _supply,
+    "supplyCollateral((address,address,address,address,uint256),uint256,address,bytes)": _supply_collateral,
     "repayWithATokens(address,uint256,uint256)": _repay_with_supply,
     "withdrawCollateral((address,address,address,address,uint256),uint256,address,address)": _withdraw_collateral,
     "withdraw((address,address,address,address,uint256),uint256,uint256,address,address)": _withdraw_lent,

@@ -52,6 +52,7 @@ _AAVE_POOL = frozenset(
         "withdraw(address,uint256,address)",
         "repay(address,uint256,uint256,address)",
         "repayWithATokens(address,uint256,uint256)",
+        "supply(address,uint256,address,uint16)",
     }
 )
 ROLES: Mapping[str, frozenset[str]] = {
@@ -62,6 +63,7 @@ ROLES: Mapping[str, frozenset[str]] = {
             "withdrawCollateral((address,address,address,address,uint256),uint256,address,address)",
             "withdraw((address,address,address,address,uint256),uint256,uint256,address,address)",
             "repay((address,address,address,address,uint256),uint256,uint256,address,bytes)",
+            "supplyCollateral((address,address,address,address,uint256),uint256,address,bytes)",
         }
     ),
     "uniswap-v3-router": frozenset(

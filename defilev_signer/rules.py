@@ -7,7 +7,19 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor
 
-from defilev_signer.calls import ALL, Action, Approve, Deposit, Repay, RepayWithSupply, Swap, Trade, Withdraw, read_call
+from defilev_signer.calls import (
+    ALL,
+    Action,
+    Approve,
+    Deposit,
+    Repay,
+    RepayWithSupply,
+    Supply,
+    Swap,
+    Trade,
+    Withdraw,
+    read_call,
+)
 from defilev_signer.errors import Denied
 from defilev_signer.policy import MOST_CALLDATA, MOST_GAS, Policy, Token
 from defilev_signer.transaction import Transaction
@@ -60,7 +72,7 @@ def judge(transaction: Transaction, following: Sequence[Call], policy: Policy) -
     match action:
         case Withdraw():
             return Judgement(transaction, action, withdrawn=_withdrawn(action, policy))
-        case Repay() | RepayWithSupply() | Deposit():
+        case Repay() | RepayWithSupply() | Supply() | Deposit():
             _judge_paid(action, policy)
             return Judgement(transaction, action)
         case Trade():
@@ -96,7 +108,7 @@ def _read(call: Call, policy: Policy) -> Action:
         action = read_call(signature, call.to, call.data[4:])
     except ValueError as error:
         raise Denied("calldata", found=str(error), allowed=f"the one encoding of {signature}") from None
-    if isinstance(action, Withdraw | Repay) and action.market is not None:
+    if isinstance(action, Withdraw | Repay | Supply) and action.market is not None:
         listed = ", ".join(sorted(contract.markets)) or f"none: the policy lists no markets of {contract.name}"
         _require("market", action.market in contract.markets, action.market, listed)
     return action
@@ -114,16 +126,17 @@ def _withdrawn(action: Withdraw, policy: Policy) -> Fraction:
     return _within_one("withdrawn value", token.value(action.amount), policy)
 
 
-def _judge_paid(action: Repay | RepayWithSupply | Deposit, policy: Policy) -> None:
+def _judge_paid(action: Repay | RepayWithSupply | Supply | Deposit, policy: Policy) -> None:
     if isinstance(action, Repay):
         _judge_repay(action, policy)
         return
     if isinstance(action, RepayWithSupply):
         _judge_terms(action, policy)
         return
+    receiver = action.to if isinstance(action, Deposit) else action.on_behalf_of
     _token("asset", action.asset, policy)
     _require("amount", 0 < action.amount < ALL, action.amount, "a number above zero")
-    _require("beneficiary", action.to in policy.account.protected, action.to, "a protected account")
+    _require("beneficiary", receiver in policy.account.protected, receiver, "a protected account")
 
 
 def _judge_repay(action: Repay, policy: Policy) -> None:
@@ -191,7 +204,9 @@ def _taken(approval: Approve, actions: Sequence[Action], calls: Sequence[Call]) 
         match action:
             case Approve(approval.token, approval.spender, _):
                 return amounts, True
-            case Repay(approval.token, amount) | Deposit(approval.token, amount) if call.to == approval.spender:
+            case Repay(approval.token, amount) | Supply(approval.token, amount) | Deposit(approval.token, amount) if (
+                call.to == approval.spender
+            ):
                 amounts.append(amount)
             case Swap() if call.to == approval.spender and action.hops[0].token_in == approval.token:
                 amounts.append(action.amount_in)

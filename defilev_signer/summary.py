@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from defilev_signer.calls import ALL, Approve, Deposit, Repay, RepayWithSupply, Swap, Trade, Withdraw
+from defilev_signer.calls import ALL, Approve, Deposit, Repay, RepayWithSupply, Supply, Swap, Trade, Withdraw
 from defilev_signer.policy import ETHER, Policy
 from defilev_signer.rules import Judgement
 
@@ -28,8 +28,8 @@ def _sentence(judged: Judgement, policy: Policy) -> str:
         case Withdraw() as taken:
             moved, receiver = _moved(taken, policy), policy.name_of(taken.to or policy.account.owner)
             return f"withdraw {moved} from {to}{_market(taken.market)} to {receiver}"
-        case Repay() | RepayWithSupply() as paid:
-            return _repayment(paid, to, policy)
+        case Repay() | RepayWithSupply() | Supply() as given:
+            return _given(given, to, policy)
         case Deposit() | Trade():
             return _of_perpetuals(judged.action, to, policy)
         case Approve(token, spender, amount):
@@ -40,10 +40,15 @@ def _sentence(judged: Judgement, policy: Policy) -> str:
             return f"nothing: uses up nonce {judged.transaction.nonce}"
 
 
-def _repayment(action: Repay | RepayWithSupply, to: str, policy: Policy) -> str:
-    if isinstance(action, RepayWithSupply):
-        return f"repay {_amount(action.asset, action.amount, policy)} at {to} with what is supplied of it"
-    return f"repay {_moved(action, policy)} at {to}{_market(action.market)} for {policy.name_of(action.on_behalf_of)}"
+def _given(action: Repay | RepayWithSupply | Supply, to: str, policy: Policy) -> str:
+    match action:
+        case RepayWithSupply(asset, amount):
+            return f"repay {_amount(asset, amount, policy)} at {to} with what is supplied of it"
+        case Repay(on_behalf_of=owner):
+            return f"repay {_moved(action, policy)} at {to}{_market(action.market)} for {policy.name_of(owner)}"
+        case Supply(asset, amount, owner):
+            added = _amount(asset, amount, policy)
+            return f"supply {added} to {to}{_market(action.market)} for {policy.name_of(owner)}"
 
 
 def _moved(action: Withdraw | Repay, policy: Policy) -> str:

@@ -6,14 +6,15 @@ import sys
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from defilev.errors import Declined, Refused
+from defilev.abi.address import parse_address
+from defilev.errors import Declined, PlanUnreadable, Refused
 
 if TYPE_CHECKING:
     from defilev.config.loading import LoadedSettings
     from defilev.model.plan import Plan
     from defilev.model.request import Address
 
-__all__ = ["ask", "ask_about", "require_confirmed_hash", "require_own_settings"]
+__all__ = ["ask", "ask_about", "require_confirmed_hash", "require_own_settings", "require_payer"]
 
 LAST = 4
 FLAGS = frozenset({"address_book", "book", "expires", "floor", "max_divergence", "max_slippage", "rpc_url"})
@@ -47,6 +48,20 @@ def require_confirmed_hash(plan: Plan, confirmed: str | None) -> None:
             fix="review this plan, then confirm its own hash",
             confirmed=confirmed,
             plan=plan.hash,
+        )
+
+
+def require_payer(plan: Plan, payer: str | None) -> None:
+    """Raise `PlanUnreadable` unless whoever a plan file lets pay was named as such: a file does not choose who pays."""
+    if plan.payer is None and payer is None:
+        return
+    named = None if payer is None else parse_address(payer, what="--payer")
+    if plan.payer != named:
+        raise PlanUnreadable(
+            "the plan is signed by another account than the one named on the command line",
+            fix="give --payer with the account that the plan names, or leave it out for a plan of the owner",
+            plan=plan.payer or "the owner",
+            named=named or "the owner",
         )
 
 

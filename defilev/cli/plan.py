@@ -36,7 +36,11 @@ ToMarginRatio = Annotated[
 ]
 Via = Annotated[
     str | None,
-    typer.Option("--via", metavar="WAY", help="Perpetuals: `reduce` them (default), or add `margin` from the wallet."),
+    typer.Option(
+        "--via",
+        metavar="WAY",
+        help="Loans: mixed (default), wallet, payer, collateral or sell. Perpetuals: reduce (default) or margin.",
+    ),
 ]
 Close = Annotated[bool, typer.Option("--close", help="Repay everything and withdraw everything.")]
 FromTarget = Annotated[
@@ -48,13 +52,23 @@ MaxSlippage = Annotated[
 Floor = Annotated[
     str | None, typer.Option("--floor", metavar="1.02", help="The health factor that no step may go below.")
 ]
-Debt = Annotated[
-    str | None,
-    typer.Option("--debt", metavar="ASSET", help="The one debt to repay or to borrow; --close begins with it."),
+Sell = Annotated[
+    list[str] | None, typer.Option("--sell", metavar="ASSET", help="Sell nothing but this; may be repeated.")
 ]
-Collateral = Annotated[
-    str | None,
-    typer.Option("--collateral", metavar="ASSET", help="The one supply to sell or to add to; --close begins with it."),
+Repay = Annotated[
+    list[str] | None,
+    typer.Option("--repay", metavar="ASSET", help="Repay no other debt; may be repeated. --close begins with it."),
+]
+Keep = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--keep", metavar="ASSET[=2%]", help="Do not touch this, or sell it as if that cost 2% more; may be repeated."
+    ),
+]
+Borrow = Annotated[str | None, typer.Option("--borrow", metavar="ASSET", help="Upwards: the one asset to borrow.")]
+Buy = Annotated[str | None, typer.Option("--buy", metavar="ASSET", help="Upwards: the one collateral to add to.")]
+Payer = Annotated[
+    str | None, typer.Option("--payer", metavar="ADDRESS", help="Another account that signs, and repays for WHO.")
 ]
 Expires = Annotated[
     str | None, typer.Option("--expires", metavar="10m", help="How long after its block the plan may be begun.")
@@ -86,6 +100,7 @@ SwapDebt = Annotated[
 EMode = Annotated[
     str | None, typer.Option("--e-mode", metavar="N", help="Enter the e-mode of this number; `off` leaves it for none.")
 ]
+Alternatives = Annotated[bool, typer.Option("--alternatives", help="Compare the ways to the goal, the cheapest first.")]
 Out = Annotated[
     Path | None,
     typer.Option("-o", "--out", metavar="FILE", help="Write the plan, or with --safe the bundle, to this file."),
@@ -106,8 +121,6 @@ def plan(
     from_target: FromTarget = None,
     max_slippage: MaxSlippage = None,
     floor: Floor = None,
-    debt: Debt = None,
-    collateral: Collateral = None,
     expires: Expires = None,
     safe: Safe = None,
     drift: Drift = None,
@@ -116,12 +129,21 @@ def plan(
     swap_collateral: SwapCollateral = None,
     swap_debt: SwapDebt = None,
     e_mode: EMode = None,
+    sell: Sell = None,
+    repay: Repay = None,
+    keep: Keep = None,
+    borrow: Borrow = None,
+    buy: Buy = None,
+    payer: Payer = None,
+    alternatives: Alternatives = False,
 ) -> None:
     """Plan less leverage, or more: the transactions, what they promise, what they cost.
 
     Example: defilev plan 0xADDRESS -p aave-v3 --to-health-factor 1.6 -o plan.json
     """
+    from defilev.cli.alternatives import compared
     from defilev.cli.plan_question import Rearranged, plan_question
+    from defilev.plan import parse_constraints
 
     question = plan_question(
         load(ctx).values,
@@ -129,16 +151,20 @@ def plan(
         to_leverage=to_leverage,
         to_margin_ratio=to_margin_ratio,
         close=close,
-        via=via,
         from_target=from_target,
         max_slippage=max_slippage,
         floor=floor,
-        debt=debt,
-        collateral=collateral,
         expires=expires,
         max_divergence=max_divergence,
         rearranged=Rearranged(swap_collateral, swap_debt, e_mode),
+        constraints=parse_constraints(
+            via=via, sell=sell, repay=repay, keep=keep, borrow=borrow, buy=buy, has_payer=payer is not None
+        ),
+        payer=payer,
     )
+    if alternatives:
+        compared(run_of(ctx), (who, protocol, market), question, safe or out)
+        return
     if require_safe(safe, drift):
         bundled(run_of(ctx), (who, protocol, market), question, safe=str(safe), drift=drift, expires=expires, out=out)
         return

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from defilev.abi.address import parse_address
 from defilev.config.values import parse_duration, parse_floor, parse_slippage
 from defilev.errors import UsageError
-from defilev.plan import Divergence, Rearranged, parse_goal
+from defilev.plan import ANYTHING, Constraints, Divergence, Rearranged, parse_goal
 
 if TYPE_CHECKING:
     from defilev.config.settings import Settings
     from defilev.model.target import Target
     from defilev.pipeline.planning import PlanQuestion
-    from defilev.plan import Via
 
 __all__ = ["Rearranged", "plan_question"]
 
@@ -27,15 +27,14 @@ def plan_question(
     to_leverage: str | None,
     close: bool,
     to_margin_ratio: str | None = None,
-    via: str | None = None,
     from_target: Path | None = None,
     max_slippage: str | None = None,
     floor: str | None = None,
-    debt: str | None = None,
-    collateral: str | None = None,
     expires: str | None = None,
     max_divergence: str | None = None,
     rearranged: Rearranged = _NOT_REARRANGED,
+    constraints: Constraints = ANYTHING,
+    payer: str | None = None,
 ) -> PlanQuestion:
     """Return what the flags ask for, settings standing in for those that were not given.
 
@@ -63,9 +62,8 @@ def plan_question(
         max_slippage=settings.max_slippage if max_slippage is None else parse_slippage(max_slippage),
         floor=settings.floor if floor is None else parse_floor(floor),
         window=settings.expires if expires is None else parse_duration(expires, what="--expires"),
-        debt=debt,
-        collateral=collateral,
-        via=_via(via),
+        constraints=constraints,
+        payer=None if payer is None else parse_address(payer, what="--payer"),
         may_lever=True,
         divergence=Divergence.within(
             settings.max_divergence
@@ -73,14 +71,6 @@ def plan_question(
             else parse_slippage(max_divergence, what="--max-divergence")
         ),
     )
-
-
-def _via(text: str | None) -> Via | None:
-    match text:
-        case None | "reduce" | "margin":
-            return text
-        case _:
-            raise UsageError(f"--via {text!r} is no way to a goal", fix="give reduce or margin")
 
 
 def _position(target: Target) -> tuple[str, str, str, str]:

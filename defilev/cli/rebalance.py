@@ -9,20 +9,24 @@ import typer
 
 from defilev.cli.context import run_of
 from defilev.cli.plan import (
+    Borrow,
+    Buy,
     Close,
-    Collateral,
-    Debt,
     Drift,
     EMode,
     Expires,
     Floor,
     FromTarget,
+    Keep,
     Market,
     MaxDivergence,
     MaxSlippage,
     Out,
+    Payer,
     Protocol,
+    Repay,
     Safe,
+    Sell,
     SwapCollateral,
     SwapDebt,
     ToHealthFactor,
@@ -79,8 +83,6 @@ def rebalance(
     resume: Resume = False,
     max_slippage: MaxSlippage = None,
     floor: Floor = None,
-    debt: Debt = None,
-    collateral: Collateral = None,
     expires: Expires = None,
     engine: Engine = "auto",
     sign_only: SignOnly = False,
@@ -99,6 +101,12 @@ def rebalance(
     swap_collateral: SwapCollateral = None,
     swap_debt: SwapDebt = None,
     e_mode: EMode = None,
+    sell: Sell = None,
+    repay: Repay = None,
+    keep: Keep = None,
+    borrow: Borrow = None,
+    buy: Buy = None,
+    payer: Payer = None,
 ) -> None:
     """Plan less leverage, or more, and try it on a fork; sign or send it only with --sign-only or --broadcast.
 
@@ -106,19 +114,22 @@ def rebalance(
     """
     from defilev.cli.plan_question import Rearranged, plan_question
     from defilev.cli.rebalancing import Authority, Rebalancing, Wanted
+    from defilev.plan import parse_constraints
 
     wanted = _mode(sign_only=sign_only, broadcast=broadcast, unsigned=unsigned, safe=safe)
     run = run_of(ctx)
     goal: dict[str, Any] = {"to_health_factor": to_health_factor, "to_leverage": to_leverage}
-    goal |= {"to_margin_ratio": to_margin_ratio, "close": close, "via": via, "from_target": from_target}
-    limits = {"max_slippage": max_slippage, "floor": floor, "debt": debt, "collateral": collateral, "expires": expires}
+    goal |= {"to_margin_ratio": to_margin_ratio, "close": close, "from_target": from_target}
+    limits: dict[str, Any] = {"max_slippage": max_slippage, "floor": floor, "expires": expires}
     limits["max_divergence"] = max_divergence
     rearranged = Rearranged(swap_collateral, swap_debt, e_mode)
+    chosen: dict[str, Any] = {"via": via, "sell": sell, "repay": repay, "keep": keep, "borrow": borrow, "buy": buy}
     made_before = "--plan" if plan else "--resume" if resume else None
     if made_before:
-        _require_alone(made_before, *goal.values(), *limits.values(), *rearranged.given(), plan and resume)
-    goal["rearranged"] = rearranged
-    question = None if made_before else plan_question(run.load().values, **goal, **limits)  # type: ignore[arg-type]
+        others = (*chosen.values(), None if plan else payer, plan and resume)
+        _require_alone(made_before, *goal.values(), *limits.values(), *rearranged.given(), *others)
+    goal |= {"rearranged": rearranged, "constraints": parse_constraints(**chosen, has_payer=payer is not None)}
+    question = None if made_before else plan_question(run.load().values, **goal, **limits, payer=payer)
     _require_engine(engine)
     if require_safe(safe, drift, made_before):
         bundled(run, (who, protocol, market), question, safe=safe, drift=drift, expires=expires, out=out)  # type: ignore[arg-type]
@@ -136,6 +147,7 @@ def rebalance(
             resume=resume,
             limits=frozenset(name for name, given in limits.items() if given is not None or made_before),
             engine=engine,  # type: ignore[arg-type]
+            payer=payer,
         ),
         authority=Authority(account, keystore, signer, password_file, confirm_plan, yes),
     ).run_all()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from defilev.cli.consent import ask, require_confirmed_hash, require_own_settings
+from defilev.cli.consent import ask, require_confirmed_hash, require_own_settings, require_payer
 from defilev.cli.keys import keystore_path, password_for, remote_signer, require_one_signer, unlock
 from defilev.cli.plan_file import read_plan, write_document
 from defilev.cli.resuming import Rest
@@ -53,7 +53,7 @@ Mode = Literal["dry-run", "sign-only", "broadcast", "unsigned"]
 class Wanted:
     """What to do, and with which plan: one made for `question`, the one in `plan_file`, or the rest of one (`resume`).
 
-    `limits` are the settings that the flags or the plan file stand in for.
+    `limits` are the settings that the flags or the plan file stand in for. `payer` is who signs for another, as typed.
     """
 
     mode: Mode
@@ -63,6 +63,7 @@ class Wanted:
     resume: bool
     limits: frozenset[str]
     engine: EngineChoice
+    payer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ class Rebalancing:
                 return
         plan = self._plan(session, owner, question)
         require_confirmed_hash(plan, self.authority.confirm_plan)
-        check_plan(plan, policy=policy_of(session, account_of(session, plan)))
+        check_plan(plan, policy=policy_of(session, account_of(session, plan), payer=plan.payer))
         self._say(lambda: plan_text(plan, width=self.run.output.width, ink=self.run.output.ink))
         report = self._tried(session, plan)
         match self.wanted.mode:
@@ -141,6 +142,7 @@ class Rebalancing:
                     plan=f"{plan.owner} {plan.protocol} {plan.market}",
                     named=f"{owner} {self.protocol} {self.market or plan.market}",
                 )
+            require_payer(plan, self.wanted.payer)
             account_of(session, plan)
             require_unexpired(session, plan)
             return plan
@@ -173,8 +175,8 @@ class Rebalancing:
         from defilev.pipeline.journalled import ready_to_act
 
         require_proven(plan, report)
-        signing = self._signing(session, plan.owner)
-        with ready_to_act(session, account=plan.owner) as ready:
+        signing = self._signing(session, plan.actor)
+        with ready_to_act(session, account=plan.actor) as ready:
             signer = signing()
             retried = self._tried_again(session, plan)
             signed, number = ready.sign(retried, plan, signer)
@@ -185,8 +187,8 @@ class Rebalancing:
         from defilev.pipeline.journalled import ready_to_act
 
         require_proven(plan, report)
-        signing = self._signing(session, plan.owner)
-        with ready_to_act(session, account=plan.owner) as ready:
+        signing = self._signing(session, plan.actor)
+        with ready_to_act(session, account=plan.actor) as ready:
             retried, signer = self._agreed(session, plan, signing)
             outcome, number = ready.send(retried, plan, signer, tell=self._tell(plan))
         self._say(lambda: f"{self._got(plan, outcome)}\njournal #{number}")

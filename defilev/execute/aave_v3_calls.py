@@ -13,6 +13,7 @@ from defilev.execute.checks import (
     MarketRules,
     MoveKind,
     is_above_zero,
+    is_collateral,
     is_of_market,
     is_owner,
 )
@@ -35,6 +36,12 @@ def _repay(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
     yield is_above_zero("amount", call.arguments["amount"])
     yield _is_variable(call)
     yield is_owner("onBehalfOf", call.arguments["onBehalfOf"], bounds)
+
+
+def _add(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
+    """Nothing becomes collateral that was not."""
+    yield is_collateral("asset", call.arguments["asset"], bounds)
+    yield from _supply(call, bounds)
 
 
 def _repay_with_supply(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
@@ -104,6 +111,7 @@ AAVE_V3 = MarketRules(
         "withdraw": _withdraw,
         "repay": _repay,
         "repayWithATokens": _repay_with_supply,
+        "supply": _add,
         "setUserUseReserveAsCollateral": _set_collateral,
         "setUserEMode": _set_e_mode,
     },
@@ -112,4 +120,4 @@ AAVE_V3 = MarketRules(
     by_goal={"swap-collateral": {"supply": _supply}, "swap-debt": {"borrow": _borrow}},
     levering={"borrow": _borrow, "supply": _supply},
 )
-"""What is signed for whatever goal; supplying and borrowing are for plans that exchange one asset for another."""
+"""What is signed for whatever goal; borrowing, and new collateral, are for plans that exchange assets or go up."""

@@ -20,6 +20,7 @@ __all__ = [
     "MarketRules",
     "MoveKind",
     "is_above_zero",
+    "is_collateral",
     "is_of_market",
     "is_owner",
 ]
@@ -85,13 +86,15 @@ class Check:
 class MarketMove:
     """What a call to the market's contract moves between it and the wallet.
 
-    `amount` is in base units, `None` for everything there is, or for what `shares` of it turn out to be.
+    `amount` is in base units, `None` for everything there is, or for what `shares` of it turn out to be. `or_supply`
+    says that the same call repays what is owed and adds to what is not.
     """
 
     kind: MoveKind
     asset: Address
     amount: int | None
     shares: int | None = None
+    or_supply: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,11 @@ class MarketRules:
 def is_of_market(name: str, token: Address, bounds: Bounds) -> Check:
     """Return whether a token is one of the market."""
     return Check(name, token in bounds.tokens, token, "a token of the market")
+
+
+def is_collateral(name: str, token: Address, bounds: Bounds) -> Check:
+    """Return whether a token is collateral of the account already."""
+    return Check(name, token in bounds.collateral, token, "collateral of the account")
 
 
 def is_owner(name: str, address: Address, bounds: Bounds) -> Check:

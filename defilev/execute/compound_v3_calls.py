@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from defilev.execute.checks import Bounds, Check, DecodedCall, MarketMove, MarketRules, is_above_zero, is_of_market
+from defilev.execute.checks import (
+    Bounds,
+    Check,
+    DecodedCall,
+    MarketMove,
+    MarketRules,
+    MoveKind,
+    is_above_zero,
+    is_of_market,
+)
 from defilev.units import UINT256_MAX
 
 __all__ = ["COMPOUND_V3"]
@@ -21,14 +30,18 @@ def _withdraw(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
 
 
 def _supply(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
-    yield Check("asset", call.arguments["asset"] in bounds.debts, call.arguments["asset"], "what is owed")
+    """What is owed is repaid by it; collateral of the account is added to."""
+    asset = call.arguments["asset"]
+    yield Check("asset", asset in bounds.debts or asset in bounds.collateral, asset, "what is owed, or collateral")
     yield is_above_zero("amount", call.arguments["amount"])
 
 
 def _move(function: str, arguments: Mapping[str, Any]) -> MarketMove:
     amount: int = arguments["amount"]
     exact = None if amount == UINT256_MAX else amount
-    return MarketMove("withdraw" if function == "withdraw" else "repay", arguments["asset"], exact)
+    is_withdrawal = function == "withdraw"
+    kind: MoveKind = "withdraw" if is_withdrawal else "repay"
+    return MarketMove(kind, arguments["asset"], exact, or_supply=not is_withdrawal)
 
 
 COMPOUND_V3 = MarketRules("comet", {"withdraw": _withdraw, "supply": _supply}, _move)

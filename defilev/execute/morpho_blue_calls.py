@@ -41,8 +41,19 @@ def _repay(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
     yield _of_this_market(call, bounds)
     yield _one_of_two(call)
     yield is_owner("onBehalf", call.arguments["onBehalf"], bounds)
+    yield _no_callback(call)
+
+
+def _supply_collateral(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
+    yield _of_this_market(call, bounds)
+    yield is_above_zero("assets", call.arguments["assets"])
+    yield is_owner("onBehalf", call.arguments["onBehalf"], bounds)
+    yield _no_callback(call)
+
+
+def _no_callback(call: DecodedCall) -> Check:
     callback = call.arguments["data"]
-    yield Check("data", callback == b"", f"0x{callback.hex()}", "nothing: it would call back whoever sends it")
+    return Check("data", callback == b"", f"0x{callback.hex()}", "nothing: it would call back whoever sends it")
 
 
 def _of_this_market(call: DecodedCall, bounds: Bounds) -> Check:
@@ -62,12 +73,19 @@ def _move(function: str, arguments: Mapping[str, Any]) -> MarketMove:
     params, assets = arguments["marketParams"], arguments["assets"]
     if function == "withdrawCollateral":
         return MarketMove("withdraw", params[_COLLATERAL], assets)
+    if function == "supplyCollateral":
+        return MarketMove("supply", params[_COLLATERAL], assets)
     kind: MoveKind = "withdraw" if function == "withdraw" else "repay"
     return MarketMove(kind, params[_LOAN], assets or None, arguments["shares"] or None)
 
 
 MORPHO_BLUE = MarketRules(
     "morpho_blue",
-    {"withdrawCollateral": _withdraw_collateral, "withdraw": _withdraw, "repay": _repay},
+    {
+        "withdrawCollateral": _withdraw_collateral,
+        "withdraw": _withdraw,
+        "repay": _repay,
+        "supplyCollateral": _supply_collateral,
+    },
     _move,
 )

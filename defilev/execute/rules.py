@@ -116,7 +116,8 @@ def _same_switch(call: DecodedCall, action: SetCollateral | SetEMode, bounds: Bo
 
 def _same_move(move: MarketMove, action: Withdraw | Repay | Supply | Borrow | RepayWithSupply, bounds: Bounds) -> bool:
     """Tell whether a market's call is the action; of a number that stands for everything the whole plan tells."""
-    if (move.kind, bounds.tokens.get(move.asset)) != (action.kind, action.asset):
+    kind = "supply" if move.or_supply and move.asset not in bounds.debts else move.kind
+    if (kind, bounds.tokens.get(move.asset)) != (action.kind, action.asset):
         return False
     shares = action.shares if isinstance(action, Repay) else None
     if action.amount is None and bounds.holdings is not None:

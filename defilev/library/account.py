@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,15 +86,17 @@ class Account(Figures[LendingAccount, HealthView]):
         to_leverage: Number | None = None,
         close: bool = False,
         max_slippage: Number | None = None,
-        collateral: str | None = None,
-        debt: str | None = None,
+        sell: Sequence[str] = (),
+        repay: Sequence[str] = (),
+        keep: Sequence[str] = (),
     ) -> Proposal:
         """Return the transactions that reach a goal, with what they promise; nothing is signed.
 
         Args:
             to_health_factor, to_leverage, close: one goal.
             max_slippage: the most a sale may lose against the oracle, as a fraction; the setting's when left out.
-            collateral, debt: what to sell and to repay; the plan chooses when left out.
+            sell, repay: all that may be sold and repaid; everything when left out.
+            keep: what must not be touched; with `=2%` what is sold as if that cost so much more.
 
         Raises:
             InvalidNumber: not one goal, or a number that cannot be meant.
@@ -103,10 +105,11 @@ class Account(Figures[LendingAccount, HealthView]):
         """
         from defilev.library.proposal import Proposal, goal_of, question_of
         from defilev.pipeline.planning import make_plan
+        from defilev.plan import parse_constraints
 
         goal = goal_of(close=close, to_health_factor=to_health_factor, to_leverage=to_leverage)
-        settings = self._session.settings
-        question = question_of(settings, goal, max_slippage=max_slippage, collateral=collateral, debt=debt)
+        wanted = parse_constraints(sell=sell, repay=repay, keep=keep)
+        question = question_of(self._session.settings, goal, max_slippage=max_slippage, constraints=wanted)
         return Proposal(self._session, make_plan(self._session, self.value, question))
 
     def _forms(self) -> Exposure:

@@ -19,7 +19,7 @@ from defilev.report.perp import PerpView, perp_view
 if TYPE_CHECKING:
     from defilev.library.changes import Number
     from defilev.library.proposal import Proposal
-    from defilev.plan import Via
+    from defilev.plan import PerpVia
 
 __all__ = ["Perp"]
 
@@ -50,7 +50,7 @@ class Perp(Figures[PerpAccount, PerpView]):
         to_health_factor: Number | None = None,
         to_leverage: Number | None = None,
         close: bool = False,
-        via: Via | None = None,
+        via: PerpVia | None = None,
         max_slippage: Number | None = None,
         market: str | None = None,
     ) -> Proposal:
@@ -69,6 +69,7 @@ class Perp(Figures[PerpAccount, PerpView]):
         """
         from defilev.library.proposal import Proposal, goal_of, question_of
         from defilev.pipeline.planning import make_plan
+        from defilev.plan import Constraints
 
         if self.protocol not in PERPS_AS_LOANS:
             raise Infeasible(
@@ -76,7 +77,8 @@ class Perp(Figures[PerpAccount, PerpView]):
             )
         levels = {"to_margin_ratio": to_margin_ratio, "to_health_factor": to_health_factor, "to_leverage": to_leverage}
         goal, settings = goal_of(close=close, **levels), self._session.settings
-        question = question_of(settings, goal, max_slippage=max_slippage, collateral=market, via=via)
+        wanted = Constraints(via, () if market is None else (market,))
+        question = question_of(settings, goal, max_slippage=max_slippage, constraints=wanted)
         loan = PERPS_AS_LOANS[self.protocol].loan(self.value)
         return Proposal(self._session, make_plan(self._session, loan, question))
 

@@ -12,7 +12,7 @@ from defilev.model.plan import Goal, Plan, PlanCost, Promise, Step
 from defilev.pipeline.planning import PlanQuestion
 from defilev.pipeline.session import Session
 from defilev.pipeline.trying import try_plan
-from defilev.plan import Divergence, Via, parse_goal
+from defilev.plan import Constraints, Divergence, parse_goal
 
 if TYPE_CHECKING:
     from defilev.library.account import Number
@@ -68,9 +68,7 @@ def question_of(
     goal: Goal,
     *,
     max_slippage: Number | None,
-    collateral: str | None,
-    debt: str | None = None,
-    via: Via | None = None,
+    constraints: Constraints,
 ) -> PlanQuestion:
     """Return what a plan is asked for, settings standing in for what is `None`; raises `InvalidNumber`."""
     return PlanQuestion(
@@ -78,11 +76,9 @@ def question_of(
         max_slippage=settings.max_slippage if max_slippage is None else _fraction(max_slippage),
         floor=settings.floor,
         window=settings.expires,
-        debt=debt,
-        collateral=collateral,
+        constraints=constraints,
         may_lever=True,
         divergence=Divergence.within(settings.max_divergence),
-        via=via,
     )
 
 

@@ -21,9 +21,13 @@ from defilev.pipeline.market_prices import limits_of
 from defilev.pipeline.rearranging import rearrangement
 from defilev.pipeline.session import Session
 from defilev.plan import (
+    ANYTHING,
+    LOAN_WAYS,
+    PERP_WAYS,
+    Constraints,
+    PerpVia,
     PlanInputs,
     ReduceInputs,
-    Via,
     goes_up,
     plan_deleverage,
     plan_levering,
@@ -38,7 +42,7 @@ from defilev.risk.prices import price_notices
 from defilev.units import WAD, Wad
 from defilev.venues import venue_of
 
-__all__ = ["PlanQuestion", "emergency_floor", "make_plan", "make_repayment", "read_wallet"]
+__all__ = ["PlanQuestion", "emergency_floor", "loan_inputs", "make_plan", "make_repayment", "read_wallet"]
 
 
 _LOWEST_FLOOR = Decimal("1.0001")
@@ -49,24 +53,22 @@ class PlanQuestion:
     """What a plan is asked for.
 
     `max_slippage` is a fraction, `floor` a health factor, `window` the seconds until the first signature at the latest;
-    `collateral` and `debt` are symbols or addresses, `None` to let the plan choose. `meant_for` is the owner, protocol
-    and market that the goal was worked out for, `None` when a person named it. `in_hand` is, by token, the collateral
-    that an earlier run withdrew and did not come to sell; no more of it counts than the wallet holds. `via` says how
-    perpetuals reach the goal, `None` for the usual way. `may_lever` says that a person asks: a goal of more leverage
-    than there is may be meant, and where nothing else reaches a goal, what counts as collateral and the e-mode may be
-    changed. `divergence` bounds how far the venue's prices may lie from the oracle's, and `rounds` how many a plan may
-    have.
+    `constraints` say what may be used, and how the goal is reached. `meant_for` is the owner, protocol and market that
+    the goal was worked out for, `None` when a person named it. `in_hand` is, by token, the collateral that an earlier
+    run withdrew and did not come to sell; no more of it counts than the wallet holds. `payer` signs, and repays on the
+    owner's behalf, which is then the way. `may_lever` says that a person asks: a goal of more leverage than there is
+    may be meant, and where nothing else reaches a goal, what counts as collateral and the e-mode may be changed.
+    `divergence` bounds how far the venue's prices may lie from the oracle's, and `rounds` how many a plan may have.
     """
 
     goal: Goal
     max_slippage: Decimal
     floor: Decimal
     window: int
-    collateral: str | None = None
-    debt: str | None = None
     meant_for: tuple[str, str, str, str] | None = None
     in_hand: tuple[tuple[Address, int], ...] = ()
-    via: Via | None = None
+    constraints: Constraints = ANYTHING
+    payer: Address | None = None
     may_lever: bool = False
     divergence: Divergence = USUAL_DIVERGENCE
     rounds: int = MAX_ROUNDS
@@ -83,16 +85,20 @@ def make_plan(session: Session, account: LendingAccount, question: PlanQuestion)
         DataError: the wallet or a quote cannot be read.
     """
     if account.protocol in PERPS_AS_LOANS:
-        _require_perpetual(question)
-        plan = plan_reduction(_reduce_inputs(session, account, question))
+        perps = _reduce_inputs(session, account, question, payer=question.payer)
+        plan = plan_reduction(perps) if question.payer is None else plan_margin(perps)
     else:
-        _require_loan(question)
-        inputs = _inputs(session, account, question)
-        if question.may_lever:
-            inputs = replace(inputs, rules=REARRANGING.get(account.protocol))
+        inputs = loan_inputs(session, account, question)
         plan = drive(_walk(session, inputs, may_lever=question.may_lever), session.fetch)
     session.reader.verify()
     return plan
+
+
+def loan_inputs(session: Session, account: LendingAccount, question: PlanQuestion) -> PlanInputs:
+    """Return what the plan for a loan depends on, with the wallet of whoever pays; raises `UsageError`, `DataError`."""
+    _require_loan(account, question)
+    inputs = _inputs(session, account, question, payer=question.payer)
+    return replace(inputs, rules=REARRANGING.get(account.protocol)) if question.may_lever else inputs
 
 
 def _walk(session: Session, inputs: PlanInputs, *, may_lever: bool) -> Read[Plan]:
@@ -104,24 +110,47 @@ def _walk(session: Session, inputs: PlanInputs, *, may_lever: bool) -> Read[Plan
     return plan_deleverage(inputs)
 
 
-def _require_perpetual(question: PlanQuestion) -> None:
-    """Refuse what only loans have."""
-    if question.goal.rearranges:
-        raise UsageError(f"perpetuals have no {question.goal.kind}", fix="give --to-margin-ratio, or --close")
-
-
-def _require_loan(question: PlanQuestion) -> None:
-    """Refuse what only perpetuals have."""
+def _require_loan(account: LendingAccount, question: PlanQuestion) -> None:
+    """Refuse what only perpetuals have, and what does not go together."""
+    via = question.constraints.via
     if question.goal.kind == "margin-ratio":
         raise UsageError("a loan has no margin ratio", fix="give --to-health-factor")
-    if question.via is not None:
-        raise UsageError("--via is for perpetuals", fix="leave it out")
+    if via is not None and via not in LOAN_WAYS:
+        raise UsageError(f"--via {via} is for perpetuals", fix=f"give one of {', '.join(LOAN_WAYS)}")
+    if question.goal.kind == "close" and via not in (None, "mixed"):
+        raise UsageError(f"--via {via} closes nothing", fix="leave it out: --close uses the wallet, then sells")
+    _require_payer(account, question)
+
+
+def _require_payer(account: LendingAccount, question: PlanQuestion) -> None:
+    """Refuse a payer that is the owner, or is missing, or has nothing to do."""
+    if (question.constraints.via == "payer") != (question.payer is not None):
+        raise UsageError("--via payer and --payer go together", fix="give --payer ADDRESS, and no other --via")
+    if question.payer == account.owner:
+        raise UsageError("--payer is the owner", fix="leave it out: the owner's wallet pays by itself")
+
+
+def _perp_via(question: PlanQuestion) -> PerpVia:
+    """Return how perpetuals reach the goal; refuses what only loans have."""
+    wanted = question.constraints
+    if wanted.keep:
+        raise UsageError("--keep is for loans", fix="leave it out")
+    if len(wanted.sell) + len(wanted.repay) > 1:
+        raise UsageError("several positions are named", fix="name the one to begin with, by --sell or --repay")
+    match wanted.via:
+        case None | "reduce":
+            return "reduce"
+        case "margin" | "payer":
+            return "margin"
+        case other:
+            raise UsageError(f"--via {other} is for loans", fix=f"give one of {', '.join((*PERP_WAYS, 'payer'))}")
 
 
 def _reduce_inputs(
     session: Session, account: LendingAccount, question: PlanQuestion, *, payer: Address | None = None
 ) -> ReduceInputs:
     _require_meant(account, question)
+    _require_payer(account, question)
     protocol = PERPS_AS_LOANS[account.protocol]
     wallet = read_wallet(
         session, payer or account.owner, tokens=(protocol.settlement(account),), spenders=[protocol.spender(account)]
@@ -131,13 +160,13 @@ def _reduce_inputs(
         account=account,
         wallet=wallet,
         goal=question.goal,
-        via=question.via or "reduce",
+        via=_perp_via(question),
         max_slippage=question.max_slippage,
         window=question.window,
         block_seconds=block_seconds(session.chain_id),
         gas_price=_gas_price(session),
         native=native_of(protocol.tokens(account), read_hubs(session)),
-        market=question.collateral or question.debt,
+        market=next(iter((*question.constraints.sell, *question.constraints.repay)), None),
         payer=payer,
     )
 
@@ -203,8 +232,7 @@ def _inputs(
         block_seconds=block_seconds(session.chain_id),
         gas_price=_gas_price(session),
         native=native_of(tokens, hubs),
-        collateral=question.collateral,
-        debt=question.debt,
+        constraints=question.constraints,
         in_hand=_in_hand(wallet, question),
         intermediates=hubs,
         payer=payer,

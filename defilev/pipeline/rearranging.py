@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from defilev.errors import Infeasible
-from defilev.plan import PlanInputs, Rearrangement
+from defilev.plan import ANYTHING, PlanInputs, Rearrangement
 from defilev.protocols import REARRANGING
 
 __all__ = ["rearrangement"]
@@ -18,6 +18,9 @@ def rearrangement(inputs: PlanInputs) -> Rearrangement:
             f"{inputs.account.protocol} {what} that defilev plans for",
             fix=f"do it on {' or '.join(REARRANGING)}, or close the position and open another",
         )
-    if inputs.collateral is not None or inputs.debt is not None:
-        raise Infeasible("the assets are named by the goal itself", fix="leave --collateral and --debt out")
+    if inputs.constraints != ANYTHING or inputs.payer is not None:
+        raise Infeasible(
+            "the assets are named by the goal itself",
+            fix="leave out --via, --payer and what names assets",
+        )
     return Rearrangement(inputs, rules)

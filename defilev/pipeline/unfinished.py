@@ -17,6 +17,7 @@ from defilev.model.request import Address
 from defilev.pipeline.outcomes import received, taken
 from defilev.pipeline.planning import PlanQuestion
 from defilev.pipeline.taking_up import plan_of
+from defilev.plan.constraints import Constraints, Via
 from defilev.plan.goals import Aim
 from defilev.plan.reduce_inputs import is_reached
 from defilev.protocols import PERPS_AS_LOANS
@@ -62,18 +63,29 @@ class Unfinished:
         acted = [step.action for step in self.plan.steps]
         debts = [action.asset.address for action in acted if isinstance(action, Repay | RepayWithSupply | Borrow)]
         supplied = [action.asset.address for action in acted if isinstance(action, Supply)]
-        is_perp = self.plan.protocol in PERPS_AS_LOANS
         return PlanQuestion(
             goal=self.plan.goal,
             max_slippage=self.plan.max_slippage,
             floor=Decimal(self.plan.floor) / WAD,
             window=window,
-            debt=debts[0] if debts and self.plan.goal.kind != "close" else None,
             in_hand=self.in_hand,
-            via="margin" if supplied and is_perp else None,
-            collateral=supplied[0] if supplied and self.plan.levers else None,
+            constraints=Constraints(
+                self._via,
+                repay=tuple(debts[:1]) if self.plan.goal.kind != "close" and not self.plan.levers else (),
+                buy=supplied[0] if supplied and self.plan.levers else None,
+                borrow=debts[0] if debts and self.plan.levers else None,
+            ),
+            payer=self.plan.payer,
             may_lever=self.plan.levers,
         )
+
+    @property
+    def _via(self) -> Via | None:
+        """How the plan went, where its steps tell a way that is not the usual one."""
+        is_perp = self.plan.protocol in PERPS_AS_LOANS
+        if {step.action.kind for step in self.plan.steps} == {"approve", "supply"}:
+            return "margin" if is_perp else "collateral"
+        return "payer" if self.plan.payer is not None else None
 
 
 def _is_switched(account: LendingAccount, goal: Goal) -> bool:

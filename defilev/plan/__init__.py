@@ -6,8 +6,10 @@ from defilev.errors import Infeasible
 from defilev.model.plan import Plan
 from defilev.model.plan_hash import plan_document, plan_from, rest_of
 from defilev.model.request import Read
+from defilev.plan.adding import plan_addition
 from defilev.plan.assemble import assemble
 from defilev.plan.closing import plan_closing
+from defilev.plan.constraints import ANYTHING, LOAN_WAYS, PERP_WAYS, Constraints, PerpVia, parse_constraints
 from defilev.plan.divergence import read_notices
 from defilev.plan.goals import parse_goal
 from defilev.plan.inputs import Divergence, PlanInputs
@@ -16,22 +18,27 @@ from defilev.plan.levering import plan_levering
 from defilev.plan.path import Path
 from defilev.plan.rearranged import Rearranged
 from defilev.plan.rearranging import Rearrangement, plan_rearrangement
-from defilev.plan.reduce_inputs import ReduceInputs, Via
+from defilev.plan.reduce_inputs import ReduceInputs
 from defilev.plan.reducing import plan_margin, plan_reduction
-from defilev.plan.refusals import require_possible
+from defilev.plan.refusals import require_known, require_possible
 from defilev.plan.repaying import plan_repayment
 from defilev.plan.rescuing import Walk, rescued
 from defilev.plan.staircase import plan_path
 
 __all__ = [
+    "ANYTHING",
+    "LOAN_WAYS",
+    "PERP_WAYS",
+    "Constraints",
     "Divergence",
     "LeverInputs",
+    "PerpVia",
     "PlanInputs",
     "Rearranged",
     "Rearrangement",
     "ReduceInputs",
-    "Via",
     "goes_up",
+    "parse_constraints",
     "parse_goal",
     "plan_deleverage",
     "plan_document",
@@ -52,8 +59,13 @@ def plan_deleverage(inputs: PlanInputs) -> Read[Plan]:
 
     Raises:
         Infeasible: no plan reaches the goal; the fact says why, the fix what would help.
-        UnknownName: a chosen collateral or debt is not in the position.
+        UnknownName: an asset of the constraints is not in the position, or not in the market.
     """
+    require_known(inputs)
+    if inputs.constraints.via in ("wallet", "payer"):
+        return plan_repayment(inputs)
+    if inputs.constraints.via == "collateral":
+        return plan_addition(inputs)
     require_possible(inputs)
     walk = plan_closing if inputs.goal.kind == "close" else plan_path
     found = yield from _walked(inputs, walk)

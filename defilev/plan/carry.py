@@ -1,4 +1,4 @@
-"""What the interest of a month says of which collateral to sell and which debt to repay."""
+"""What the interest of a month, and the user, say of which collateral to sell and which debt to repay."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from defilev.model.account import LendingAccount
 from defilev.model.token import Token
+from defilev.plan.constraints import Constraints
 from defilev.plan.sale import Sale
 from defilev.units import RAY, Ray
 
@@ -18,7 +19,7 @@ HOLDING_YEARS = 30 / 365
 
 @dataclass(frozen=True, slots=True)
 class Carry:
-    """Yearly rates by token, what collateral earns and debt pays.
+    """Yearly rates by token, what collateral earns and debt pays; `constraints` may put a penalty on a sale.
 
     A sale costs what its collateral earns above the one that earns least, and what its debt pays below the dearest.
     So interest chooses among sales, and none is made for the interest that it saves.
@@ -26,6 +27,7 @@ class Carry:
 
     earned: Mapping[Token, Ray]
     paid: Mapping[Token, Ray]
+    constraints: Constraints
 
     def of_sale(self, sale: Sale) -> float:
         """Return the cost per unit of value sold."""
@@ -33,14 +35,16 @@ class Carry:
 
     def of_collateral(self, token: Token) -> float:
         """Return the cost of selling a unit of value of `token`."""
-        return HOLDING_YEARS * (self.earned[token] - min(self.earned.values())) / RAY
+        interest = HOLDING_YEARS * (self.earned[token] - min(self.earned.values())) / RAY
+        return interest + self.constraints.penalty(token)
 
     def of_debt(self, token: Token) -> float:
         """Return the cost of repaying a unit of value of `token`."""
         return HOLDING_YEARS * (max(self.paid.values()) - self.paid[token]) / RAY
 
 
-def carry_of(account: LendingAccount) -> Carry:
-    """Return the rates of the account's collateral and debts."""
+def carry_of(account: LendingAccount, constraints: Constraints) -> Carry:
+    """Return the rates of the account's collateral and debts, with what the user would not gladly sell."""
     earned = {leg.asset: leg.rate for leg in account.legs if leg.side == "supply" and leg.value}
-    return Carry(earned, {leg.asset: leg.rate for leg in account.legs if leg.side == "borrow" and leg.value})
+    paid = {leg.asset: leg.rate for leg in account.legs if leg.side == "borrow" and leg.value}
+    return Carry(earned, paid, constraints)

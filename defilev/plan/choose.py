@@ -10,6 +10,7 @@ from defilev.errors import Infeasible, UnknownName
 from defilev.model.account import Leg, LendingAccount
 from defilev.model.plan import Repay
 from defilev.model.request import Read
+from defilev.plan.constraints import is_named
 from defilev.plan.divergence import Gap, gap_of, is_near, small_order
 from defilev.plan.inputs import PlanInputs
 from defilev.plan.path import Path
@@ -24,22 +25,20 @@ ROUTES_KEPT = 8
 
 
 def debts_of(inputs: PlanInputs, account: LendingAccount) -> list[Leg]:
-    """Return what is owed, the debt that the user chose first, then by value; raises `UnknownName` for one not owed."""
+    """Return what is owed, the chosen debts first, then by value; raises `UnknownName` for one not owed."""
     debts = sorted((leg for leg in account.legs if leg.side == "borrow"), key=lambda leg: -leg.value)
-    if inputs.debt is None:
-        return debts
-    chosen = _named(inputs.debt, debts, what="--debt")
-    return [chosen, *(leg for leg in debts if leg is not chosen)]
+    chosen = _named(inputs.constraints.repay, debts, what="--repay")
+    return [*chosen, *(leg for leg in debts if leg not in chosen)]
 
 
 def payable_debts(inputs: PlanInputs) -> list[Leg]:
-    """Return the debts that the plan may repay: the one that the user chose, or all, the largest by value first.
+    """Return the debts that the plan may repay: those that the user chose, or all, the largest by value first.
 
     Those that the market takes no repayment of now, because it is paused, come only when there is no other.
     """
-    debts = debts_of(inputs, inputs.account)
-    if inputs.debt is not None:
-        return debts[:1]
+    debts, chosen = debts_of(inputs, inputs.account), inputs.constraints.repay
+    if chosen:
+        return [leg for leg in debts if is_named(chosen, leg.asset)]
     return [leg for leg in debts if _is_open(inputs, leg)] or debts
 
 
@@ -57,23 +56,29 @@ def sales_of(inputs: PlanInputs, account: LendingAccount, debt: Leg) -> list[Sal
 
     Raises:
         UnknownName: the user chose an asset that is not supplied.
-        Infeasible: there is no collateral.
+        Infeasible: there is no collateral, or all of it is kept.
     """
     supplies = [leg for leg in account.legs if leg.side == "supply" and leg.amount > 0]
-    if inputs.collateral is not None:
-        return [sale_of(inputs, _named(inputs.collateral, supplies, what="--collateral"), debt)]
-    enabled = [leg for leg in supplies if leg.used_as_collateral and leg.value > 0]
+    chosen = _named(inputs.constraints.sell, supplies, what="--sell")
+    enabled = chosen or [leg for leg in supplies if leg.used_as_collateral and leg.value > 0]
     if not enabled:
         raise Infeasible("there is no collateral to sell", fix=f"repay {debt.asset.symbol} from the wallet")
-    return [sale_of(inputs, leg, debt) for leg in enabled]
+    sold = [leg for leg in enabled if not inputs.constraints.keeps(leg.asset)]
+    if not sold:
+        raise Infeasible("--keep leaves nothing to sell", fix=f"keep less, or bring {debt.asset.symbol} to the wallet")
+    return [sale_of(inputs, leg, debt) for leg in sold]
 
 
-def _named(name: str, legs: Sequence[Leg], *, what: str) -> Leg:
-    for leg in legs:
-        if name.lower() in (leg.asset.symbol.lower(), leg.asset.address.lower()):
-            return leg
-    there = ", ".join(leg.asset.symbol for leg in legs) or "none"
-    raise UnknownName(f"{what} {name!r} is not in the position", fix=f"choose one of: {there}")
+def _named(names: Sequence[str], legs: Sequence[Leg], *, what: str) -> list[Leg]:
+    """Return the legs that are named, in the order of their names, each once."""
+    chosen: list[Leg] = []
+    for name in names:
+        found = [leg for leg in legs if is_named([name], leg.asset)]
+        if not found:
+            there = ", ".join(leg.asset.symbol for leg in legs) or "none"
+            raise UnknownName(f"{what} {name!r} is not in the position", fix=f"choose one of: {there}")
+        chosen += [leg for leg in found if leg not in chosen]
+    return chosen
 
 
 def estimate(path: Path, inputs: PlanInputs, sale: Sale) -> int:

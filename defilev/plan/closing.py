@@ -57,7 +57,7 @@ def plan_closing(inputs: PlanInputs) -> Read[tuple[Path, str]]:
 
 def _repay_from_wallet(path: Path, inputs: PlanInputs, debt: Token) -> Path:
     """Return the path after repaying everything from the wallet, or a part that leaves something to clear by a sale."""
-    held = inputs.wallet.balance(debt.address)
+    held = inputs.spendable(debt)
     needed = payoff(path, debt)
     if held >= needed:
         return repay_all(path, debt, needed)
@@ -67,27 +67,26 @@ def _repay_from_wallet(path: Path, inputs: PlanInputs, debt: Token) -> Path:
 
 
 def _sources(path: Path, inputs: PlanInputs, debt: Leg) -> Read[list[Ranked]]:
-    """Return every supply as a source: zero-LTV collateral first (no other may leave before it), then the cheapest.
+    """Return what may be sold as a source: zero-LTV collateral first (no other may leave before it), then the cheapest.
 
     Supplies that are not worth the gas of a round come last.
     """
-    supplies = [leg for leg in path.last.legs if leg.side == "supply" and leg.value > 0]
+    may_sell = inputs.constraints.may_sell
+    supplies = [leg for leg in path.last.legs if leg.side == "supply" and leg.value > 0 and may_sell(leg.asset)]
     sales = {sale_of(inputs, leg, debt): leg for leg in supplies}
     routes = yield from read_routes(inputs, list(sales))
     needed = payoff(path, debt.asset)
     amounts = {sale: min(sale.amount_for(needed), estimate(path, inputs, sale)) for sale in sales}
     ranked = yield from rank(inputs, amounts, routes)
 
-    def order(source: Ranked) -> tuple[bool, bool, bool, Fraction]:
+    def order(source: Ranked) -> tuple[bool, bool, Fraction]:
         leg = sales[source.sale]
-        chosen = (inputs.collateral or "").lower() in (leg.asset.symbol.lower(), leg.asset.address.lower())
         return (
             not (leg.used_as_collateral and leg.loan_to_value == 0),
-            not chosen,
             not worth_its_gas(
                 inputs, leg.asset, min(leg.amount, path.protocol.liquidity(path.first, leg.asset.address))
             ),
-            source.loss,
+            source.loss + Fraction(inputs.constraints.penalty(leg.asset)),
         )
 
     return sorted(ranked, key=order)

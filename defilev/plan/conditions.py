@@ -116,5 +116,7 @@ def _moves(walked: Path, action: object, granted: dict[tuple[Token, Address], in
         case Swap(route, amount_in, minimum_out):
             yield route[0].token_in, -amount_in
             yield route[-1].token_out, minimum_out
+        case Supply(asset, amount):
+            yield asset, -amount
         case _:
             return

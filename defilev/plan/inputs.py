@@ -10,6 +10,7 @@ from defilev.model.account import LendingAccount
 from defilev.model.plan import Goal
 from defilev.model.request import Address
 from defilev.model.token import Token, TokenBalance, Wallet
+from defilev.plan.constraints import ANYTHING, Constraints
 from defilev.protocols.contract import LendingProtocol
 from defilev.protocols.rearranging import RearrangingProtocol
 from defilev.units import Wad
@@ -67,7 +68,7 @@ class PlanInputs:
     and the venue's spenders may take of them. `max_slippage` is a fraction of the oracle's price, fees included.
     `window` is how many seconds may pass until the first signature, `block_seconds` how many a block takes.
     `gas_price` is in wei; `native` is the market's token for the native asset, `None` when it has none.
-    `collateral` and `debt` are the symbols or addresses that the user chose, `None` to let the plan choose.
+    `constraints` say what may be used, and how the goal is reached.
     `in_hand` is collateral in the wallet that an earlier plan withdrew and did not come to sell.
     `intermediates` are tokens outside the market that a sale may pass through. `payer` is whose wallet it is when that
     is not the owner: then nothing but repaying on the owner's behalf can be planned. `divergence` says how far the
@@ -87,11 +88,15 @@ class PlanInputs:
     block_seconds: Decimal
     gas_price: int
     native: Token | None = None
-    collateral: str | None = None
-    debt: str | None = None
+    constraints: Constraints = ANYTHING
     in_hand: tuple[TokenBalance, ...] = ()
     intermediates: tuple[Token, ...] = ()
     payer: Address | None = None
     divergence: Divergence = USUAL_DIVERGENCE
     rounds: int = MAX_ROUNDS
     rules: RearrangingProtocol | None = None
+
+    def spendable(self, token: Token) -> int:
+        """Return the base units of `token` in the wallet that the plan may take from it."""
+        untouched = self.constraints.via == "sell" or self.constraints.keeps(token)
+        return 0 if untouched else self.wallet.balance(token.address)

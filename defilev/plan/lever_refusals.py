@@ -87,10 +87,10 @@ def short_of(inputs: LeverInputs, path: Path, why: str) -> Infeasible:
     """Return the refusal of a goal that `path` comes nearest to, and what bound it."""
     reach = f"a leverage of {leverage_text(path.last)} and a health factor of {health_text(path.health_factor())}"
     if not path.actions:
-        return Infeasible(f"leverage cannot be raised at all: {why}", fix="choose another --collateral or --debt")
+        return Infeasible(f"leverage cannot be raised at all: {why}", fix="choose another --buy or --borrow")
     return Infeasible(
         f"{goal_text(inputs.base.goal)} is out of reach: {why}, after {reach}",
-        fix=f"aim no further than a leverage of {leverage_text(path.last)}, or choose another --collateral or --debt",
+        fix=f"aim no further than a leverage of {leverage_text(path.last)}, or choose another --buy or --borrow",
         leverage=leverage_text(path.last),
         health_factor=health_text(path.health_factor()),
         binding=why,

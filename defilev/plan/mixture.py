@@ -48,7 +48,7 @@ def problem_of(path: Path, inputs: PlanInputs, sources: Sequence[Ranked], curves
         for source, segments in zip(sources, curves, strict=True)
         if segments and source.sale.collateral in places and source.sale.debt in owed
     ]
-    carry = carry_of(path.last)
+    carry = carry_of(path.last, inputs.constraints)
     routes = [
         Route(
             places[source.sale.collateral],

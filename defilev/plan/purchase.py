@@ -39,20 +39,20 @@ def purchase_of(inputs: LeverInputs) -> Purchase:
         PriceMissing: the oracle has no price for one of them.
     """
     base = inputs.base
-    borrowed = _named(inputs, base.debt, what="--debt") or _largest(base.account, "borrow")
-    bought = _named(inputs, base.collateral, what="--collateral") or _largest(base.account, "supply")
+    borrowed = _named(inputs, base.constraints.borrow, what="--borrow") or _largest(base.account, "borrow")
+    bought = _named(inputs, base.constraints.buy, what="--buy") or _largest(base.account, "supply")
     account = base.account
     if borrowed is None:
         raise Infeasible(
             f"{account.owner} owes nothing on {account.protocol} {account.market_name}: say what to borrow",
-            fix="name an asset of the market with --debt, or use --close to withdraw everything",
+            fix="name an asset of the market with --borrow, or use --close to withdraw everything",
         )
     if bought is None:
         raise Infeasible("nothing is used as collateral", fix="supply something first")
     if borrowed == bought:
         raise Infeasible(
             f"borrowing {borrowed.symbol} to supply {bought.symbol} changes nothing but the interest",
-            fix="choose another --collateral or --debt",
+            fix="choose another --buy or --borrow",
         )
     return Purchase(borrowed, bought, sale_between(base, borrowed, bought, inputs.protocol.prices(base.account)))
 

@@ -110,13 +110,13 @@ def _shortfall(venue: Venue, sale: Sale, amount: int, offers: Sequence[Fill]) ->
     if not offered:
         return Infeasible(
             f"{venue.name} has no pools that take {amount_text(amount, sale.collateral)} for {sale.debt.symbol}",
-            fix="choose another --collateral or --debt",
+            fix="choose another with --sell or --repay",
         )
     tried, out = min(offered, key=lambda offer: sale.loss(*offer))
     pair = f"{sale.collateral.symbol} for {sale.debt.symbol}"
     return Infeasible(
         f"{venue.name} gives too little: {pair} costs {percent_text(sale.loss(tried, out))} against the oracle at best",
-        fix="raise --max-slippage, or choose another --collateral",
+        fix="raise --max-slippage, or sell another with --sell",
         sold=amount_text(tried, sale.collateral),
         quoted=amount_text(out, sale.debt),
         needed=amount_text(sale.minimum_out(tried), sale.debt),

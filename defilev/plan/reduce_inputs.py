@@ -5,18 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from typing import Literal
 
 from defilev.model.account import LendingAccount
 from defilev.model.plan import Goal
 from defilev.model.request import Address
 from defilev.model.token import Token, Wallet
+from defilev.plan.constraints import PerpVia
 from defilev.protocols.contract import PerpActing
 from defilev.units import WAD
 
-__all__ = ["ReduceInputs", "Via", "is_reached"]
-
-Via = Literal["reduce", "margin"]
+__all__ = ["ReduceInputs", "is_reached"]
 
 DEADLINE_ROOM = 600
 """Seconds after the plan's expiry until which its trades may still be included."""
@@ -36,7 +34,7 @@ class ReduceInputs:
     account: LendingAccount
     wallet: Wallet
     goal: Goal
-    via: Via
+    via: PerpVia
     max_slippage: Decimal
     window: int
     block_seconds: Decimal

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from defilev.errors import Infeasible
+from defilev.errors import Infeasible, UnknownName
 from defilev.model.token import Token
+from defilev.plan.constraints import is_named
 from defilev.plan.goals import Aim
 from defilev.plan.inputs import PlanInputs
 from defilev.plan.path import Path, borrow_of, supply_of
@@ -19,6 +20,7 @@ __all__ = [
     "SMALLEST_RISE",
     "out_of_reach",
     "past_no_return",
+    "require_known",
     "require_possible",
     "require_progress",
     "require_worthwhile",
@@ -27,6 +29,15 @@ __all__ = [
 
 SMALLEST_RISE = WAD // 1000
 """A partial plan that raises the health factor by less is not worth its gas."""
+
+
+def require_known(inputs: PlanInputs) -> None:
+    """Raise `UnknownName` when the user would keep an asset that the market does not have: a slip would be costly."""
+    tokens = inputs.protocol.tokens(inputs.account)
+    for keep in inputs.constraints.keep:
+        if not any(is_named([keep.asset], token) for token in tokens):
+            there = ", ".join(token.symbol for token in tokens)
+            raise UnknownName(f"--keep {keep.asset!r} is not in the market", fix=f"choose one of: {there}")
 
 
 def require_possible(inputs: PlanInputs) -> None:
@@ -140,10 +151,10 @@ def out_of_reach(path: Path, sale: Sale, goal: str) -> Infeasible:
     is_sold = supply_of(path.first, sale.collateral.address) < borrow_of(path.first, sale.debt.address) / sale.price
     spent = f"selling all {collateral} for {debt}" if sale.swaps else f"repaying {debt} with all that is supplied of it"
     done = spent if is_sold else f"repaying all {debt}"
-    other = "--collateral" if is_sold else "--debt"
+    other = "--sell" if is_sold else "--repay"
     return Infeasible(
         f"{done} reaches a health factor of {reachable}, not {goal}",
-        fix=f"aim lower and plan again afterwards, choose another {other}, or use --close",
+        fix=f"aim lower and plan again afterwards, choose another with {other}, or use --close",
         health_factor=reachable,
         leverage=leverage_text(path.last),
     )

@@ -1,4 +1,4 @@
-"""Repaying from a wallet and nothing else: what a reserve does on an owner's behalf."""
+"""Repaying from a wallet and nothing else: the owner's, or one that pays on the owner's behalf."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from defilev.model.account import Leg
 from defilev.model.plan import Plan
 from defilev.model.token import TokenBalance, Wallet
 from defilev.plan.assemble import assemble
-from defilev.plan.choose import debts_of
+from defilev.plan.choose import payable_debts
 from defilev.plan.goals import Aim
 from defilev.plan.inputs import PlanInputs
 from defilev.plan.path import Path, start
@@ -22,7 +22,7 @@ from defilev.plan.sale import repay
 from defilev.plan.staircase import repay_from_wallet, worth_its_gas
 from defilev.plan.words import health_text
 
-__all__ = ["plan_repayment"]
+__all__ = ["how_far", "plan_repayment"]
 
 
 def plan_repayment(inputs: PlanInputs, *, most: Decimal | None = None) -> Plan:
@@ -48,8 +48,12 @@ def plan_repayment(inputs: PlanInputs, *, most: Decimal | None = None) -> Plan:
             path, left = _by_standing_allowance(path, capped, debt, aim)
             path = repay_from_wallet(path, left, debt.asset, aim)
     _require_rise(inputs, before, path)
-    label = "" if reached(path, aim) else f"PARTIAL: to health {health_text(path.health_factor())}"
-    return assemble(inputs, path, label)
+    return assemble(inputs, path, how_far(path, aim))
+
+
+def how_far(path: Path, aim: Aim) -> str:
+    """Return the label of a plan along `path`: empty when it reaches the goal."""
+    return "" if reached(path, aim) else f"PARTIAL: to health {health_text(path.health_factor())}"
 
 
 def _by_standing_allowance(path: Path, inputs: PlanInputs, debt: Leg, aim: Aim) -> tuple[Path, PlanInputs]:
@@ -80,8 +84,8 @@ def _require_its_own(inputs: PlanInputs) -> None:
 def _payable(inputs: PlanInputs, most: Decimal | None) -> Iterator[tuple[Leg, PlanInputs]]:
     """Yield the debts, the largest first, each with the wallet that may be spent on it."""
     left = None if most is None else Fraction(most)
-    for debt in debts_of(inputs, inputs.account):
-        held = inputs.wallet.balance(debt.asset.address)
+    for debt in payable_debts(inputs):
+        held = inputs.spendable(debt.asset)
         price = Fraction(debt.price.value, 10 ** (debt.price.decimals + debt.asset.decimals))
         amount = held if left is None or price == 0 else min(held, int(left / price))
         if left is not None:
@@ -101,7 +105,7 @@ def _require_rise(inputs: PlanInputs, before: Path, after: Path) -> None:
     was, becomes = before.health_factor() or 0, after.health_factor()
     if after.actions and (becomes is None or becomes - was >= SMALLEST_RISE):
         return
-    debts = ", ".join(leg.asset.symbol for leg in debts_of(inputs, inputs.account))
+    debts = ", ".join(leg.asset.symbol for leg in payable_debts(inputs))
     raise Infeasible(
         f"{inputs.wallet.owner} holds too little of {debts} to raise the health factor",
         fix="send it more of the debt asset",

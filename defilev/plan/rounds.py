@@ -229,7 +229,7 @@ def _nothing_to_withdraw(path: Path, inputs: PlanInputs, sale: Sale) -> Infeasib
         return Infeasible(
             f"no {symbol} can leave the market: {amount_text(held, sale.collateral)} supplied, "
             "and all of it is lent out or paused",
-            fix="choose another --collateral, or wait until the market pays out again",
+            fix="sell another with --sell, or wait until the market pays out again",
         )
     if health is not None and health < WAD:
         return Infeasible(
@@ -253,6 +253,6 @@ def _with_zero_ltv_first(refusal: Infeasible, path: Path, sale: Sale) -> Infeasi
     """Return `refusal` with the collateral named that must leave before any other, when there is one."""
     for leg in path.first.legs:
         if leg.used_as_collateral and leg.loan_to_value == 0 and leg.asset != sale.collateral:
-            fix = f"sell {leg.asset.symbol}, whose loan-to-value is zero, first: --collateral {leg.asset.symbol}"
+            fix = f"sell {leg.asset.symbol}, whose loan-to-value is zero, first: --sell {leg.asset.symbol}"
             return Infeasible(refusal.fact, fix=fix, **refusal.facts)
     return refusal

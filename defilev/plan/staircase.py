@@ -88,7 +88,7 @@ def plan_path(inputs: PlanInputs) -> Read[tuple[Path, str]]:
 
 def _price(path: Path, inputs: PlanInputs, end: Path) -> float:
     """Return what it costs to get from `path` to its `end`, in quote base units, with what interest says."""
-    carry = carry_of(path.last)
+    carry = carry_of(path.last, inputs.constraints)
     left = {(leg.side, leg.asset): leg.value for leg in end.last.legs}
     cost = float(spent(inputs, end.actions[len(path.actions) :]))
     for leg in path.last.legs:
@@ -139,7 +139,7 @@ def _most(path: Path, sale: Sale) -> int:
 
 def repay_from_wallet(path: Path, inputs: PlanInputs, debt: Token, aim: Aim) -> Path:
     """Return the path after repaying from the wallet what helps; unchanged when that is not worth its gas."""
-    held = inputs.wallet.balance(debt.address)
+    held = inputs.spendable(debt)
     amount = wallet_amount(path, debt, held, aim)
     if amount == 0 or not worth_its_gas(inputs, debt, amount):
         return path

@@ -30,7 +30,7 @@ def goal_text(goal: Goal) -> str:
         return _rearranged_text(goal)
     if goal.value is None:
         return "owing nothing"
-    return f"{'a health factor' if goal.kind == 'health-factor' else 'a leverage'} of {goal.value}"
+    return f"a {goal.kind.replace('-', ' ')} of {goal.value}"
 
 
 def _rearranged_text(goal: Goal) -> str:

@@ -81,6 +81,8 @@ def _notice(notice: Notice, *, width: int, ink: Ink) -> list[str]:
 
 def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "position", f"{_market(plan)} · {plan.owner}"
+    if plan.payer is not None:
+        yield "signed by", plan.payer
     if plan.market_label:
         yield "market", plan.market
     if plan.goal.kind == "close" and not plan.label:

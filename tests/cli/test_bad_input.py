@@ -77,8 +77,8 @@ ROWS: dict[str, tuple[tuple[str, ...], int, str]] = {
     "expires at once": (("mixed", *TO_TWO, "--expires", "0"), 2, "--expires '0' is not a duration"),
     "expires in the past": (("mixed", *TO_TWO, "--expires", "-5m"), 2, "--expires '-5m' is not a duration"),
     "expires in an eternity": (("mixed", *TO_TWO, "--expires", "9" * 400 + "d"), 2, "--expires"),
-    "a debt that is none": (("mixed", *TO_TWO, "--debt", "WBTC"), 2, "WBTC"),
-    "a collateral that is none": (("mixed", *TO_TWO, "--collateral", "USDC"), 2, "USDC"),
+    "a debt that is none": (("mixed", *TO_TWO, "--repay", "WBTC"), 2, "WBTC"),
+    "a collateral that is none": (("mixed", *TO_TWO, "--sell", "USDC"), 2, "USDC"),
     # what to do
     "an engine that is none": (("mixed", *TO_TWO, "--engine", "guess"), 2, "'guess'"),
     "two ways to act": (("mixed", *TO_TWO, "--sign-only", "--broadcast"), 2, "contradict each other"),

@@ -16,6 +16,7 @@ from tests.support.curie import Curie
 pytestmark = pytest.mark.world
 
 PERP = ("-p", "perp-curie")
+AAVE = ("-p", "aave-v3")
 TO_TWO = (*PERP, "--to-margin-ratio", "2")
 
 
@@ -82,11 +83,11 @@ def test_closing_leaves_nothing(cli: Cli, name: str) -> None:
 def test_the_market_to_begin_with_can_be_named(cli: Cli, tmp_path: Path) -> None:
     """A short is named as what is owed, a long as what is held, and another name is refused with those there are."""
     goal = (*PERP, "--to-margin-ratio", "2.5")
-    for flag, symbol in (("--debt", "vBTC"), ("--collateral", "vETH")):
+    for flag, symbol in (("--repay", "vBTC"), ("--sell", "vETH")):
         document = planned(cli, tmp_path / f"{symbol}.json", "perp-cross", *goal, flag, symbol)
         assert symbol == document["steps"][0]["action"]["asset"]["symbol"]
 
-    printed = cli("plan", "perp-cross", *goal, "--debt", "vDOGE")
+    printed = cli("plan", "perp-cross", *goal, "--repay", "vDOGE")
     assert_refused(printed, code=2, said="no position in vDOGE")
     assert "name one of vBTC, vETH" in printed.fixes[0]
 
@@ -100,7 +101,7 @@ def test_the_market_to_begin_with_can_be_named(cli: Cli, tmp_path: Path) -> None
         (("perp-near", *TO_TWO, "--via", "hope"), 2, "is no way to a goal"),
         (("perp-near", *TO_TWO, "--max-slippage", "0.2%"), 7, "beyond the limit"),
         (("comfortable", "-p", "aave-v3", "--to-margin-ratio", "2"), 2, "a loan has no margin ratio"),
-        (("comfortable", "-p", "aave-v3", "--to-health-factor", "3", "--via", "margin"), 2, "--via is for perpetuals"),
+        (("comfortable", *AAVE, "--to-health-factor", "3", "--via", "margin"), 2, "--via margin is for perpetuals"),
         (("perp-near", *PERP), 2, "a plan needs one goal"),
     ],
 )

@@ -65,7 +65,7 @@ def _health(cli: Cli, name: str, market: str) -> dict[str, Any]:
     ("name", "goal"),
     [
         ("mixed", ("--to-health-factor", "2")),
-        ("mixed", ("--to-leverage", "1.7", "--debt", "DAI", "--collateral", "WBTC")),
+        ("mixed", ("--to-leverage", "1.7", "--repay", "DAI", "--sell", "WBTC")),
         ("comfortable", ("--close",)),
         ("loop", ("--to-health-factor", "1.2", "--max-slippage", "0.3%")),
         ("short", ("--to-health-factor", "3")),

@@ -15,7 +15,7 @@ from defilev.model.plan import Goal, Plan
 from defilev.model.request import Address
 from defilev.model.token import TokenBalance, Wallet
 from defilev.observe.drive import drive
-from defilev.plan import ReduceInputs, Via, plan_reduction
+from defilev.plan import PerpVia, ReduceInputs, plan_reduction
 from defilev.protocols import PERPS
 from defilev.protocols.perp_curie import PERP_CURIE_LOANS
 from tests.support.world import World
@@ -80,7 +80,7 @@ class Curie:
         return values[0] if len(values) == 1 else values
 
     def plan(
-        self, name: str, goal: Goal, *, via: Via = "reduce", slippage: str = "0.01", market: str | None = None
+        self, name: str, goal: Goal, *, via: PerpVia = "reduce", slippage: str = "0.01", market: str | None = None
     ) -> Plan:
         """Plan for a named account as production does, at the head."""
         account, owner = PERP_CURIE_LOANS.loan(self.account(name)), self.owners()[name]

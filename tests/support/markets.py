@@ -11,7 +11,7 @@ from defilev.model.plan import Goal, Plan
 from defilev.model.request import Address
 from defilev.model.token import Allowance, Token, TokenBalance, Wallet
 from defilev.observe.drive import drive
-from defilev.plan import PlanInputs, plan_deleverage
+from defilev.plan import ANYTHING, Constraints, PlanInputs, plan_deleverage
 from defilev.protocols.aave_family.account import account_from_state
 from defilev.protocols.aave_family.state import AaveMarket, AaveState, EMode, Position, Reserve
 from defilev.protocols.aave_v3 import AAVE_V3
@@ -154,8 +154,7 @@ def inputs_for(
     floor: str = "1.02",
     window: int = 600,
     venue: Venue | None = VENUE,
-    collateral: str | None = None,
-    debt: str | None = None,
+    constraints: Constraints = ANYTHING,
 ) -> PlanInputs:
     """What to plan, with sensible limits."""
     return PlanInputs(
@@ -170,8 +169,7 @@ def inputs_for(
         block_seconds=Decimal(12),
         gas_price=10**9,
         native=WETH,
-        collateral=collateral,
-        debt=debt,
+        constraints=constraints,
     )
 
 

@@ -26,11 +26,13 @@ FUNCTIONS = {
         "withdraw(address,uint256,address)",
         "repay(address,uint256,uint256,address)",
         "repayWithATokens(address,uint256,uint256)",
+        "supply(address,uint256,address,uint16)",
     ),
     "morpho-blue-pool": (
         "withdrawCollateral((address,address,address,address,uint256),uint256,address,address)",
         "withdraw((address,address,address,address,uint256),uint256,uint256,address,address)",
         "repay((address,address,address,address,uint256),uint256,uint256,address,bytes)",
+        "supplyCollateral((address,address,address,address,uint256),uint256,address,bytes)",
     ),
     "uniswap-v3-router": (
         "exactInputSingle((address,address,uint24,address,uint256,uint256,uint160))",

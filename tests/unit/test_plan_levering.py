@@ -11,7 +11,7 @@ from defilev.errors import Infeasible, SequencerDown, StalePrice, UnknownName
 from defilev.model.account import LendingAccount, Notice
 from defilev.model.plan import Approve, Borrow, Goal, Plan, Supply, Swap
 from defilev.model.token import TokenBalance
-from defilev.plan import goes_up
+from defilev.plan import Constraints, goes_up
 from defilev.plan.inputs import MAX_ROUNDS
 from defilev.units import WAD
 from tests.factories import DAI, USDC, WBTC, WETH
@@ -100,7 +100,7 @@ def test_a_position_without_debt_borrows_what_is_named() -> None:
     """Where nothing is owed yet the user says what to borrow."""
     account = lent(borrows={})
 
-    plan = lever_plan(inputs_for(account, TO_1_5, debt="usdc"))
+    plan = lever_plan(inputs_for(account, TO_1_5, constraints=Constraints(borrow="usdc")))
 
     assert {USDC} == {borrow.asset for borrow in actions(plan, Borrow)}
     with pytest.raises(Infeasible, match="say what to borrow"):
@@ -112,17 +112,17 @@ def test_the_largest_collateral_and_debt_or_those_named() -> None:
     account = lent({WETH: 20 * 10**18, WBTC: 10**8}, {USDC: 10_000 * 10**6, DAI: 9_000 * 10**18})
 
     usual = lever_plan(inputs_for(account, TO_1_9_TIMES))
-    chosen = lever_plan(inputs_for(account, TO_1_9_TIMES, collateral="WETH", debt=DAI.address))
+    chosen = lever_plan(inputs_for(account, TO_1_9_TIMES, constraints=Constraints(buy="WETH", borrow=DAI.address)))
 
     assert (USDC, WBTC) == (actions(usual, Borrow)[0].asset, actions(usual, Supply)[0].asset)
     assert (DAI, WETH) == (actions(chosen, Borrow)[0].asset, actions(chosen, Supply)[0].asset)
     with pytest.raises(UnknownName, match="not in the market"):
-        lever_plan(inputs_for(account, TO_1_9_TIMES, collateral="PEPE"))
+        lever_plan(inputs_for(account, TO_1_9_TIMES, constraints=Constraints(buy="PEPE")))
 
 
 def test_what_it_promises_is_held_afterwards() -> None:
     """Health at least, debt at most, collateral at least, and no allowance left: for what is new as well."""
-    plan = lever_plan(inputs_for(LENT, TO_1_5, collateral="USDC", debt="DAI"))
+    plan = lever_plan(inputs_for(LENT, TO_1_5, constraints=Constraints(buy="USDC", borrow="DAI")))
 
     kinds = {(each.kind, each.token) for each in plan.post_conditions}
     assert {("debt-at-most", DAI), ("debt-at-most", USDC), ("collateral-at-least", USDC)} <= kinds
@@ -183,7 +183,7 @@ def test_a_siloed_debt_stands_alone() -> None:
     for siloed in (USDC, DAI):
         account = lent(terms={siloed: Terms(flags=SILOED)})
         with pytest.raises(Infeasible, match=rf"DAI cannot be borrowed beside USDC: {siloed.symbol} is siloed"):
-            lever_plan(inputs_for(account, TO_1_5, debt="DAI"))
+            lever_plan(inputs_for(account, TO_1_5, constraints=Constraints(borrow="DAI")))
 
 
 def test_collateral_that_would_lie_idle_is_not_bought() -> None:
@@ -192,9 +192,9 @@ def test_collateral_that_would_lie_idle_is_not_bought() -> None:
     isolated = lent(terms={WBTC: Terms(debt_ceiling=10**9)})
 
     with pytest.raises(Infeasible, match="WBTC is not used as collateral"):
-        lever_plan(inputs_for(idle, TO_1_5, collateral="WBTC"))
+        lever_plan(inputs_for(idle, TO_1_5, constraints=Constraints(buy="WBTC")))
     with pytest.raises(Infeasible, match="WBTC would not count as collateral"):
-        lever_plan(inputs_for(isolated, TO_1_5, collateral="WBTC"))
+        lever_plan(inputs_for(isolated, TO_1_5, constraints=Constraints(buy="WBTC")))
 
 
 def test_a_stale_price_is_refused_and_not_warned_of() -> None:
@@ -204,7 +204,7 @@ def test_a_stale_price_is_refused_and_not_warned_of() -> None:
     with pytest.raises(StalePrice, match="the price of WETH was updated 3601 s before"):
         lever_plan(inputs_for(late, TO_1_5))
     with pytest.raises(StalePrice, match="the price of DAI was updated 3601 s before"):
-        lever_plan(inputs_for(replace(late, legs=()), TO_1_5, collateral="WETH", debt="DAI"))
+        lever_plan(inputs_for(replace(late, legs=()), TO_1_5, constraints=Constraints(buy="WETH", borrow="DAI")))
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ def test_the_user_s_own_maximum_binds_both_kinds_of_goal() -> None:
             r"would fall below the floor of 1\.3000, and a plan has no more",
         ),
         (TO_1_5, {"venue": None}, "no venue"),
-        (TO_1_5, {"debt": "WETH"}, "changes nothing but the interest"),
+        (TO_1_5, {"constraints": Constraints(borrow="WETH")}, "changes nothing but the interest"),
     ],
 )
 def test_what_cannot_be_done_is_refused(goal: Goal, options: dict, fact: str) -> None:

@@ -14,6 +14,7 @@ from defilev.errors import Infeasible
 from defilev.model.account import LendingAccount
 from defilev.model.plan import Approve, Goal, Plan, Repay, Swap, Withdraw
 from defilev.model.token import Token
+from defilev.plan import Constraints
 from defilev.units import WAD
 from tests.factories import DAI, USDC, WBTC, WETH, WSTETH
 from tests.support.markets import PRICES, Terms, an_aave_account, deep_pools, inputs_for, plan_for, wallet_of
@@ -70,7 +71,7 @@ def test_two_collaterals_reach_what_neither_reaches_alone() -> None:
     account = an_aave_account({WETH: 10 * 10**18, WBTC: 4 * 10**7, WSTETH: 10**18}, {USDC: 45_000 * 10**6})
     for symbol in ("WETH", "WBTC", "wstETH"):
         with pytest.raises(Infeasible, match="reaches a health factor of"):
-            plan_for(inputs_for(account, to_health("12"), collateral=symbol))
+            plan_for(inputs_for(account, to_health("12"), constraints=Constraints(sell=(symbol,))))
 
     plan = plan_for(inputs_for(account, to_health("12")))
 
@@ -204,7 +205,12 @@ def alone(account: LendingAccount, goal: Goal, pools: Pools) -> Mapping[tuple[st
     legs = {side: [leg.asset.symbol for leg in account.legs if leg.side == side] for side in ("supply", "borrow")}
     for collateral, debt in product(legs["supply"], legs["borrow"]):
         try:
-            plan = plan_for(inputs_for(account, goal, collateral=collateral, debt=debt, max_slippage="0.01"), pools)
+            plan = plan_for(
+                inputs_for(
+                    account, goal, constraints=Constraints(sell=(collateral,), repay=(debt,)), max_slippage="0.01"
+                ),
+                pools,
+            )
         except Infeasible:
             continue
         if not plan.label:

@@ -8,6 +8,7 @@ import pytest
 from defilev.errors import Infeasible, UnknownName
 from defilev.model.plan import Approve, Goal, Plan, Repay, Swap, Withdraw
 from defilev.model.token import TokenBalance
+from defilev.plan import Constraints
 from defilev.units import WAD
 from tests.factories import DAI, USDC, WBTC, WETH, WSTETH
 from tests.support.markets import POOL, PRICES, Terms, an_aave_account, deep_pools, inputs_for, plan_for, wallet_of
@@ -137,7 +138,7 @@ def test_the_cheapest_collateral_is_sold() -> None:
     goal = Goal("health-factor", Decimal(3))
 
     (cheapest,) = actions(plan_for(inputs_for(account, goal)), Swap)
-    (chosen,) = actions(plan_for(inputs_for(account, goal, collateral="wbtc")), Swap)
+    (chosen,) = actions(plan_for(inputs_for(account, goal, constraints=Constraints(sell=("wbtc",)))), Swap)
 
     assert WETH == cheapest.route[0].token_in
     assert (WBTC, USDC) == (chosen.route[0].token_in, chosen.route[-1].token_out)
@@ -150,7 +151,7 @@ def test_the_debt_is_the_cheapest_or_the_one_chosen() -> None:
     goal = Goal("health-factor", Decimal(2))
 
     (cheapest,) = actions(plan_for(inputs_for(account, goal)), Repay)
-    (chosen,) = actions(plan_for(inputs_for(account, goal, debt=DAI.address)), Repay)
+    (chosen,) = actions(plan_for(inputs_for(account, goal, constraints=Constraints(repay=(DAI.address,)))), Repay)
 
     assert (USDC, DAI) == (cheapest.asset, chosen.asset)
 
@@ -174,11 +175,11 @@ def test_zero_loan_to_value_goes_first() -> None:
 
     (swap,) = actions(plan_for(inputs_for(account, goal)), Swap)
     with pytest.raises(Infeasible) as refused:
-        plan_for(inputs_for(account, goal, collateral="WETH"))
+        plan_for(inputs_for(account, goal, constraints=Constraints(sell=("WETH",))))
 
     assert WBTC == swap.route[0].token_in
     assert "LtvValidationFailed" == refused.value.facts["reason"]
-    assert "--collateral WBTC" in refused.value.fix
+    assert "--sell WBTC" in refused.value.fix
 
 
 def test_the_market_s_liquidity_bounds_a_round() -> None:
@@ -263,13 +264,13 @@ def test_one_debt_that_is_not_enough_says_how_far_it_goes() -> None:
     account = an_aave_account({WETH: 50 * 10**18}, {USDC: 40_000 * 10**6, DAI: 39_000 * 10**18})
 
     with pytest.raises(Infeasible, match="repaying all USDC reaches a health factor of 2"):
-        plan_for(inputs_for(account, Goal("health-factor", Decimal(9)), debt="USDC"))
+        plan_for(inputs_for(account, Goal("health-factor", Decimal(9)), constraints=Constraints(repay=("USDC",))))
 
 
 def test_unknown_assets_are_named() -> None:
     """An asset that is not in the position is an error that lists those that are."""
     with pytest.raises(UnknownName) as refused:
-        plan_for(inputs_for(LENT, TO_THREE, debt="DAI"))
+        plan_for(inputs_for(LENT, TO_THREE, constraints=Constraints(repay=("DAI",))))
 
     assert "choose one of: USDC" == refused.value.fix
 

@@ -9,6 +9,7 @@ import pytest
 
 from defilev.errors import Infeasible
 from defilev.model.plan import Goal, Plan, Repay, Swap, Withdraw
+from defilev.plan import Constraints
 from defilev.units import WAD
 from tests.factories import USDC, WBTC, WETH
 from tests.support.markets import PRICES, Terms, an_aave_account, deep_pools, inputs_for, plan_for, wallet_of
@@ -80,7 +81,8 @@ def test_collateral_of_zero_loan_to_value_still_counts() -> None:
     zero = an_aave_account(supplies, owed, terms={WBTC: Terms(loan_to_value=0)})
 
     of_usual, of_zero = (
-        plan_for(inputs_for(account, goal, collateral="WBTC", max_slippage="0.006")) for account in (usual, zero)
+        plan_for(inputs_for(account, goal, constraints=Constraints(sell=("WBTC",)), max_slippage="0.006"))
+        for account in (usual, zero)
     )
 
     assert usual.health_factor == zero.health_factor
@@ -101,7 +103,7 @@ def test_the_threshold_is_that_of_the_asset_sold() -> None:
         pools.add_at(PRICES, token, USDC, fee=500, value=10**9 * 10**8)
 
     for token, threshold in ((WETH, Fraction(65, 100)), (WBTC, Fraction(85, 100))):
-        plan = plan_for(inputs_for(account, goal, collateral=token.symbol), pools)
+        plan = plan_for(inputs_for(account, goal, constraints=Constraints(sell=(token.symbol,))), pools)
         capacity = Fraction(65, 100) * 60_000 + Fraction(85, 100) * 90_000
         needed = (Fraction(26, 10) * 50_000 - capacity) / (Fraction(26, 10) * Fraction(995, 1000) - threshold)
         sold = sum(Fraction(swap.amount_in * PRICES[token], 10 ** (token.decimals + 8)) for swap in swaps(plan))

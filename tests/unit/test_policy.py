@@ -106,6 +106,7 @@ def _swap(**changes: Any) -> Transaction:
 
 WITHDRAW = Withdraw(WETH, 10**18)
 REPAY = Repay(USDC, 10**6)
+ADD = Supply(WETH, 10**18)
 SWAP: Any = deleverage_plan().steps[2].action
 APPROVE: Any = deleverage_plan().steps[3].action
 
@@ -116,7 +117,10 @@ FORBIDDEN: list[tuple[str, Any, Transaction, str]] = [
     ("repay for a stranger", REPAY, _pool("repay", USDC.address, 10**6, 2, STRANGER), "onBehalfOf"),
     ("repay at the stable rate", REPAY, _pool("repay", USDC.address, 10**6, 1, OWNER), "interestRateMode"),
     ("borrow", Borrow(USDC, 10**6), _pool("borrow", USDC.address, 10**6, 2, 0, OWNER), "call"),
-    ("supply", Supply(USDC, 10**6), _pool("supply", USDC.address, 10**6, OWNER, 0), "call"),
+    ("supply what is no collateral", Supply(USDC, 10**6), _pool("supply", USDC.address, 10**6, OWNER, 0), "asset"),
+    ("supply for a stranger", ADD, _pool("supply", WETH.address, 10**18, STRANGER, 0), "onBehalfOf"),
+    ("supply by a referral", ADD, _pool("supply", WETH.address, 10**18, OWNER, 1), "referralCode"),
+    ("supply nothing", ADD, _pool("supply", WETH.address, 0, OWNER, 0), "amount"),
     ("change the e-mode", WITHDRAW, _pool("setUserEMode", 1), "declared action"),
     ("change another e-mode than is said", SetEMode(2, ""), _pool("setUserEMode", 1), "declared action"),
     (

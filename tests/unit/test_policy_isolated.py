@@ -11,7 +11,7 @@ import pytest
 from defilev.abi import Function, Transaction, interface
 from defilev.errors import PolicyViolation
 from defilev.execute.policy import Policy, check_plan
-from defilev.model.plan import Action, Approve, Plan, Repay, Withdraw
+from defilev.model.plan import Action, Approve, Plan, Repay, Supply, Withdraw
 from defilev.units import UINT256_MAX
 from tests.factories import DAI, OWNER, USDC, WETH, WSTETH, a_borrow, a_supply, an_account
 from tests.support.isolated_calls import MORPHO, OTHER_MARKET, PARAMS, IsolatedMarket
@@ -32,6 +32,7 @@ COMET_POLICY = Policy(AT_COMET, COMET, ROUTER, (WETH, USDC, DAI))
 
 MARKET = IsolatedMarket()
 TAKE, LEND_OUT, PAY = Withdraw(WSTETH, 10**17), Withdraw(USDC, None), Repay(USDC, 10**6)
+ADD = Supply(WSTETH, 10**17)
 CLOSING: tuple[tuple[Action, Transaction], ...] = (
     MARKET.approve(USDC, 1_001 * 10**6),
     MARKET.repay_shares(USDC, OWED),
@@ -83,7 +84,12 @@ FORBIDDEN: dict[str, tuple[Action, Transaction, str]] = {
     "a flash loan": (PAY, Transaction(MORPHO, "morpho blue", FLASH, (USDC.address, 1, b"")), "call"),
     "borrowing": (PAY, _morpho("borrow", HERE, 10**6, 0, OWNER, OWNER), "call"),
     "lending": (PAY, _morpho("supply", HERE, 10**6, 0, OWNER, b""), "call"),
-    "pledging": (TAKE, _morpho("supplyCollateral", HERE, 10**17, OWNER, b""), "call"),
+    "a pledge that is said to be a withdrawal": (
+        TAKE, _morpho("supplyCollateral", HERE, 10**17, OWNER, b""), "declared action",
+    ),
+    "a pledge for a stranger": (ADD, _morpho("supplyCollateral", HERE, 10**17, STRANGER, b""), "onBehalf"),
+    "a pledge to another market": (ADD, _morpho("supplyCollateral", ELSEWHERE, 10**17, OWNER, b""), "marketParams"),
+    "a pledge that calls back": (ADD, _morpho("supplyCollateral", HERE, 10**17, OWNER, b"\1"), "data"),
     "liquidating": (PAY, _morpho("liquidate", HERE, STRANGER, 1, 0, b""), "call"),
 }  # fmt: skip
 
@@ -138,7 +144,9 @@ AT_COMET_FORBIDDEN: dict[str, tuple[Action, Transaction, str]] = {
     "nothing": (OUT, _comet("withdraw", WETH.address, 0), "amount"),
     "borrowing the base": (Withdraw(USDC, 10**6), _comet("withdraw", USDC.address, 10**6), "withdraw"),
     "what is no collateral of the account": (Withdraw(DAI, 10**6), _comet("withdraw", DAI.address, 10**6), "withdraw"),
-    "supplying collateral": (IN, _comet("supply", WETH.address, 10**17), "asset"),
+    "collateral that is said to be repaid": (Repay(WETH, 10**17), _comet("supply", WETH.address, 10**17), "declared"),
+    "what is owed, said to be added": (Supply(USDC, 10**6), _comet("supply", USDC.address, 10**6), "declared"),
+    "supplying what is no collateral": (Supply(DAI, 10**18), _comet("supply", DAI.address, 10**18), "asset"),
     "supplying nothing": (IN, _comet("supply", USDC.address, 0), "amount"),
     "permitting a manager": (IN, _comet("allow", STRANGER, True), "call"),
     "absorbing": (IN, _comet("absorb", OWNER, [STRANGER]), "call"),

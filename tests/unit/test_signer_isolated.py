@@ -4,7 +4,8 @@ import pytest
 from eth_abi.abi import encode
 from hypothesis import given, strategies as st
 
-from defilev_signer.calls import ALL, Repay, Withdraw, read_call
+from defilev.abi import interface
+from defilev_signer.calls import ALL, Repay, Supply, Withdraw, read_call
 from defilev_signer.errors import Denied
 from defilev_signer.policy import Policy
 from defilev_signer.policy_file import parse_policy
@@ -14,11 +15,14 @@ from defilev_signer.transaction import read_transaction
 from tests.factories import USDC, WSTETH
 from tests.support.isolated_calls import MORPHO, OTHER_MARKET, PARAMS, IsolatedMarket
 from tests.support.trial_legal import OWNER, Draft, trial_policy
+from tests.unit.policy_cases import STRANGER
 
 MARKET = "(address,address,address,address,uint256)"
 TAKE_COLLATERAL = f"withdrawCollateral({MARKET},uint256,address,address)"
 TAKE_LENT = f"withdraw({MARKET},uint256,uint256,address,address)"
 REPAY = f"repay({MARKET},uint256,uint256,address,bytes)"
+ADD = f"supplyCollateral({MARKET},uint256,address,bytes)"
+ADD_TO_POOL = "supply(address,uint256,address,uint16)"
 AMOUNTS = st.integers(1, 2**256 - 1)
 
 
@@ -43,6 +47,36 @@ def test_calls_of_a_market_agree_with_another_library(amount: int) -> None:
     assert Withdraw(USDC.address, ALL, MORPHO, OWNER, market, amount) == read_call(TAKE_LENT, MORPHO, lent)
     assert Repay(USDC.address, amount, None, OWNER, market) == read_call(REPAY, MORPHO, part)
     assert Repay(USDC.address, ALL, None, OWNER, market, amount) == read_call(REPAY, MORPHO, shares)
+
+
+@given(AMOUNTS)
+def test_supplies_agree_with_another_library(amount: int) -> None:
+    """Collateral that another library encoded is read as asset, amount, whose it becomes, and the market."""
+    pledged = encode([MARKET, "uint256", "address", "bytes"], [PARAMS.words, amount, OWNER, b""])
+    pooled = encode(["address", "uint256", "address", "uint16"], [USDC.address, amount, OWNER, 0])
+
+    assert Supply(WSTETH.address, amount, OWNER, PARAMS.id) == read_call(ADD, MORPHO, pledged)
+    assert Supply(USDC.address, amount, OWNER) == read_call(ADD_TO_POOL, MORPHO, pooled)
+
+
+def test_a_supply_calls_nobody_back_and_names_no_referrer() -> None:
+    """Bytes for a callback, a referral code and a truncated call are no supply."""
+    calls_back = encode([MARKET, "uint256", "address", "bytes"], [PARAMS.words, 1, OWNER, b"\1"])
+    referred = encode(["address", "uint256", "address", "uint16"], [USDC.address, 1, OWNER, 7])
+
+    for name, data in ((ADD, calls_back), (ADD, calls_back[:-32]), (ADD_TO_POOL, referred)):
+        with pytest.raises(ValueError, match=r"callback|referral|argument"):
+            read_call(name, MORPHO, data)
+
+
+def test_a_supply_is_for_a_protected_account_alone() -> None:
+    """The words say for whom and where; a stranger's position is not added to."""
+    supply = interface("morpho_blue")["supplyCollateral"]
+    mine, theirs = (supply.encode(PARAMS.words, 10**18, owner, b"") for owner in (OWNER, STRANGER))
+
+    assert f"supply 1 wstETH (1000000000000000000 of {WSTETH.address}) to " in _words(mine, _policy())
+    with pytest.raises(Denied, match="beneficiary"):
+        _words(theirs, _policy())
 
 
 def test_the_words_name_the_market_and_the_shares() -> None:

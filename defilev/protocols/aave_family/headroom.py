@@ -114,7 +114,7 @@ def _require_counted(state: AaveState, bought: Reserve, ceiling: Reserve | None)
     regime, symbol = REGIMES[state.market.regime], bought.asset.symbol
     if not effective_loan_to_value(regime, state.e_mode, bought):
         raise Infeasible(
-            f"nothing can be borrowed against {symbol}: its loan-to-value is zero", fix="choose another --collateral"
+            f"nothing can be borrowed against {symbol}: its loan-to-value is zero", fix="choose another --buy"
         )
     if bitmap.is_collateral(state.user_configuration, bought.id):
         return
@@ -122,13 +122,13 @@ def _require_counted(state: AaveState, bought: Reserve, ceiling: Reserve | None)
     if held:
         raise Infeasible(
             f"what is supplied of {symbol} is not used as collateral, and more of it would not be either",
-            fix=f"enable {symbol} as collateral in the market's own app, or choose another --collateral",
+            fix=f"enable {symbol} as collateral in the market's own app, or choose another --buy",
         )
     if ceiling or (regime.isolates and bitmap.debt_ceiling(bought.configuration)):
         isolated = ceiling or bought
         raise Infeasible(
             f"{symbol} would not count as collateral: {isolated.asset.symbol} is isolated collateral",
-            fix="choose the --collateral that the account has",
+            fix="choose the --buy that the account has",
         )
 
 
@@ -139,7 +139,7 @@ def _require_borrowable(state: AaveState, borrowed: Reserve, ceiling: Reserve | 
     if ceiling is not None and not bitmap.borrowable_in_isolation(borrowed.configuration):
         raise Infeasible(
             f"{borrowed.asset.symbol} cannot be borrowed against {ceiling.asset.symbol}, which is isolated collateral",
-            fix="choose another --debt",
+            fix="choose another --borrow",
         )
     for other in _owed_beside(state, borrowed):
         for siloed in (other, borrowed):
@@ -147,7 +147,7 @@ def _require_borrowable(state: AaveState, borrowed: Reserve, ceiling: Reserve | 
                 raise Infeasible(
                     f"{borrowed.asset.symbol} cannot be borrowed beside {other.asset.symbol}: "
                     f"{siloed.asset.symbol} is siloed",
-                    fix=f"choose --debt {other.asset.symbol}",
+                    fix=f"choose --borrow {other.asset.symbol}",
                 )
 
 
