@@ -90,7 +90,12 @@ def _base_units(leg: Leg, value: Decimal | None) -> int | None:
 
 
 def routes_of(inputs: PlanInputs, sale: Sale, amount: int) -> Read[tuple[Route, ...]]:
-    """Return the best routes for about `amount`; raises `Infeasible` without a venue."""
+    """Return the best routes for about `amount`.
+
+    Raises:
+        Infeasible: there is no venue.
+        VenueDiverges: its price lies too far from the oracle's.
+    """
     require_venue(inputs)
     found = yield from read_routes(inputs, [sale])
     (ranked,) = yield from rank(inputs, {sale: amount}, found)
