@@ -78,7 +78,7 @@ def deploy(
     """
     from defilev.cli.plan_file import write_document
     from defilev.cli.who import one_account
-    from defilev.pipeline.executing import deployment
+    from defilev.pipeline.deploying import deployment
 
     out = output(ctx)
     with one_account(run_of(ctx), who) as (session, sender), out.stage("simulate"):

@@ -39,7 +39,7 @@ Via = Annotated[
     typer.Option(
         "--via",
         metavar="WAY",
-        help="Loans: mixed (default), wallet, payer, collateral or sell. Perpetuals: reduce (default) or margin.",
+        help="Loans: mixed (default), wallet, payer, collateral, sell, atomic. Perpetuals: reduce (default), margin.",
     ),
 ]
 Close = Annotated[bool, typer.Option("--close", help="Repay everything and withdraw everything.")]

@@ -109,7 +109,7 @@ class Rebalancing:
                 return
         plan = self._plan(session, owner, question)
         require_confirmed_hash(plan, self.authority.confirm_plan)
-        check_plan(plan, policy=policy_of(session, account_of(session, plan), payer=plan.payer))
+        check_plan(plan, policy=policy_of(session, account_of(session, plan), payer=plan.payer, plan=plan))
         self._say(lambda: plan_text(plan, width=self.run.output.width, ink=self.run.output.ink))
         report = self._tried(session, plan)
         match self.wanted.mode:

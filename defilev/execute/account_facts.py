@@ -5,8 +5,10 @@ from __future__ import annotations
 from defilev.execute.checks import Holdings
 from defilev.model.account import LendingAccount, Price
 from defilev.model.request import Address
+from defilev.model.token import Token
+from defilev.plan.atomic_inputs import AtomicInputs
 
-__all__ = ["holdings_of", "house_of", "prices_of"]
+__all__ = ["holdings_of", "house_of", "prices_of", "receipts_of"]
 
 
 def prices_of(account: LendingAccount) -> dict[Address, Price]:
@@ -26,3 +28,9 @@ def house_of(account: LendingAccount) -> Address | None:
     """Return the contract that the account's perpetuals are traded at."""
     found = dict(account.details).get("clearing_house")
     return None if found is None else Address(found)
+
+
+def receipts_of(atomic: AtomicInputs | None) -> dict[Address, tuple[Token, Address]]:
+    """Return by its address each token that stands for what is supplied, with the one that it stands for."""
+    found = atomic.receipts.items() if atomic else ()
+    return {receipt.address: (receipt, underlying) for underlying, receipt in found}

@@ -86,6 +86,8 @@ def _takes(call: DecodedCall, token: Address, spender: Address) -> bool:
     """Return whether `spender` pulls `token` from the wallet in a call."""
     if call.to != spender:
         return False
+    if call.pulled is not None:
+        return call.pulled[0] == token
     if call.role == "router":
         return swap_call(call).hops[0][0] == token
     return call.move is not None and call.move.kind in ("repay", "supply") and call.move.asset == token
@@ -93,6 +95,8 @@ def _takes(call: DecodedCall, token: Address, spender: Address) -> bool:
 
 def _amount(call: DecodedCall) -> int | None:
     """Return the base units that a call takes, `None` when its bytes do not say."""
+    if call.pulled is not None:
+        return call.pulled[1]
     return swap_call(call).amount_in if call.move is None else call.move.amount
 
 

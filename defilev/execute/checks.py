@@ -49,7 +49,9 @@ class Bounds:
     on the owner's behalf, and nothing else. `house` is the contract that perpetuals are traded at, beside the pool that
     takes their margin; `None` for loans. `at` is the Unix time of the account's block, `supplies` what is
     held by token. `levers` says that the owner lets leverage be raised, `goal` is the kind of the plan's goal: some
-    calls belong to one goal only.
+    calls belong to one goal only. `executor` is the verified contract that acts in one call, `None` where a plan does
+    without it, and `receipts` has by address the tokens that stand for what is supplied, each with the token that it
+    stands for.
     """
 
     owner: Address
@@ -70,6 +72,8 @@ class Bounds:
     supplies: Mapping[Address, int] = field(default_factory=dict)
     goal: str = ""
     levers: bool = False
+    executor: Address | None = None
+    receipts: Mapping[Address, tuple[Token, Address]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +103,17 @@ class MarketMove:
 
 @dataclass(frozen=True, slots=True)
 class DecodedCall:
-    """A call as its bytes say it; `move` is `None` for calls of other contracts than the market's, and switches."""
+    """A call as its bytes say it; `move` is `None` for calls that move nothing in the market.
+
+    `pulled` is what the executor takes by allowance: the token, and how many base units.
+    """
 
     to: Address
     role: str
     function: str
     arguments: Mapping[str, Any]
     move: MarketMove | None = None
+    pulled: tuple[Address, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

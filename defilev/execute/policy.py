@@ -7,12 +7,13 @@ from dataclasses import dataclass, field as field_of, fields as fields_of
 from decimal import Decimal
 
 from defilev.errors import PlanForAnotherChain, PolicyViolation
-from defilev.execute.account_facts import holdings_of, house_of, prices_of
+from defilev.execute.account_facts import holdings_of, house_of, prices_of, receipts_of
 from defilev.execute.allowances import allowance_checks, everything_checks
 from defilev.execute.borrowing import borrowing_checks, swaps_debt
 from defilev.execute.checking_calls import checked_calls
 from defilev.execute.checks import Bounds, Check, DecodedCall
 from defilev.execute.denying import at_most, deny, equal, require
+from defilev.execute.executor_calls import unwound_checks
 from defilev.execute.lever_checks import lever_checks
 from defilev.execute.limits import Limits, NothingSpent, Spent, limit_checks
 from defilev.execute.public_keys import assert_key_allowed
@@ -25,6 +26,7 @@ from defilev.model.plan import Borrow, Plan, Step
 from defilev.model.request import Address
 from defilev.model.safe import SafeAccount
 from defilev.model.token import Token
+from defilev.plan.atomic_inputs import AtomicInputs
 
 __all__ = ["Limits", "Policy", "check_cancellation", "check_plan", "check_signed", "check_transaction", "policy_for"]
 
@@ -32,6 +34,7 @@ _HALF_CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0
 _DEFAULT_LIMITS = Limits()
 _NOTHING = NothingSpent()
 _ROUTER = ("uniswap-v3-router", "uniswap-v3")
+_EXECUTOR = "leverage-executor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class Policy:
     and nothing but exact repayments on the owner's behalf is allowed, each with its approval. With a `safe` the payer
     sends what that Safe's owners signed, and the rules are for the Safe's calls. With a `max_leverage` the profile is
     `lever-up` for plans that borrow: up to so much leverage. `prices` are those of the whole market, of which only a
-    plan that borrows, or that rearranges the position, may buy what the account neither holds nor owes.
+    plan that borrows, or that rearranges, may buy what is neither held nor owed. `atomic` is the verified executor.
     """
 
     account: LendingAccount
@@ -57,6 +60,7 @@ class Policy:
     spent: Spent = _NOTHING
     payer: Address | None = None
     safe: SafeAccount | None = None
+    atomic: AtomicInputs | None = None
     max_leverage: Decimal | None = None
     prices: Mapping[Address, Price] = field_of(default_factory=dict)
 
@@ -127,9 +131,8 @@ def check_plan(plan: Plan, *, policy: Policy) -> list[DecodedCall]:
     """
     account = policy.account
     if plan.chain_id != account.chain_id:
-        raise PlanForAnotherChain(
-            f"the plan is for chain {plan.chain_id}, not {account.chain_id}", plan=plan.chain_id, node=account.chain_id
-        )
+        fact = f"the plan is for chain {plan.chain_id}, not {account.chain_id}"
+        raise PlanForAnotherChain(fact, plan=plan.chain_id, node=account.chain_id)
     _require_levering(plan, policy)
     for check in (*_head_checks(plan, policy), *_list_checks(policy)):
         require(check)
@@ -138,10 +141,11 @@ def check_plan(plan: Plan, *, policy: Policy) -> list[DecodedCall]:
     calls = [call for found in of_steps for call in found]
     steps = [step for step, found in zip(plan.steps, of_steps, strict=True) for _ in found]
     actions = [action for step in plan.steps for action in step.actions]
-    whole = everything_checks(calls, actions, holdings=bounds.holdings)
+    whole = list(everything_checks(calls, actions, holdings=bounds.holdings))
     levered = () if swaps_debt(plan) else lever_checks(calls, account, bounds=bounds, most=policy.max_leverage)
     swapped = borrowing_checks(calls, bounds=bounds) if swaps_debt(plan) else ()
-    for position, check in (*allowance_checks(calls, bounds=bounds), *whole, *levered, *swapped):
+    whole = [*unwound_checks(calls, bounds), *allowance_checks(calls, bounds=bounds), *whole]
+    for position, check in (*whole, *levered, *swapped):
         require(check, steps[position])
     before = policy.spent.last_day(chain_id=account.chain_id, owner=policy.actor, quote=account.quote)
     for place, check in limit_checks(calls, account, limits=policy.limits, before=before, bounds=bounds):
@@ -164,11 +168,7 @@ def check_transaction(fields: TransactionFields, step: Step, *, policy: Policy) 
 
 
 def check_cancellation(fields: TransactionFields, *, policy: Policy) -> None:
-    """Hold a transaction that only takes a nonce against the limits: nothing, from its signer to its signer.
-
-    Raises:
-        PolicyViolation: names the field.
-    """
+    """Hold a transaction that only takes a nonce, from its signer to its signer; raises `PolicyViolation`."""
     for check in (
         equal("to", fields.to, policy.actor),
         equal("data", fields.data, b""),
@@ -252,11 +252,11 @@ def _list_checks(policy: Policy) -> Iterator[Check]:
     yield equal("chain of the list of calls", listed.chain_id, account.chain_id)
     pool = listed.address(f"{account.protocol}-pool", f"{account.protocol}/{account.deployment or account.market}")
     yield Check("pool", pool in (None, policy.pool), policy.pool, pool)
-    house, found = (
-        listed.address(f"{account.protocol}-house", f"{account.protocol}/{account.market}"),
-        house_of(account),
-    )
+    house = listed.address(f"{account.protocol}-house", f"{account.protocol}/{account.market}")
+    found = house_of(account)
     yield Check("house", found is None or house in (None, found), found, house)
+    if policy.atomic is not None:
+        yield equal("executor", policy.atomic.reach.address, listed.address(_EXECUTOR, _EXECUTOR))
     router = listed.address(*_ROUTER)
     yield Check("router", policy.router is None or router in (None, policy.router), policy.router, router)
 
@@ -282,6 +282,8 @@ def _bounds(plan: Plan, policy: Policy) -> Bounds:
         supplies={leg.asset.address: leg.amount for leg in account.legs if leg.side == "supply"},
         goal=plan.goal.kind,
         levers=policy.levers,
+        executor=policy.atomic.reach.address if policy.atomic else None,
+        receipts=receipts_of(policy.atomic),
     )
 
 
@@ -291,4 +293,5 @@ def _selectors(policy: Policy, *, levering: bool) -> dict[str, frozenset[bytes]]
         return None
     protocol = policy.account.protocol
     roles = {"pool": f"{protocol}-pool", "house": f"{protocol}-house", "router": _ROUTER[0], "token": "token"}
+    roles |= {"executor": _EXECUTOR, "receipt": "token"}
     return {role: policy.calls.selectors(listed, levering=levering) for role, listed in roles.items()}

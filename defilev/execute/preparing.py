@@ -127,7 +127,8 @@ def _estimate(step: Step, node: Node, policy: Policy, at: Block) -> int:
         data = revert_data(rejected)
         if data is None:
             raise
-        reason = revert_reason(data, [interface(ADAPTERS[account.protocol].interface)])
+        interfaces = [interface(ADAPTERS[account.protocol].interface), interface("leverage_executor")]
+        reason = revert_reason(data, interfaces)
         raise SimulationFailed(
             f"step {step.index} ({step.action.kind}) would revert now: {reason}",
             fix="it was not signed; make a new plan at the newest block",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from defilev.abi import checksum, interface
+from defilev.abi import interface
 from defilev.execute.aave_v3_calls import AAVE_V3
 from defilev.execute.checks import (
     Bounds,
@@ -19,7 +19,15 @@ from defilev.execute.checks import (
     is_owner,
 )
 from defilev.execute.compound_v3_calls import COMPOUND_V3
+from defilev.execute.executor_calls import (
+    EXECUTOR,
+    allowed_to_executor,
+    same_unwind,
+    taken_by,
+    unwind_move,
+)
 from defilev.execute.morpho_blue_calls import MORPHO_BLUE
+from defilev.execute.paths import hops_of, unit_rate
 from defilev.execute.perp_curie_calls import PERP_CURIE, same_trade
 from defilev.model.plan import (
     Action,
@@ -32,6 +40,7 @@ from defilev.model.plan import (
     SetEMode,
     Supply,
     Swap,
+    Unwind,
     Withdraw,
 )
 from defilev.model.request import Address
@@ -49,8 +58,6 @@ ADAPTERS: Mapping[str, MarketRules] = {
 
 _MARKET = ("pool", "house")
 UNLIMITED_FROM = 2**255
-_ADDRESS_BYTES = 20
-_FEE_BYTES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,9 @@ def decode_call(to: Address, data: bytes, bounds: Bounds) -> DecodedCall:
     if bounds.selectors is not None and known.selector not in bounds.selectors[role]:
         raise ValueError(f"0x{data[:4].hex()} is not in the chain's list of calls to the {role}")
     arguments = known.decode_arguments(data)
+    if role == "executor":
+        pulled = taken_by(arguments, bounds)
+        return DecodedCall(to, role, known.name, arguments, unwind_move(arguments), pulled)
     move = ADAPTERS[bounds.protocol].move(known.name, arguments) if role in _MARKET else None
     return DecodedCall(to, role, known.name, arguments, move)
 
@@ -97,9 +107,12 @@ def same_action(call: DecodedCall, action: Action, bounds: Bounds) -> bool:
             return move is not None and _same_move(move, action, bounds)
         case Reduce():
             return call.role == "house" and same_trade(call, action, bounds)
+        case Unwind():
+            return call.role == "executor" and same_unwind(call, action, bounds)
         case Approve():
-            found = (call.role, bounds.tokens.get(call.to), arguments.get("spender"), arguments.get("amount"))
-            return found == ("token", action.asset, action.spender, action.amount)
+            token = bounds.receipts[call.to][0] if call.role == "receipt" else bounds.tokens.get(call.to)
+            found = (token, arguments.get("spender"), arguments.get("amount"))
+            return call.function == "approve" and found == (action.asset, action.spender, action.amount)
         case SetCollateral() | SetEMode():
             return call.role == "pool" and _same_switch(call, action, bounds)
         case Swap():
@@ -133,7 +146,7 @@ def swap_call(call: DecodedCall) -> SwapCall:
         token_in, token_out, fee, recipient, amount_in, minimum_out, _ = call.arguments["params"]
         return SwapCall(((token_in, token_out, fee),), recipient, amount_in, minimum_out)
     path, recipient, amount_in, minimum_out = call.arguments["params"]
-    return SwapCall(_hops(path), recipient, amount_in, minimum_out)
+    return SwapCall(hops_of(path), recipient, amount_in, minimum_out)
 
 
 def _role(to: Address, bounds: Bounds) -> str | None:
@@ -143,13 +156,22 @@ def _role(to: Address, bounds: Bounds) -> str | None:
         return "house"
     if to == bounds.router:
         return "router"
+    if to == bounds.executor:
+        return "executor"
+    if to in bounds.receipts:
+        return "receipt"
     return "token" if to in bounds.tokens else None
 
 
 def _interface_name(role: str, bounds: Bounds) -> str:
     if role in _MARKET:
         return ADAPTERS[bounds.protocol].interface
-    return {"router": "uniswap_v3_swap_router_02", "token": "erc20"}[role]
+    return {
+        "router": "uniswap_v3_swap_router_02",
+        "token": "erc20",
+        "receipt": "erc20",
+        "executor": "leverage_executor",
+    }[role]
 
 
 def _rules_of(role: str, bounds: Bounds) -> Mapping[str, Callable[[DecodedCall, Bounds], Iterator[Check]]]:
@@ -190,6 +212,8 @@ def _swap(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
 _RULES: Mapping[str, Mapping[str, Callable[[DecodedCall, Bounds], Iterator[Check]]]] = {
     "token": {"approve": _approve},
     "router": {"exactInputSingle": _swap_single, "exactInput": _swap},
+    "receipt": {"approve": allowed_to_executor},
+    "executor": EXECUTOR,
 }
 """Every call that is ever signed beside the market's own, by the contract's role and function; all else is denied."""
 
@@ -212,7 +236,7 @@ def _for_another(call: DecodedCall, bounds: Bounds) -> Iterator[Check]:
 def _fair_minimum(swap: SwapCall, bounds: Bounds) -> Check:
     """The minimum against the oracle, one base unit below allowed for rounding."""
     sold, bought = swap.hops[0][0], swap.hops[-1][1]
-    rate = _rate(sold, bought, bounds)
+    rate = unit_rate(sold, bought, bounds)
     rule = "amountOutMinimum against the oracle"
     if rate is None:
         return Check(
@@ -222,37 +246,6 @@ def _fair_minimum(swap: SwapCall, bounds: Bounds) -> Check:
     return Check(
         rule, swap.minimum_out + 1 > lowest, swap.minimum_out, f"at least {-(-lowest.numerator // lowest.denominator)}"
     )
-
-
-def _rate(sold: Address, bought: Address, bounds: Bounds) -> Fraction | None:
-    """Return base units of `bought` per base unit of `sold` at the oracle's prices, `None` without both prices."""
-    if not {sold, bought} <= bounds.prices.keys() & bounds.tokens.keys() or bounds.prices[bought].value <= 0:
-        return None
-    return _unit_value(sold, bounds) / _unit_value(bought, bounds)
-
-
-def _unit_value(token: Address, bounds: Bounds) -> Fraction:
-    price = bounds.prices[token]
-    return Fraction(price.value, 10 ** (price.decimals + bounds.tokens[token].decimals))
-
-
-def _hops(path: bytes) -> tuple[tuple[Address, Address, int], ...]:
-    stride = _ADDRESS_BYTES + _FEE_BYTES
-    if len(path) < stride + _ADDRESS_BYTES or (len(path) - _ADDRESS_BYTES) % stride:
-        raise ValueError(f"0x{path.hex()} is not a path of tokens and fees")
-    starts = range(0, len(path) - _ADDRESS_BYTES, stride)
-    return tuple(
-        (
-            _token_at(path, start),
-            _token_at(path, start + stride),
-            int.from_bytes(path[start + _ADDRESS_BYTES : start + stride], "big"),
-        )
-        for start in starts
-    )
-
-
-def _token_at(path: bytes, start: int) -> Address:
-    return checksum("0x" + path[start : start + _ADDRESS_BYTES].hex())
 
 
 def _same_swap(swap: SwapCall, action: Swap, bounds: Bounds) -> bool:

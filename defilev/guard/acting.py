@@ -153,7 +153,8 @@ class Acting:
         wanted = Wanted(session, agreement.account, self.rule, decision.goal, tier, question, judged.fall)
         way, plan = find_plan(wanted)
         spent = None if self.ready is None else JournalSpent(self.ready.journal)
-        check_plan(plan, policy=policy_of(session, agreement.account, spent=spent, payer=plan.payer, levers=False))
+        policy = policy_of(session, agreement.account, spent=spent, payer=plan.payer, levers=False, plan=plan)
+        check_plan(plan, policy=policy)
         if self.rule.authority == "safe":
             bundle, safe = self._bundle(session, plan)
             tried = try_bundle(session, bundle, safe, account=agreement.account)

@@ -12,6 +12,7 @@ __all__ = [
     "Action",
     "Approve",
     "Borrow",
+    "Enforced",
     "Execute",
     "Hop",
     "Reduce",
@@ -21,6 +22,7 @@ __all__ = [
     "SetEMode",
     "Supply",
     "Swap",
+    "Unwind",
     "Withdraw",
 ]
 
@@ -145,7 +147,50 @@ class SetEMode:
     kind: Literal["set-e-mode"] = "set-e-mode"
 
 
-Action = Supply | Withdraw | Borrow | Repay | Approve | Swap | Reduce | RepayWithSupply | SetCollateral | SetEMode
+@dataclass(frozen=True, slots=True)
+class Enforced:
+    """What the executor's contract asserts at the end of its call, which reverts unless all of it holds.
+
+    `health_factor` is the least, in wad; `debt` the most that is owed and `collateral` the least that is supplied, in
+    base units; `deadline` the last second and `last_block` the last block in which it may be included.
+    """
+
+    health_factor: int
+    debt: int
+    collateral: int
+    deadline: int
+    last_block: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unwind:
+    """Less debt in one call of the executor: borrow, repay, take collateral out, sell as little as pays it back.
+
+    `amount` base units of `asset` are borrowed for the moment and repaid, as far as that is owed; `fee` is the most
+    that the lender takes for it. `taken` is what leaves the position, through `receipt`, the token that stands for what
+    is supplied; at most `limit` of it is sold along `route`, and what is not sold goes to the wallet. `quoted` is the
+    most that is sold at the prices of the plan's block.
+    """
+
+    asset: Token
+    amount: int
+    collateral: Token
+    receipt: Token
+    taken: int
+    limit: int
+    quoted: int
+    route: tuple[Hop, ...]
+    lender: Address
+    lender_name: str
+    fee: int
+    enforced: Enforced
+    executor: Address
+    kind: Literal["unwind"] = "unwind"
+
+
+Action = (
+    Supply | Withdraw | Borrow | Repay | Approve | Swap | Reduce | RepayWithSupply | SetCollateral | SetEMode | Unwind
+)
 
 
 @dataclass(frozen=True, slots=True)

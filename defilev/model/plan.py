@@ -21,6 +21,7 @@ from defilev.model.action import (
     SetEMode,
     Supply,
     Swap,
+    Unwind,
     Withdraw,
 )
 from defilev.model.flow import FlowValue
@@ -48,6 +49,7 @@ __all__ = [
     "Step",
     "Supply",
     "Swap",
+    "Unwind",
     "Withdraw",
 ]
 
@@ -241,10 +243,17 @@ class Plan(FlowValue):
         for action in (action for step in self.steps for action in step.actions):
             if isinstance(action, Swap):
                 named += [token for hop in action.route for token in (hop.token_in, hop.token_out)]
+            elif isinstance(action, Unwind):
+                named += [action.asset, action.collateral]
             elif not isinstance(action, SetEMode):
                 named.append(action.asset)
         named += [condition.token for condition in self.post_conditions if condition.token]
         return tuple(dict.fromkeys(named))
+
+    @property
+    def unwinds(self) -> bool:
+        """Whether a step goes through the executor's contract."""
+        return any(isinstance(action, Unwind) for step in self.steps for action in step.actions)
 
     @property
     def grants(self) -> tuple[tuple[Token, Address], ...]:

@@ -22,6 +22,7 @@ from defilev.model.plan import Plan, Step
 from defilev.model.request import Address, Block
 from defilev.model.simulation import SimulationReport
 from defilev.pipeline.agreeing import Agreement, agree
+from defilev.pipeline.executing import read_atomic
 from defilev.pipeline.hubs import read_hubs
 from defilev.pipeline.levering import prices_of, require_lever_fresh
 from defilev.pipeline.proving import require_proven
@@ -96,6 +97,7 @@ def policy_of(
     payer: Address | None = None,
     safe: Address | None = None,
     levers: bool = True,
+    plan: Plan | None = None,
 ) -> Policy:
     """Return what may be signed for the owner of `account`.
 
@@ -106,9 +108,11 @@ def policy_of(
         payer: signs in the owner's place and may only repay; the owner signs if left out.
         safe: the Safe that the payer makes act, read at the session's block.
         levers: whether the settings may let leverage be raised; a guard never does.
+        plan: what it is for: the executor is verified for one that goes through it, and denied to every other.
 
     Raises:
         SafeUnknown: it is not a Safe.
+        ExecutorMissing, ExecutorForeign: the executor is not there, or is not ours.
     """
     protocol = ACTING[account.protocol]
     limits = session.settings.limits
@@ -128,7 +132,8 @@ def policy_of(
     )
     most = limits.max_leverage if levers else None
     read = None if safe is None else read_safe(session, safe)
-    return replace(policy, payer=payer, safe=read, max_leverage=most, prices=prices_of(account))
+    atomic = read_atomic(session, account) if plan is not None and plan.unwinds else None
+    return replace(policy, payer=payer, safe=read, max_leverage=most, prices=prices_of(account), atomic=atomic)
 
 
 def try_again(session: Session, plan: Plan, *, engine: EngineChoice = "auto") -> Retried:
@@ -164,7 +169,7 @@ def sign_first(retried: Retried, plan: Plan, desk: Desk) -> SignedStep:
 
 def unsigned(retried: Retried, plan: Plan) -> dict[str, Any]:
     """Return the document of the plan's transactions for another signer; raises as `unsigned_document` does."""
-    policy = policy_of(retried.session, retried.account, payer=plan.payer)
+    policy = policy_of(retried.session, retried.account, payer=plan.payer, plan=plan)
     return unsigned_document(plan, node=retried.session.node, policy=policy)
 
 
@@ -191,7 +196,7 @@ def desk_for(
         node=session.node,
         endpoints=session.endpoints.whole,
         signer=signer,
-        policy=policy_of(session, account, spent=spent, payer=plan.payer, safe=safe_of(plan)),
+        policy=policy_of(session, account, spent=spent, payer=plan.payer, safe=safe_of(plan), plan=plan),
         ledger=ledger,
         sending=sending or sending_for(session, account, plan),
         wanted=lambda step: is_still_wanted(session, plan, step),

@@ -74,8 +74,11 @@ def make_safe_plan(
 
     Raises:
         Infeasible: no plan reaches the goal, it is one of more leverage, or the drift is more than a sale may lose.
+        UsageError: the executor was asked for, whose promise on the chain would not survive the drift.
         DataError: see `make_plan`.
     """
+    if question.constraints.via == "atomic":
+        raise UsageError("a Safe's bundle is all or nothing already", fix="leave out --via atomic")
     wide = drift_of(account, window=question.window) if drift is None else drift
     goal = question.goal
     slippage = drifted_slippage(question.max_slippage, wide)
@@ -152,7 +155,7 @@ def verify_bundle(session: Session, bundle: Bundle) -> Verified:
         )
     confirmed = min(require_same_hash(session, bundle.safe, part.transaction, part.transaction_hash) for part in left)
     account = account_of(session, bundle.plan)
-    policy = policy_of(session, account, payer=bundle.plan.payer)
+    policy = policy_of(session, account, payer=bundle.plan.payer, plan=bundle.plan)
     words = _words(bundle, check_plan(bundle.plan, policy=policy), policy)
     tried = try_bundle(session, bundle, safe, account=account, parts=left)
     approved = tuple(approvals(session, safe, part.transaction_hash) for part in bundle.parts)

@@ -1,23 +1,23 @@
-"""The executor on a chain: whether it is there and is ours, where it goes, and the transaction that puts it there."""
+"""The executor on a chain: whether it is there and is ours, where it goes, and what planning with it needs."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 from defilev.abi import executor_code, interface, keccak
 from defilev.abi.address import ZERO_ADDRESS
-from defilev.chain.node import Node
-from defilev.errors import CallReverted, ExecutorForeign, ExecutorMissing, NotDeployed, Refused
-from defilev.execute.fees import gas_limit, read_fees
-from defilev.execute.transaction import TransactionFields, signing_fields
+from defilev.abi.answers import decode_one, token_symbol
+from defilev.abi.wallet import decode_wallet, wallet_calls
+from defilev.errors import CallReverted, ExecutorForeign, ExecutorMissing
+from defilev.model.account import LendingAccount
 from defilev.model.executor import ExecutorReach
-from defilev.model.request import Address, Block, Call
+from defilev.model.request import Address
+from defilev.model.token import Token, Wallet
 from defilev.pipeline.session import Session
+from defilev.plan.atomic_inputs import AtomicInputs
+from defilev.protocols import PROTOCOLS
 
-__all__ = ["deployment", "has_executor", "verify_executor"]
-
-DEPLOYMENT_GAS = 3_500_000
-"""A gas limit that suffices for the deployment."""
+__all__ = ["has_executor", "read_atomic", "verify_executor", "with_grants"]
 
 
 def has_executor(session: Session) -> bool:
@@ -64,48 +64,29 @@ def _listed(session: Session, name: str) -> Address:
     return found
 
 
-def deployment(session: Session, sender: Address) -> dict[str, Any]:
-    """Return the transaction of `sender` that deploys the executor, unsigned, as other signers take it.
-
-    Raises:
-        Refused: it is there already, or `sender` has a transaction in flight or too little to pay for the gas.
-        NotDeployed: the chain does not have the factory.
-        CallReverted: the factory would not create it.
-    """
-    code, node, block = executor_code(), session.node, session.block
-    if has_executor(session):
-        raise Refused(f"the executor is deployed already, at {code.address}", fix="use it: there is one for everybody")
-    if not node.code(code.factory, block=block):
-        raise NotDeployed(
-            f"the chain does not have the factory {code.factory}",
-            fix="deploy the factory first, by its own well-known transaction",
-        )
-    call = Call(code.factory, code.deployment)
-    made = node.call(call, block=block)
-    if not made.success or made.data != bytes.fromhex(code.address[2:]):
-        raise CallReverted("the factory would not create the executor", returned="0x" + made.data.hex())
-    estimated = node.estimate_gas(call, sender=sender, block=block)
-    fees = read_fees(node, at=block)
-    fields = TransactionFields(
-        chain_id=session.chain_id,
-        nonce=node.nonce(sender, block=block),
-        max_priority_fee_per_gas=fees.max_priority_fee_per_gas,
-        max_fee_per_gas=fees.max_fee_per_gas,
-        gas_limit=gas_limit(planned=DEPLOYMENT_GAS, estimated=estimated),
-        to=code.factory,
-        value=0,
-        data=code.deployment,
+def read_atomic(session: Session, account: LendingAccount) -> AtomicInputs:
+    """Return what planning with the executor needs for `account`; raises as `verify_executor` does."""
+    reach = verify_executor(session)
+    protocol = PROTOCOLS[account.protocol]
+    supplied = [leg.asset for leg in account.legs if leg.side == "supply"]
+    found = {asset: protocol.receipt(account, asset.address) for asset in supplied}
+    receipts = {asset: receipt for asset, receipt in found.items() if receipt is not None}
+    named = session.fetch([interface("erc20")["symbol"].call(receipt) for receipt in receipts.values()])
+    is_pool = interface("leverage_executor")["isPool"]
+    (listed,) = session.fetch([is_pool.call(reach.address, protocol.spender(account))])
+    return AtomicInputs(
+        reach,
+        {
+            asset.address: Token(receipt, token_symbol(receipt, symbol), asset.decimals)
+            for (asset, receipt), symbol in zip(receipts.items(), named, strict=True)
+        },
+        is_pool_listed=bool(decode_one(is_pool, listed, what="executor")),
     )
-    _require_funds(node, block, sender, fields.most_it_can_cost)
-    return {"from": sender, **signing_fields(fields)}
 
 
-def _require_funds(node: Node, block: Block, sender: Address, needed: int) -> None:
-    has = node.balance(sender, block=block)
-    if has < needed:
-        raise Refused(
-            f"{sender} cannot pay for the deployment",
-            fix="send it some of the chain's native currency",
-            has_wei=has,
-            needs_wei=needed,
-        )
+def with_grants(session: Session, wallet: Wallet, atomic: AtomicInputs) -> Wallet:
+    """Return the wallet with what the executor may take of each receipt too."""
+    grants = [(token, atomic.reach.address) for token in atomic.receipts.values()]
+    calls = wallet_calls(wallet.owner, (), grants)
+    _, allowances = decode_wallet((), grants, session.fetch(calls) if calls else ())
+    return replace(wallet, allowances=(*wallet.allowances, *allowances))

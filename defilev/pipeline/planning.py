@@ -14,6 +14,7 @@ from defilev.model.request import Address, Read
 from defilev.model.token import Allowance, Token, TokenBalance, Wallet
 from defilev.observe.drive import drive
 from defilev.pipeline.chains import block_seconds
+from defilev.pipeline.executing import read_atomic, with_grants
 from defilev.pipeline.exiting import exit_notices
 from defilev.pipeline.hubs import native_of, read_hubs
 from defilev.pipeline.levering import lever_inputs
@@ -29,6 +30,7 @@ from defilev.plan import (
     PlanInputs,
     ReduceInputs,
     goes_up,
+    plan_atomic,
     plan_deleverage,
     plan_levering,
     plan_margin,
@@ -105,6 +107,8 @@ def _walk(session: Session, inputs: PlanInputs, *, may_lever: bool) -> Read[Plan
     """Return the planner of a loan's goal."""
     if inputs.goal.rearranges:
         return plan_rearrangement(rearrangement(inputs))
+    if inputs.atomic is not None:
+        return plan_atomic(inputs)
     if may_lever and (inputs.in_hand or goes_up(inputs.account, inputs.goal)):
         return plan_levering(lever_inputs(session, inputs))
     return plan_deleverage(inputs)
@@ -117,8 +121,10 @@ def _require_loan(account: LendingAccount, question: PlanQuestion) -> None:
         raise UsageError("a loan has no margin ratio", fix="give --to-health-factor")
     if via is not None and via not in LOAN_WAYS:
         raise UsageError(f"--via {via} is for perpetuals", fix=f"give one of {', '.join(LOAN_WAYS)}")
-    if question.goal.kind == "close" and via not in (None, "mixed"):
+    if question.goal.kind == "close" and via not in (None, "mixed", "atomic"):
         raise UsageError(f"--via {via} closes nothing", fix="leave it out: --close uses the wallet, then sells")
+    if question.goal.rearranges and via == "atomic":
+        raise UsageError("--via atomic takes a debt down, and nothing else", fix="leave it out")
     _require_payer(account, question)
 
 
@@ -217,8 +223,11 @@ def _inputs(
     protocol = PROTOCOLS[account.protocol]
     venue = venue_of(session.book)
     tokens, hubs = protocol.tokens(account), read_hubs(session)
+    atomic = read_atomic(session, account) if question.constraints.via == "atomic" else None
     spenders = [protocol.spender(account), *([venue.spender] if venue else [])]
     wallet = read_wallet(session, payer or account.owner, tokens=tokens, spenders=spenders)
+    if atomic is not None:
+        wallet = with_grants(session, wallet, atomic)
     exits = exit_notices(session.settings, account, wallet.balances, slippage=question.max_slippage)
     return PlanInputs(
         protocol=protocol,
@@ -240,6 +249,7 @@ def _inputs(
         payer=payer,
         divergence=question.divergence,
         rounds=question.rounds,
+        atomic=atomic,
     )
 
 

@@ -31,7 +31,7 @@ __all__ = [
 TOLERANCE = WAD // 1000
 """How far below its promise a health factor may be found before the promise counts as broken: interest of the wait."""
 
-VENUE_INTERFACES = ("erc20", "uniswap_v3_swap_router_02")
+VENUE_INTERFACES = ("erc20", "uniswap_v3_swap_router_02", "leverage_executor")
 
 
 def require_chain(session: Session, plan: Plan) -> None:

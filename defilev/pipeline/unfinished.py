@@ -82,6 +82,8 @@ class Unfinished:
     @property
     def _via(self) -> Via | None:
         """How the plan went, where its steps tell a way that is not the usual one."""
+        if self.plan.unwinds:
+            return "atomic"
         is_perp = self.plan.protocol in PERPS_AS_LOANS
         if {step.action.kind for step in self.plan.steps} == {"approve", "supply"}:
             return "margin" if is_perp else "collateral"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from defilev.errors import Infeasible
+from defilev.model.account import Notice
 from defilev.model.plan import Plan
 from defilev.model.plan_hash import plan_document, plan_from, rest_of
 from defilev.model.request import Read
@@ -24,6 +27,7 @@ from defilev.plan.refusals import require_known, require_possible
 from defilev.plan.repaying import plan_repayment
 from defilev.plan.rescuing import Walk, rescued
 from defilev.plan.staircase import plan_path
+from defilev.plan.unwinding import plan_unwinding
 
 __all__ = [
     "ANYTHING",
@@ -40,6 +44,7 @@ __all__ = [
     "goes_up",
     "parse_constraints",
     "parse_goal",
+    "plan_atomic",
     "plan_deleverage",
     "plan_document",
     "plan_from",
@@ -89,3 +94,29 @@ def _walked(inputs: PlanInputs, walk: Walk) -> Read[tuple[Path, str] | Infeasibl
         return (yield from walk(inputs))
     except Infeasible as refusal:
         return refusal
+
+
+def plan_atomic(inputs: PlanInputs) -> Read[Plan]:
+    """Return the plan that reaches the goal of `inputs` through the executor, or the staircase with a notice why not.
+
+    Yields as `plan_deleverage` does.
+
+    Raises:
+        Infeasible: neither reaches the goal; the fact says why the executor's way does not.
+        UnknownName: a chosen collateral or debt is not in the position.
+    """
+    require_possible(inputs)
+    try:
+        path = yield from plan_unwinding(inputs)
+    except Infeasible as refusal:
+        return (yield from _in_steps(inputs, refusal))
+    return (yield from _assembled(inputs, path, ""))
+
+
+def _in_steps(inputs: PlanInputs, refusal: Infeasible) -> Read[Plan]:
+    """Return the staircase's plan; raises `refusal` when there is none."""
+    told = (*inputs.account.warnings, Notice("not-atomic", f"in steps, not in one transaction: {refusal.fact}"))
+    try:
+        return (yield from plan_deleverage(replace(inputs, account=replace(inputs.account, warnings=told))))
+    except Infeasible:
+        raise refusal from None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from defilev.abi import Transaction, interface
 from defilev.model.account import LendingAccount, Notice
-from defilev.model.plan import Action, Approve, Plan, Promise, Step, Swap
+from defilev.model.plan import Action, Approve, Plan, Promise, Step, Swap, Unwind
 from defilev.model.plan_hash import with_hash
 from defilev.plan.conditions import post_conditions
 from defilev.plan.cost import cost_of, gas_of
@@ -14,6 +14,7 @@ from defilev.plan.goals import shown_leverage
 from defilev.plan.inputs import PlanInputs
 from defilev.plan.notices import notices
 from defilev.plan.path import Path
+from defilev.venues import leverage_executor
 
 __all__ = ["assemble"]
 
@@ -87,6 +88,8 @@ def _transaction(inputs: PlanInputs, account: LendingAccount, action: Action) ->
             return Transaction(asset.address, asset.symbol, interface("erc20")["approve"], (spender, amount))
         case Swap() if inputs.venue is not None:
             return inputs.venue.transaction(action, owner=account.owner)
+        case Unwind():
+            return leverage_executor.transaction(action, pool=inputs.protocol.spender(account))
         case _:
             return inputs.protocol.transaction(account, action)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
-from defilev.model.plan import Approve, Borrow, PostCondition, Repay, SetEMode, Supply, Swap, Withdraw
+from defilev.model.plan import Approve, Borrow, PostCondition, Repay, SetEMode, Supply, Swap, Unwind, Withdraw
 from defilev.model.request import Address
 from defilev.model.token import Token
 from defilev.plan.goals import MARGIN
@@ -13,7 +13,7 @@ from defilev.plan.inputs import PlanInputs
 from defilev.plan.path import Path, borrow_of, start, supply_of
 from defilev.units import WAD, mul_div_up
 
-__all__ = ["post_conditions"]
+__all__ = ["RATE_ROOM", "ROUNDING", "post_conditions"]
 
 RATE_ROOM = 10_000
 """A debt may be higher than predicted by one part in this many, for rates that move meanwhile."""
@@ -118,5 +118,8 @@ def _moves(walked: Path, action: object, granted: dict[tuple[Token, Address], in
             yield route[-1].token_out, minimum_out
         case Supply(asset, amount):
             yield asset, -amount
+        case Unwind(asset=asset, collateral=collateral):
+            yield asset, 0
+            yield collateral, 0
         case _:
             return

@@ -24,12 +24,12 @@ __all__ = [
     "parse_constraints",
 ]
 
-LoanVia = Literal["mixed", "wallet", "payer", "collateral", "sell"]
+LoanVia = Literal["mixed", "wallet", "payer", "collateral", "sell", "atomic"]
 PerpVia = Literal["reduce", "margin"]
 Via: TypeAlias = LoanVia | PerpVia
 
 LOAN_WAYS: tuple[str, ...] = get_args(LoanVia)
-"""From the wallet and by sales; from the wallet; from another's; by adding collateral; by sales alone."""
+"""From the wallet and by sales; from the wallet; from another's; by adding collateral; by sales; by the executor."""
 
 PERP_WAYS: tuple[str, ...] = get_args(PerpVia)
 

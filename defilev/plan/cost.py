@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from defilev.model.plan import Action, Approve, PlanCost, Step, Swap
+from defilev.model.plan import Action, Approve, Execute, PlanCost, Step, Swap, Unwind
+from defilev.model.token import Token
 from defilev.plan.inputs import APPROVE_GAS, SECONDS_PER_STEP, PlanInputs
+from defilev.venues import leverage_executor
 
 __all__ = ["cost_of", "gas_of", "spent"]
 
 
 def cost_of(inputs: PlanInputs, steps: Sequence[Step]) -> PlanCost:
     """Return the cost of `steps`: in quote base units at the quotes and at the worst allowed fills, and their gas."""
-    swaps = [step.action for step in steps if isinstance(step.action, Swap)]
+    actions = [step.action for step in steps if not isinstance(step.action, Execute)]
+    losses = [_losses(inputs, action) for action in actions if isinstance(action, Swap | Unwind)]
     gas = sum(step.gas_limit for step in steps)
     return PlanCost(
-        expected=sum(_loss(inputs, swap, swap.quoted_out) for swap in swaps),
-        worst=sum(_loss(inputs, swap, swap.minimum_out) for swap in swaps),
+        expected=sum(expected for expected, _ in losses),
+        worst=sum(worst for _, worst in losses),
         gas=gas,
         gas_price=inputs.gas_price,
         gas_value=_gas_value(inputs, gas),
@@ -29,9 +32,9 @@ def cost_of(inputs: PlanInputs, steps: Sequence[Step]) -> PlanCost:
 
 def spent(inputs: PlanInputs, actions: Sequence[Action]) -> int:
     """Return what `actions` cost in quote base units: at their quotes, with their gas where that has a price."""
-    swaps = [action for action in actions if isinstance(action, Swap)]
     gas = sum(gas_of(inputs, action) for action in actions)
-    return sum(_loss(inputs, swap, swap.quoted_out) for swap in swaps) + (_gas_value(inputs, gas) or 0)
+    losses = [_losses(inputs, action) for action in actions if isinstance(action, Swap | Unwind)]
+    return sum(expected for expected, _ in losses) + (_gas_value(inputs, gas) or 0)
 
 
 def gas_of(inputs: PlanInputs, action: Action) -> int:
@@ -40,13 +43,25 @@ def gas_of(inputs: PlanInputs, action: Action) -> int:
         return APPROVE_GAS
     if isinstance(action, Swap) and inputs.venue is not None:
         return inputs.venue.gas(action)
+    if isinstance(action, Unwind):
+        return leverage_executor.gas(action)
     return inputs.protocol.gas(action)
 
 
-def _loss(inputs: PlanInputs, swap: Swap, amount_out: int) -> int:
-    value = inputs.protocol.value_down
-    sold = value(inputs.account, swap.route[0].token_in.address, swap.amount_in)
-    return sold - value(inputs.account, swap.route[-1].token_out.address, amount_out)
+def _losses(inputs: PlanInputs, action: Swap | Unwind) -> tuple[int, int]:
+    """Return what an exchange loses against the oracle: at the quote, and at worst; a lender's fee is part of it."""
+    if isinstance(action, Unwind):
+        repaid = _value(inputs, action.asset, action.amount)
+        return (
+            _value(inputs, action.collateral, action.quoted) - repaid,
+            _value(inputs, action.collateral, action.limit) - repaid,
+        )
+    sold, bought = _value(inputs, action.route[0].token_in, action.amount_in), action.route[-1].token_out
+    return sold - _value(inputs, bought, action.quoted_out), sold - _value(inputs, bought, action.minimum_out)
+
+
+def _value(inputs: PlanInputs, token: Token, amount: int) -> int:
+    return inputs.protocol.value_down(inputs.account, token.address, amount)
 
 
 def _gas_value(inputs: PlanInputs, gas: int) -> int | None:

@@ -10,6 +10,7 @@ from defilev.model.account import LendingAccount
 from defilev.model.plan import Goal
 from defilev.model.request import Address
 from defilev.model.token import Token, TokenBalance, Wallet
+from defilev.plan.atomic_inputs import AtomicInputs
 from defilev.plan.constraints import ANYTHING, Constraints
 from defilev.protocols.contract import LendingProtocol
 from defilev.protocols.rearranging import RearrangingProtocol
@@ -74,7 +75,7 @@ class PlanInputs:
     is not the owner: then nothing but repaying on the owner's behalf can be planned. `divergence` says how far the
     price along a route may lie from the oracle's for anything to be sold along it. `rounds` is the most
     that the plan may have. With `rules`, those of `protocol`, what counts as collateral and the e-mode may be
-    changed where nothing else reaches the goal.
+    changed where nothing else reaches the goal. `atomic` is the executor, `None` to do without it.
     """
 
     protocol: LendingProtocol
@@ -92,6 +93,7 @@ class PlanInputs:
     in_hand: tuple[TokenBalance, ...] = ()
     intermediates: tuple[Token, ...] = ()
     payer: Address | None = None
+    atomic: AtomicInputs | None = None
     divergence: Divergence = USUAL_DIVERGENCE
     rounds: int = MAX_ROUNDS
     rules: RearrangingProtocol | None = None

@@ -47,10 +47,7 @@ class AccountsRead:
 
 @dataclass(frozen=True, slots=True)
 class PerpsRead:
-    """Accounts in the order of the owners asked for, each as many as it has, and what may be remembered.
-
-    `metadata` is as in `AccountsRead`.
-    """
+    """Accounts in the order of the owners asked for, each as many as it has; `metadata` is as in `AccountsRead`."""
 
     accounts: tuple[PerpAccount, ...]
     metadata: Mapping[str, Any]
@@ -210,6 +207,14 @@ class LendingProtocol(ActingProtocol, Protocol):
 
     def liquidity(self, account: LendingAccount, asset: Address) -> int:
         """Return the base units of `asset` that can leave the market now."""
+        ...
+
+    def receipt(self, account: LendingAccount, asset: Address) -> Address | None:
+        """Return the token that stands for what is supplied of `asset`, `None` where none does."""
+        ...
+
+    def flash_depth(self, account: LendingAccount, asset: Address) -> int:
+        """Return the base units of `asset` that the market itself lends for one transaction; 0 where it does not."""
         ...
 
     def exposure(self, account: LendingAccount, *, stable: frozenset[Address]) -> Exposure:

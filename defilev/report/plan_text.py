@@ -19,6 +19,7 @@ from defilev.model.plan import (
     Step,
     Supply,
     Swap,
+    Unwind,
     Withdraw,
 )
 from defilev.model.token import Token
@@ -27,6 +28,7 @@ from defilev.report import figures
 from defilev.report.ink import Ink
 from defilev.report.switch_text import how_switched, switched
 from defilev.report.table import LABEL_WIDTH, Cell, Column, flow, labelled, table
+from defilev.report.unwind_text import enforced, lent, unwound
 from defilev.units import to_decimal
 
 __all__ = ["plan_text"]
@@ -136,7 +138,7 @@ def _steps(plan: Plan, *, width: int, ink: Ink) -> list[str]:
             Cell(step.action.kind),
             Cell(_joined(iter(step.actions))),
             Cell(_health(step.health_factor)),
-            Cell(_how(plan, step)),
+            Cell(lent(step.action) if isinstance(step.action, Unwind) else _how(plan, step)),
         ]
         for step in plan.steps
     ]
@@ -154,8 +156,8 @@ def _what(action: Action) -> str:
             return f"up to {_amount(amount, asset)}"
         case Reduce(asset, side, amount):
             return f"{_amount(amount, asset) if amount is not None else f'all {figures.clean(asset.symbol)}'} {side}"
-        case RepayWithSupply() | SetCollateral() | SetEMode():
-            return switched(action)
+        case RepayWithSupply() | SetCollateral() | SetEMode() | Unwind():
+            return unwound(action) if isinstance(action, Unwind) else switched(action)
         case _:
             return f"all {figures.clean(action.asset.symbol)}" if action.amount is None else _of(action)
 
@@ -217,16 +219,19 @@ def _split(steps: Sequence[Step], first: type[Action]) -> list[list[Step]]:
 
 
 def _joined(actions: Iterator[Action]) -> str:
-    return ", ".join(_what(action) for action in actions) or figures.NOTHING
+    return ", ".join(_what(each) for each in actions) or figures.NOTHING
 
 
 def _after(plan: Plan) -> Iterator[tuple[str, str]]:
     cost = plan.cost
-    if any(isinstance(step.action, Swap | Reduce) for step in plan.steps):
+    if any(isinstance(step.action, Swap | Reduce | Unwind) for step in plan.steps):
         yield "cost", _cost(plan)
-    if cost.worst > cost.expected and any(isinstance(step.action, Swap) for step in plan.steps):
+    if cost.worst > cost.expected and any(isinstance(step.action, Swap | Unwind) for step in plan.steps):
         left = _value(plan, cost.worst - cost.expected)
         yield "left over", f"what better fills bring, about {left}, stays in the wallet"
+    for step in plan.steps:
+        if isinstance(step.action, Unwind):
+            yield "enforced", enforced(step.action)
     for text in _wallet(plan):
         yield "in the wallet", text
     yield "gas", f"at most {_gas(plan)} for {figures.grouped(Decimal(cost.gas), 0)}"
@@ -258,6 +263,8 @@ def _effort(plan: Plan) -> str:
     if count == 1:
         return f"1 transaction and signature, about {plan.cost.minutes} min"
     each = f"{count} transactions and signatures, about {plan.cost.minutes} min"
+    if any(isinstance(step.action, Unwind) for step in plan.steps):
+        return f"{each}; each call of the executor is all or nothing"
     return f"{each}, one after another: not atomic from a plain account"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from defilev.errors import TokenMisbehaves
-from defilev.model.plan import Action, Borrow, Execute, Plan, Repay, Step, Supply, Swap, Withdraw
+from defilev.model.plan import Action, Borrow, Execute, Plan, Repay, Step, Supply, Swap, Unwind, Withdraw
 from defilev.model.request import Address
 from defilev.model.simulation import SimulationReport, TokenMovement
 from defilev.model.token import Token
@@ -74,6 +74,9 @@ def _moves(action: Action) -> Iterator[tuple[Token, int, int] | tuple[Token, Non
         case Swap(route, amount_in, minimum_out):
             yield route[0].token_in, -amount_in, -amount_in
             yield route[-1].token_out, minimum_out, _PLENTY
+        case Unwind(asset=asset, amount=amount, collateral=collateral, taken=taken):
+            yield asset, 0, amount
+            yield collateral, 0, taken
         case _:
             return
 

@@ -21,6 +21,7 @@ from eth_utils.crypto import keccak
 HERE = Path(__file__).resolve().parent
 BOOKS = HERE.parents[1] / "defilev" / "config" / "addresses"
 CALLS = BOOKS.parent / "policies"
+EXECUTOR = HERE.parents[1] / "abis" / "leverage_executor_code.json"  # its code decides its address
 MARKETS = {"main": "Main", "prime": "Lido", "etherfi": "EtherFi"}  # ours: the package's
 APART = ("compound-v3", "sequencer_uptime_feed")
 PACKAGES = {
@@ -123,6 +124,8 @@ def listed(calls: dict[str, Any], chain: dict[str, Any]) -> list[tuple[str, str,
         name = contract.get("name", "")
         if name == "sparklend/main":
             found.append((name, contract["address"], chain["pools"]["Spark"]))
+        elif name == "leverage-executor":
+            found.append((name, contract["address"], json.loads(EXECUTOR.read_text())["address"]))
         elif name.startswith("compound-v3/"):
             found.append((name, contract["address"], chain["comets"].get(name.removeprefix("compound-v3/"))))
         elif name.startswith("aave-v3/"):

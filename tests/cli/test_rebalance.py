@@ -13,6 +13,7 @@ from eth_account import Account
 from defilev.abi import keccak
 from defilev.units import WAD
 from tests.support.cli import Cli, assert_refused, credentials, untouched
+from tests.support.executors import deploy_executor
 from tests.support.world import World
 
 pytestmark = pytest.mark.world
@@ -325,3 +326,27 @@ def test_a_limit_of_this_machine_holds_whatever_the_plan_says(cli: Cli, folder: 
         printed = cli.rebalance("mixed", "--to-health-factor", "2", "--max-slippage", "40%", "--json")
 
     assert_refused(printed, code=7, said="the plan is not allowed: max slippage", is_json=True)
+
+
+def test_in_one_transaction_when_asked_by_name(cli: Cli, world: World) -> None:
+    """An approval and a call of the executor are signed and sent through the journal, and the promise is kept."""
+    deploy_executor(world)
+
+    sent = cli.rebalance(
+        "loop", "--to-health-factor", "1.2", "--via", "atomic", "--broadcast", *credentials(world, "loop")
+    )
+
+    assert 0 == sent.code, sent.err
+    assert "2 transactions and signatures" in sent.out
+    after = world.read("main", [world.account("loop")])[0].health_factor
+    assert after is not None
+    assert 1.2 <= after / 10**18 <= 1.21
+    assert "journal #1" in sent.out
+
+
+def test_without_the_executor_nothing_is_signed(cli: Cli, world: World) -> None:
+    """Asked for by name and not there: refused, and no nonce moves."""
+    with untouched(world):
+        refused = cli.rebalance("loop", "--to-health-factor", "1.2", "--via", "atomic", "--broadcast")
+
+    assert_refused(refused, code=7, said="the executor is not deployed on local")

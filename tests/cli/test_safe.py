@@ -345,3 +345,10 @@ def test_nothing_of_a_stranger_fits_the_position(cli: Cli, treasury: Treasury) -
 
     assert 7 == printed.code
     assert 1 == len(printed.fixes)
+
+
+def test_the_executor_has_no_part_in_a_bundle(cli: Cli, treasury: Treasury) -> None:
+    """A bundle is one transaction anyway, and the executor's promise is for minutes: asked for, it is refused."""
+    refused = cli("plan", treasury.address, *GOAL, "--safe", treasury.address, "--via", "atomic", "-o", "bundle.json")
+
+    assert_refused(refused, code=2, said="a Safe's bundle is all or nothing already")

@@ -32,6 +32,7 @@ OF_SCRIPTS = {
     "--legal",
     "--seed",
     "--plans",
+    "--accounts",
     "--minutes",
     *CHAOS,
 }

@@ -24,7 +24,7 @@ from tests.support.recipes import E_MODE_ASSETS, SYMBOLS
 from tests.support.wallets import spend
 from tests.support.world import World
 
-__all__ = ["Finding", "Outcome", "Trial", "draw", "try_one"]
+__all__ = ["Finding", "Outcome", "Trial", "draw", "goal_findings", "question_of", "reason_of", "try_one"]
 
 A_MILLIONTH = WAD // 1_000_000
 RESULT_BAND = WAD // 100
@@ -43,6 +43,8 @@ REASONS = (
     ("gives too little", "the venue gives too little"),
     ("has no pools", "the venue has no pool"),
     ("rounds above the floor", "twelve rounds change too little"),
+    ("nobody lends", "nobody lends enough for one transaction"),
+    ("another token than the debt", "the only collateral is the debt's own token"),
     ("cannot be hit", "too little is owed to hit the goal"),
     ("owes nothing", "nothing is owed"),
     ("already", "there already"),
@@ -144,9 +146,9 @@ def _tried(world: World, trial: Trial) -> Outcome:
         entry = world.market(trial.market)
         account = read_account(session, trial.recipe.owner, protocol=entry.protocol, market=entry.market)
         try:
-            plan = make_plan(session, account, _question(account, trial))
+            plan = make_plan(session, account, question_of(account, trial))
         except Infeasible as refusal:
-            return Outcome(refused=_reason(refusal))
+            return Outcome(refused=reason_of(refusal))
         report = try_plan(session, plan, engine="simulate-v1")
         findings = tuple(_findings(session, account, plan, report))
         return Outcome(whole=not plan.label, shape=_shape(plan), findings=findings)
@@ -154,7 +156,8 @@ def _tried(world: World, trial: Trial) -> Outcome:
         session.close()
 
 
-def _question(account: LendingAccount, trial: Trial) -> PlanQuestion:
+def question_of(account: LendingAccount, trial: Trial) -> PlanQuestion:
+    """Return what a trial asks for its account."""
     return PlanQuestion(_goal(account, trial), trial.slippage, trial.floor, 600, may_lever=bool(trial.up))
 
 
@@ -182,7 +185,8 @@ def _goal_up(account: LendingAccount, trial: Trial) -> Goal:
     return Goal("health-factor", max(health - (health - lowest) * part, lowest).quantize(Decimal("1e-6")))
 
 
-def _reason(refusal: Infeasible) -> str:
+def reason_of(refusal: Infeasible) -> str:
+    """Return what a refusal is counted as."""
     return next((reason for part, reason in REASONS if part in refusal.fact), refusal.fact)
 
 
@@ -209,24 +213,28 @@ def _findings(session: Session, account: LendingAccount, plan: Plan, report: Sim
         if not check.holds:
             kind = "allowances_left" if check.condition.kind == "allowance-zero" else "broken_promise"
             yield Finding(kind, f"{check.condition} found {check.found}")
-    yield from _off_target(plan, report)
+    yield from goal_findings(plan, (report.health_factor, report.debt_value, report.collateral_value))
     yield from _dust(account, plan)
 
 
-def _off_target(plan: Plan, report: SimulationReport) -> Iterator[Finding]:
-    """Yield what lies outside the goal and a hundredth above it; a leverage is held against its promise's values."""
+def goal_findings(plan: Plan, found: tuple[int | None, int | None, int | None]) -> Iterator[Finding]:
+    """Yield what lies outside the goal and a hundredth above it; a leverage is held against its promise's values.
+
+    `found` is the health factor, and the values of what is owed and of what is supplied.
+    """
+    health, owed, supplied = found
     if plan.label or plan.goal.value is None:
-        if not plan.label and (report.health_factor, report.debt_value, report.collateral_value) != (None, 0, 0):
-            yield Finding("off_target", f"closing left {report.debt_value} owed, {report.collateral_value} supplied")
+        if not plan.label and found != (None, 0, 0):
+            yield Finding("off_target", f"closing left {owed} owed, {supplied} supplied")
         return
-    if report.health_factor is None or report.collateral_value is None or report.debt_value is None:
+    if health is None or supplied is None or owed is None:
         return
     if plan.goal.kind == "health-factor":
-        over = report.health_factor - int(plan.goal.value * WAD)
+        over = health - int(plan.goal.value * WAD)
         if not 0 <= over <= RESULT_BAND:
-            yield Finding("off_target", f"{report.health_factor} for {plan.goal.value}")
+            yield Finding("off_target", f"{health} for {plan.goal.value}")
         return
-    leverage = Decimal(report.collateral_value) / (report.collateral_value - report.debt_value)
+    leverage = Decimal(supplied) / (supplied - owed)
     if not plan.goal.value - Decimal("0.01") <= leverage <= plan.goal.value:
         yield Finding("off_target", f"leverage {leverage} for {plan.goal.value}")
 

@@ -89,7 +89,7 @@ def check_installed(binaries: Path, folder: Path) -> None:
         sorted(
             [
                 "optimism-perp.toml",
-                *(f"{chain}{of}.toml" for chain in chains for of in ("", "-compound", "-rearranging")),
+                *(f"{chain}{of}.toml" for chain in chains for of in ("", "-compound", "-executor", "-rearranging")),
             ]
         )
         == lists

@@ -263,11 +263,9 @@ def test_a_debt_is_repaid_with_the_supply_of_its_own_asset(world: World, market:
         assert account.health_factor is not None
         higher = Decimal(account.health_factor).scaleb(-18) + 1
         goal = Goal("close", None) if close else Goal("health-factor", higher.quantize(Decimal("0.01")))
-        plan = make_plan(
-            session,
-            account,
-            PlanQuestion(goal, Decimal("0.01"), Decimal("1.02"), 600, constraints=Constraints(sell=("USDC",))),
-        )
+        constraints = Constraints(sell=("USDC",))
+        question = PlanQuestion(goal, Decimal("0.01"), Decimal("1.02"), 600, constraints=constraints)
+        plan = make_plan(session, account, question)
         executed(session, account, plan)
 
         assert "repayWithATokens" == plan.steps[0].function

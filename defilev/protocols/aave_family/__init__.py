@@ -115,6 +115,18 @@ class AaveFamily(WholeMarkets):
         reserves = [state.reserves[state.index_of(asset)] for asset in (one, other)]
         return state.e_mode is not None and all(is_member(state.e_mode, reserve) for reserve in reserves)
 
+    def receipt(self, account: LendingAccount, asset: Address) -> Address | None:
+        """Return the aToken; raises `KeyError` for an asset that is not listed."""
+        state: AaveState = account.state
+        return state.reserves[state.index_of(asset)].a_token
+
+    def flash_depth(self, account: LendingAccount, asset: Address) -> int:
+        """Return what the pool has, unless the reserve lends nothing in flash loans."""
+        state: AaveState = account.state
+        reserve = state.reserves[state.index_of(asset)]
+        lends = bitmap.lends_in_flash(reserve.configuration) and not bitmap.is_paused(reserve.configuration)
+        return reserve.available_liquidity if lends else 0
+
     def gas(self, action: Action) -> int:
         """Return a gas limit that suffices for a market action."""
         return write.GAS[action.kind]

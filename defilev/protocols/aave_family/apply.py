@@ -6,7 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from defilev.model.plan import Action, Borrow, Repay, RepayWithSupply, SetCollateral, SetEMode, Supply, Withdraw
+from defilev.model.plan import (
+    Action,
+    Borrow,
+    Repay,
+    RepayWithSupply,
+    SetCollateral,
+    SetEMode,
+    Supply,
+    Unwind,
+    Withdraw,
+)
 from defilev.protocols.aave_family import bitmap
 from defilev.protocols.aave_family.math import (
     account_data,
@@ -43,7 +53,8 @@ def apply_action(state: AaveState, action: Action, *, at: int) -> AaveState:
     """Return `state` right after `action` in a block with timestamp `at`.
 
     Rates stay as they were read: the new ones depend on everyone's balances. Caps are not looked at. Approvals and
-    swaps only let time pass.
+    swaps only let time pass. To give away supply as its receipt has the rounding and the refusals of a withdrawal.
+    What suppliers get of a flash loan's fee is not counted.
 
     Raises:
         Infeasible: the contract would revert; `reason` among the facts is its own name for it.
@@ -170,6 +181,11 @@ def _borrowable(state: AaveState, reserve: Reserve) -> bool:
     return inside and (enabled or REGIMES[state.market.regime].e_mode_decides_ltv)
 
 
+def _unwind(state: AaveState, action: Unwind) -> AaveState:
+    repaid = _repay(state, Repay(action.asset, action.amount))
+    return _withdraw(repaid, Withdraw(action.collateral, action.taken))
+
+
 _ACTS: Mapping[type, Callable[[AaveState, Any], AaveState]] = {
     Withdraw: _withdraw,
     Repay: _repay,
@@ -178,5 +194,6 @@ _ACTS: Mapping[type, Callable[[AaveState, Any], AaveState]] = {
     RepayWithSupply: _repay_with_supply,
     SetCollateral: set_collateral,
     SetEMode: set_e_mode,
+    Unwind: _unwind,
 }
 """What each action of the market does; any other only lets time pass."""

@@ -71,6 +71,11 @@ def is_paused(configuration: int) -> bool:
     return bool(_field(configuration, 60, 1))
 
 
+def lends_in_flash(configuration: int) -> bool:
+    """Return whether the reserve lends for one transaction."""
+    return bool(_field(configuration, 63, 1))
+
+
 def e_mode_category(configuration: int) -> int:
     """Return the reserve's category; meaningless from 3.2."""
     return _field(configuration, 168, 8)

@@ -114,6 +114,16 @@ class CompoundV3(WholeMarkets):
             return market.cash
         return market.collaterals[state.index_of(asset)].supplied
 
+    def receipt(self, account: LendingAccount, asset: Address) -> Address | None:
+        """Return `None`: nothing stands for what is supplied."""
+        del account, asset
+        return None
+
+    def flash_depth(self, account: LendingAccount, asset: Address) -> int:
+        """Return 0: it lends nothing in flash loans."""
+        del account, asset
+        return 0
+
     def gas(self, action: Action) -> int:
         """Return a gas limit that suffices for a market action."""
         return write.GAS[action.kind]

@@ -119,6 +119,16 @@ class MorphoBlue:
             return state.position.collateral
         return totals.supply_assets - totals.borrow_assets
 
+    def receipt(self, account: LendingAccount, asset: Address) -> Address | None:
+        """Return `None`: nothing stands for what is supplied."""
+        del account, asset
+        return None
+
+    def flash_depth(self, account: LendingAccount, asset: Address) -> int:
+        """Return 0: what Morpho lends belongs to all of its markets together."""
+        del account, asset
+        return 0
+
     def gas(self, action: Action) -> int:
         """Return a gas limit that suffices for a market action."""
         return write.GAS[action.kind]
