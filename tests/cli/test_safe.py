@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +145,40 @@ def test_an_executed_bundle_is_not_sent_again(cli: Cli, treasury: Treasury) -> N
 
     assert_refused(again, code=7, said="nonce")
     assert (1, before) == (treasury.call("nonce"), health(treasury))
+
+
+def test_killed_between_broadcast_and_receipt_it_is_not_sent_twice(cli: Cli, treasury: Treasury) -> None:
+    """The process dies with its transaction on the way: the next call takes that one up, and sends no other."""
+    file = made(cli, treasury)
+    assert [0, 0] == [sign(cli, file, name).code for name in ("loop", "comfortable")]
+    sender = cli.world.account("empty")
+    given = [word for name in ("loop", "comfortable") for word in ("--signature", f"{name}.sig")]
+    words = cli.words("safe", "execute", file, *given, *credentials(cli.world, "empty"), "--broadcast")
+    cli.world.rpc("evm_setAutomine", False)
+    try:
+        with subprocess.Popen([Path(sys.executable).parent / "defilev", *words], stderr=subprocess.DEVNULL) as process:
+            started = time.monotonic()
+            while pending(cli, sender) == pending(cli, sender, "latest"):
+                assert process.poll() is None
+                assert time.monotonic() - started < 60
+                time.sleep(0.05)
+            process.kill()
+        assert 1 == pending(cli, sender) - pending(cli, sender, "latest")
+        cli.world.rpc("evm_mine")
+    finally:
+        cli.world.rpc("evm_setAutomine", True)
+    sent, before = pending(cli, sender), health(treasury)
+
+    again = execute(cli, file, "loop", "comfortable", more=("--broadcast",))
+
+    assert_refused(again, code=7, said="nonce")
+    assert (sent, 1) == (pending(cli, sender), treasury.call("nonce"))
+    assert before == health(treasury)
+
+
+def pending(cli: Cli, sender: Address, at: str = "pending") -> int:
+    """Return how many transactions an account has sent, with those that are on the way."""
+    return int(cli.world.rpc("eth_getTransactionCount", sender, at), 16)
 
 
 def test_an_owner_who_sends_need_not_sign(cli: Cli, treasury: Treasury) -> None:
