@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from random import Random
 
 from defilev.abi import checksum
@@ -196,7 +197,9 @@ def _shape(plan: Plan) -> str:
     repaid = {step.action.asset for step in plan.steps if isinstance(step.action, Repay)}
     if plan.levers:
         return f"{plan.goal.kind}: up"
-    return f"{plan.goal.kind}: {len(sold)} sold, {len(repaid)} repaid"
+    actions = [step.action for step in plan.steps]
+    is_split = any(isinstance(one, Swap) and isinstance(other, Swap) for one, other in pairwise(actions))
+    return f"{plan.goal.kind}: {len(sold)} sold, {len(repaid)} repaid{', along two routes at once' if is_split else ''}"
 
 
 def _findings(session: Session, account: LendingAccount, plan: Plan, report: SimulationReport) -> Iterator[Finding]:
