@@ -9,8 +9,8 @@ from typing import TypeAlias
 from defilev_signer.hashing import ADDRESS_BYTES, address, keccak
 
 __all__ = [
-    "ALL", "FUNCTIONS", "Action", "Approve", "Deposit", "Hop", "Repay", "RepayWithSupply", "Supply", "Swap", "Trade",
-    "Withdraw", "read_call",
+    "ALL", "FUNCTIONS", "Action", "Approve", "Borrow", "Deposit", "Hop", "Repay", "RepayWithSupply", "Supply", "Swap",
+    "Trade", "Withdraw", "read_call",
 ]  # fmt: skip
 
 ALL = 2**256 - 1
@@ -51,6 +51,17 @@ class Repay:
     on_behalf_of: str
     market: str | None = None
     shares: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Borrow:
+    """Borrow `amount` base units, which `on_behalf_of` then owes."""
+
+    asset: str
+    amount: int
+    rate_mode: int
+    referral: int
+    on_behalf_of: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,18 +126,19 @@ class Trade:
     """Sell or buy `amount` base units of a perpetual's base, `ALL` for closing whatever position there is.
 
     `quote_limit`, 18 decimals, is the least that a sale brings or the most that a purchase costs. `is_sale` is `None`
-    where the contract finds the side itself. `is_plain` says that the amount is of the base, that no price limit leaves
-    the rest undone, and that nobody is paid for it.
+    where the contract finds the side itself. `deadline` is the last Unix second at which it may happen. `is_plain` says
+    that the amount is of the base, that no price limit leaves the rest undone, and that nobody is paid for it.
     """
 
     base: str
     is_sale: bool | None
     amount: int
     quote_limit: int
+    deadline: int
     is_plain: bool
 
 
-Action: TypeAlias = Withdraw | Repay | RepayWithSupply | Supply | Approve | Swap | Deposit | Trade
+Action: TypeAlias = Withdraw | Borrow | Repay | RepayWithSupply | Supply | Approve | Swap | Deposit | Trade
 
 
 class _Words:
@@ -166,6 +178,11 @@ def _repay(_: str, data: bytes) -> Repay:
 def _repay_with_supply(_: str, data: bytes) -> RepayWithSupply:
     words = _Words(data, 3)
     return RepayWithSupply(words.address(0), words.uint(1), words.uint(2))
+
+
+def _borrow(_: str, data: bytes) -> Borrow:
+    words = _Words(data, 5)
+    return Borrow(words.address(0), words.uint(1), words.uint(2), words.uint(3, 16), words.address(4))
 
 
 def _withdraw_collateral(_: str, data: bytes) -> Withdraw:
@@ -269,21 +286,20 @@ def _withdraw_all(_: str, data: bytes) -> Withdraw:
 def _open_position(_: str, data: bytes) -> Trade:
     words = _Words(data, 8)
     is_sale, is_exact_input = words.uint(1, 1) == 1, words.uint(2, 1) == 1
-    words.uint(5)
     is_plain = is_sale == is_exact_input and words.uint(6, 160) == 0 and words.uint(7) == 0
-    return Trade(words.address(0), is_sale, words.uint(3), words.uint(4), is_plain)
+    return Trade(words.address(0), is_sale, words.uint(3), words.uint(4), words.uint(5), is_plain)
 
 
 def _close_position(_: str, data: bytes) -> Trade:
     words = _Words(data, 5)
-    words.uint(3)
     is_plain = words.uint(1, 160) == 0 and words.uint(4) == 0
-    return Trade(words.address(0), None, ALL, words.uint(2), is_plain)
+    return Trade(words.address(0), None, ALL, words.uint(2), words.uint(3), is_plain)
 
 
 FUNCTIONS: Mapping[str, Callable[[str, bytes], Action]] = {
     "withdraw(address,uint256,address)": _withdraw,
     "repay(address,uint256,uint256,address)": _repay,
+    "borrow(address,uint256,uint256,uint16,address)": _borrow,
     "supply(address,uint256,address,uint16)": _supply,
     "supplyCollateral((address,address,address,address,uint256),uint256,address,bytes)": _supply_collateral,
     "repayWithATokens(address,uint256,uint256)": _repay_with_supply,
@@ -298,4 +314,4 @@ FUNCTIONS: Mapping[str, Callable[[str, bytes], Action]] = {
     "exactInputSingle((address,address,uint24,address,uint256,uint256,uint160))": _swap_one,
     "exactInput((bytes,address,uint256,uint256))": _swap_along,
 }
-"""Everything that lowers risk. What raises it, sends tokens away or runs other code is in no policy."""
+"""Everything that a policy can list. What sends tokens away or runs other code is in none."""

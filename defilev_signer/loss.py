@@ -14,9 +14,9 @@ def most_that_can_be_lost(policy: Policy) -> dict[str, Any]:
     """Return the bounds for any 24 hours, in the tokens' currency at the policy's prices, gas in the native currency.
 
     `swaps` is what can be lost to whoever takes the other side of sales at the worst allowed price. What can be
-    withdrawn or left approved stays the owner's; it is stated since it can make a liquidation more likely. `trades` is
-    what perpetuals traded at the worst allowed price lose; the signer cannot see a position, so that trades beyond it
-    may open the other side, up to `opened_the_other_way`.
+    withdrawn, borrowed or left approved stays the owner's; it is stated since it can make a liquidation more likely.
+    `trades` is what perpetuals traded at the worst allowed price lose; the signer cannot see a position, so that trades
+    beyond it may open the other side, up to `opened_the_other_way`.
     """
     worst, pair = max(
         (_shortfall(sold, bought), f"{sold.symbol} to {bought.symbol}") for sold, bought in _pairs(policy)
@@ -31,6 +31,7 @@ def most_that_can_be_lost(policy: Policy) -> dict[str, Any]:
         "opened_the_other_way": f"{float(limits.value_per_day) if traded else 0:.2f}",
         "gas": f"{limits.gas_cost_per_day / ETHER:g}",
         "withdrawn_to_the_owner": f"{float(limits.value_per_day):.2f}{everything}",
+        "borrowed_by_the_owner": f"{float(limits.value_per_day) if policy.account.may_lever else 0:.2f}",
         "left_approved_to_listed_contracts": f"{float(limits.value_per_day):.2f}",
         "sent_elsewhere": "0",
     }

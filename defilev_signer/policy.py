@@ -11,6 +11,7 @@ __all__ = [
     "GWEI",
     "HOUSE",
     "ISOLATED",
+    "LEVERING",
     "LIMIT_BOUNDS",
     "LOCAL_CHAIN",
     "MOST_CALLDATA",
@@ -82,6 +83,9 @@ ROLES: Mapping[str, frozenset[str]] = {
     TOKEN: frozenset({"approve(address,uint256)"}),
 }
 """The profile `deleverage-only`: what may ever be called, by the contract's role."""
+_AAVE_RISK = frozenset({"borrow(address,uint256,uint256,uint16,address)", "supply(address,uint256,address,uint16)"})
+LEVERING: Mapping[str, frozenset[str]] = {"aave-v3-pool": _AAVE_RISK, "sparklend-pool": _AAVE_RISK}
+"""What may be called beside that where the policy says `may_lever`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +127,14 @@ class Token:
 class Account:
     """Who signs, and for whom: `protected` are the accounts whose debt may be repaid, the owner among them.
 
-    `may_close` allows to withdraw everything, an amount that no limit can measure.
+    `may_close` allows to withdraw everything, an amount that no limit can measure, `may_lever` to borrow for
+    the owner.
     """
 
     owner: str
     protected: frozenset[str]
     may_close: bool
+    may_lever: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from defilev_signer.policy import (
     ETHER,
     GWEI,
     ISOLATED,
+    LEVERING,
     LIMIT_BOUNDS,
     LOCAL_CHAIN,
     NARROWEST_FLOOR,
@@ -70,11 +71,12 @@ def parse_policy(content: bytes) -> Policy:
     _only(chain, ("id", "name"), "[chain]")
     chain_id = _whole(chain["id"], "[chain] id", most=2**63)
     tokens = [_token(entry) for entry in _tables(document, "token")]
-    contracts = _contracts(_tables(document, "contract"), tokens)
+    account = _account(document["account"], chain_id)
+    contracts = _contracts(_tables(document, "contract"), tokens, may_lever=account.may_lever)
     return Policy(
         chain_id=chain_id,
         chain_name=str(chain["name"]),
-        account=_account(document["account"], chain_id),
+        account=account,
         contracts=contracts,
         tokens={token.address: token for token in tokens},
         limits=_limits(document["limits"]),
@@ -82,15 +84,19 @@ def parse_policy(content: bytes) -> Policy:
     )
 
 
-def _contracts(entries: Sequence[Mapping[str, Any]], tokens: Sequence[Token]) -> dict[str, Contract]:
+def _contracts(
+    entries: Sequence[Mapping[str, Any]], tokens: Sequence[Token], *, may_lever: bool
+) -> dict[str, Contract]:
     """Return who may be called by address: contracts by their own, every token with the functions of the token role."""
     found: dict[str, Contract] = {}
     of_tokens: dict[bytes, str] = {}
     for entry in entries:
         role = entry["role"]
-        isolated = ("markets",) if role in ISOLATED else ()
-        _only(entry, ("role", "name", "address", "functions", *isolated), "[[contract]]")
-        functions = _functions(role, entry["functions"])
+        special = [*(["markets"] if role in ISOLATED else []), *(["levering"] if role in LEVERING else [])]
+        _only(entry, ("role", "name", "address", "functions", *special), "[[contract]]")
+        functions = _functions(role, entry["functions"], ROLES)
+        raising = _functions(role, entry["levering"], LEVERING) if "levering" in entry else {}
+        functions |= raising if may_lever else {}
         if role == TOKEN:
             of_tokens |= functions
             continue
@@ -116,11 +122,11 @@ def _add(found: dict[str, Contract], place: str, contract: Contract) -> None:
     found[place] = contract
 
 
-def _functions(role: str, table: Mapping[str, str]) -> dict[bytes, str]:
+def _functions(role: str, table: Mapping[str, str], allowed: Mapping[str, frozenset[str]]) -> dict[bytes, str]:
     if role not in ROLES:
         raise ValueError(f"no contract has the role {role!r}; there are {', '.join(ROLES)}")
     for given, signature in table.items():
-        if signature not in ROLES[role]:
+        if signature not in allowed[role]:
             raise ValueError(f"{signature} is never signed for a contract of the role {role}, whatever a file says")
         if given != "0x" + selector(signature).hex():
             raise ValueError(f"{given} is not the selector of {signature}")
@@ -146,14 +152,19 @@ def _token(entry: Mapping[str, Any]) -> Token:
 
 
 def _account(table: Mapping[str, Any], chain_id: int) -> Account:
-    _only(table, ("owner", "protected", "may_close"), "[account]")
+    _only(table, ("owner", "protected", "may_close", "may_lever"), "[account]")
     owner = parse_address(table["owner"])
     if owner in PUBLIC_TEST_ACCOUNTS and chain_id != LOCAL_CHAIN:
         raise ValueError(f"the private key of {owner} is public; it signs on chain {LOCAL_CHAIN} only")
-    may_close = table.get("may_close", False)
-    if not isinstance(may_close, bool):
-        raise TypeError("[account] may_close is neither true nor false")
-    return Account(owner, frozenset({owner, *map(parse_address, table.get("protected", []))}), may_close)
+    protected = frozenset({owner, *map(parse_address, table.get("protected", []))})
+    return Account(owner, protected, _is_said(table, "may_close"), _is_said(table, "may_lever"))
+
+
+def _is_said(table: Mapping[str, Any], key: str) -> bool:
+    said = table.get(key, False)
+    if not isinstance(said, bool):
+        raise TypeError(f"[account] {key} is neither true nor false")
+    return said
 
 
 def _limits(table: Mapping[str, Any]) -> Limits:

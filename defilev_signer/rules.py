@@ -11,6 +11,7 @@ from defilev_signer.calls import (
     ALL,
     Action,
     Approve,
+    Borrow,
     Deposit,
     Repay,
     RepayWithSupply,
@@ -45,7 +46,7 @@ class Call:
 class Judgement:
     """An allowed transaction: `action` is `None` for one that only uses up a nonce.
 
-    The values count against the limits of a day, in the tokens' currency.
+    The values count against the limits of a day, in the tokens' currency; what is borrowed is withdrawn too.
     """
 
     transaction: Transaction
@@ -70,8 +71,9 @@ def judge(transaction: Transaction, following: Sequence[Call], policy: Policy) -
         return Judgement(transaction, None)
     action = _read(Call(transaction.to, transaction.data), policy)
     match action:
-        case Withdraw():
-            return Judgement(transaction, action, withdrawn=_withdrawn(action, policy))
+        case Withdraw() | Borrow():
+            taken = _borrowed(action, policy) if isinstance(action, Borrow) else _withdrawn(action, policy)
+            return Judgement(transaction, action, withdrawn=taken)
         case Repay() | RepayWithSupply() | Supply() | Deposit():
             _judge_paid(action, policy)
             return Judgement(transaction, action)
@@ -176,6 +178,22 @@ def _traded(action: Trade, policy: Policy) -> Fraction:
     else:
         _at_most("limit of the trade", action.quote_limit, floor(amount * base.highest_purchase))
     return _within_one("traded value", base.value(action.amount), policy)
+
+
+def _borrowed(action: Borrow, policy: Policy) -> Fraction:
+    token = _token("asset", action.asset, policy)
+    mode = action.rate_mode
+    _require("interest rate mode", mode == VARIABLE_RATE, mode, f"{VARIABLE_RATE} (variable)")
+    _require_own(action, policy)
+    return _within_one("borrowed value", token.value(action.amount), policy)
+
+
+def _require_own(action: Borrow, policy: Policy) -> None:
+    """What raises leverage is a number, of the owner alone, and nobody is paid for it."""
+    owner = policy.account.owner
+    _require("amount", 0 < action.amount < UNLIMITED_FROM, action.amount, "a number above zero")
+    _require("beneficiary", action.on_behalf_of == owner, action.on_behalf_of, f"the owner, {owner}")
+    _require("referral", action.referral == 0, action.referral, 0)
 
 
 def _approved(action: Approve, following: Sequence[Call], policy: Policy) -> Fraction:

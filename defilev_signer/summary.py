@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from defilev_signer.calls import ALL, Approve, Deposit, Repay, RepayWithSupply, Supply, Swap, Trade, Withdraw
+from defilev_signer.calls import ALL, Approve, Borrow, Deposit, Repay, RepayWithSupply, Supply, Swap, Trade, Withdraw
 from defilev_signer.policy import ETHER, Policy
 from defilev_signer.rules import Judgement
 
@@ -28,7 +28,7 @@ def _sentence(judged: Judgement, policy: Policy) -> str:
         case Withdraw() as taken:
             moved, receiver = _moved(taken, policy), policy.name_of(taken.to or policy.account.owner)
             return f"withdraw {moved} from {to}{_market(taken.market)} to {receiver}"
-        case Repay() | RepayWithSupply() | Supply() as given:
+        case Repay() | RepayWithSupply() | Supply() | Borrow() as given:
             return _given(given, to, policy)
         case Deposit() | Trade():
             return _of_perpetuals(judged.action, to, policy)
@@ -40,7 +40,7 @@ def _sentence(judged: Judgement, policy: Policy) -> str:
             return f"nothing: uses up nonce {judged.transaction.nonce}"
 
 
-def _given(action: Repay | RepayWithSupply | Supply, to: str, policy: Policy) -> str:
+def _given(action: Repay | RepayWithSupply | Supply | Borrow, to: str, policy: Policy) -> str:
     match action:
         case RepayWithSupply(asset, amount):
             return f"repay {_amount(asset, amount, policy)} at {to} with what is supplied of it"
@@ -49,6 +49,8 @@ def _given(action: Repay | RepayWithSupply | Supply, to: str, policy: Policy) ->
         case Supply(asset, amount, owner):
             added = _amount(asset, amount, policy)
             return f"supply {added} to {to}{_market(action.market)} for {policy.name_of(owner)}"
+        case Borrow(asset, amount, on_behalf_of=owner):
+            return f"RAISES RISK: borrow {_amount(asset, amount, policy)} at {to} for {policy.name_of(owner)}"
 
 
 def _moved(action: Withdraw | Repay, policy: Policy) -> str:
@@ -76,12 +78,13 @@ def _of_perpetuals(trade: Deposit | Trade, to: str, policy: Policy) -> str:
     if isinstance(trade, Deposit):
         return f"add {_amount(trade.asset, trade.amount, policy)} to the margin of {policy.name_of(trade.to)} at {to}"
     base, limit = policy.tokens[trade.base], _decimal(Fraction(trade.quote_limit, ETHER), 18)
+    last = f"until the Unix time {trade.deadline}"
     if trade.is_sale is None:
-        return f"close the whole position in {base.symbol} ({trade.base}) at {to}, its limit {limit}"
+        return f"close the whole position in {base.symbol} ({trade.base}) at {to}, its limit {limit}, {last}"
     amount = _amount(trade.base, trade.amount, policy)
     if trade.is_sale:
-        return f"sell {amount} at {to} for at least {limit}: less of a long, if it is as large"
-    return f"buy {amount} at {to} for at most {limit}: less of a short, if it is as large"
+        return f"sell {amount} at {to} for at least {limit}, {last}: less of a long, if it is as large"
+    return f"buy {amount} at {to} for at most {limit}, {last}: less of a short, if it is as large"
 
 
 def _amount(place: str, amount: int, policy: Policy) -> str:

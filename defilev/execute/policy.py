@@ -208,9 +208,9 @@ def check_signed(raw: bytes, step: Step | None, *, expected: TransactionFields, 
         sender = signed.sender()
     except ValueError as error:
         deny(step, "signed transaction", str(error), "the transaction that was to be signed")
-    for each in fields_of(TransactionFields):
-        found, wanted = getattr(signed.fields, each.name), getattr(expected, each.name)
-        require(Check(f"signed {each.name}", found == wanted, found, wanted), step)
+    for field in fields_of(TransactionFields):
+        found, wanted = getattr(signed.fields, field.name), getattr(expected, field.name)
+        require(Check(f"signed {field.name}", found == wanted, found, wanted), step)
     require(Check("signature", signed.s <= _HALF_CURVE_ORDER, "a high s", "the lower of the two s"), step)
     require(Check("signer", sender == owner, sender, owner), step)
     return signed.hash

@@ -139,6 +139,8 @@ def _require_payer(account: LendingAccount, question: PlanQuestion) -> None:
 def _perp_via(question: PlanQuestion) -> PerpVia:
     """Return how perpetuals reach the goal; refuses what only loans have."""
     wanted = question.constraints
+    if question.goal.rearranges:
+        raise UsageError(f"perpetuals have no {question.goal.kind}", fix="give --to-margin-ratio, or --close")
     if wanted.keep:
         raise UsageError("--keep is for loans", fix="leave it out")
     if len(wanted.sell) + len(wanted.repay) > 1:

@@ -12,7 +12,7 @@ from typing import Any
 from defilev.execute.limits import Spending
 from defilev.journal import JournalReader
 from defilev.model.codec import from_document, parse_json
-from defilev.model.plan import Plan, Repay, Withdraw
+from defilev.model.plan import Plan, Repay, RepayWithSupply, Withdraw
 from defilev.model.request import Address
 
 __all__ = ["JournalSpent"]
@@ -30,7 +30,7 @@ class JournalSpent:
         """Return all transactions, and the value that was withdrawn or repaid, whichever is more, in that currency."""
         since = (datetime.now(UTC) - DAY).isoformat(timespec="microseconds")
         signed = self.journal.signed_since(since, chain_id=chain_id, account=owner)
-        sums = {"withdraw": Fraction(0), "repay": Fraction(0)}
+        sums = {"withdraw": Fraction(0), "repay": Fraction(0), "repay-with-supply": Fraction(0)}
         for run, steps in signed.items():
             account, plan = self.journal.documents(run)
             for kind, value in _moved(json.loads(account), plan, steps, quote):
@@ -45,7 +45,7 @@ def _moved(account: Mapping[str, Any], plan: str, steps: set[int], quote: str) -
     legs = account["legs"]
     for step in from_document(Plan, parse_json(plan.encode())).steps:
         for action in step.actions if step.index in steps else ():
-            if isinstance(action, Withdraw | Repay):
+            if isinstance(action, Withdraw | Repay | RepayWithSupply):
                 side = "supply" if isinstance(action, Withdraw) else "borrow"
                 yield action.kind, _worth(legs, side, action.asset.address, action.amount)
 

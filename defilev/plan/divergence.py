@@ -15,7 +15,7 @@ from defilev.model.request import Read
 from defilev.plan.inputs import USUAL_DIVERGENCE, Divergence, PlanInputs
 from defilev.plan.path import Path
 from defilev.plan.sale import Sale, sale_of
-from defilev.plan.words import percent_text
+from defilev.plan.words import amount_text, percent_text
 from defilev.venues.contract import Order, Quote, Route
 
 __all__ = ["Gap", "gap_of", "is_near", "read_notices", "small_order", "too_far"]
@@ -29,9 +29,9 @@ SMALL = 1000
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """By what part of the oracle's price the venue's lies above it along `route`; below zero where it lies under."""
+    """By what part of the oracle's price the venue's lies above it for an order; below zero where it lies under."""
 
-    route: Route
+    order: Order
     part: Fraction
 
 
@@ -48,7 +48,7 @@ def gap_of(inputs: PlanInputs, sale: Sale, order: Order, quote: Quote | None) ->
     """
     if quote is None or inputs.venue is None:
         return None
-    return Gap(order.route, quote.amount_out / (order.amount_in * sale.price * inputs.venue.kept(order.route)) - 1)
+    return Gap(order, quote.amount_out / (order.amount_in * sale.price * inputs.venue.kept(order.route)) - 1)
 
 
 def is_near(inputs: PlanInputs, sale: Sale, gap: Gap) -> bool:
@@ -70,7 +70,8 @@ def too_far(inputs: PlanInputs, sale: Sale, gap: Gap) -> VenueDiverges:
     limit = under if gap.part < 0 or over is None else over
     return VenueDiverges(
         f"{_gap_text(inputs, sale, gap)}, and the plan allows {percent_text(Fraction(limit))}",
-        pools=", ".join(hop.pool for hop in gap.route),
+        tried_with=amount_text(gap.order.amount_in, sale.collateral),
+        pools=", ".join(hop.pool for hop in gap.order.route),
     )
 
 

@@ -12,6 +12,7 @@ from defilev.model.account import Leg
 from defilev.model.request import Read
 from defilev.model.token import Token
 from defilev.plan.choose import rank, read_routes
+from defilev.plan.divergence import too_far
 from defilev.plan.inputs import PlanInputs
 from defilev.plan.path import Path
 from defilev.plan.purchase import sale_between
@@ -89,10 +90,17 @@ def _base_units(leg: Leg, value: Decimal | None) -> int | None:
 
 
 def routes_of(inputs: PlanInputs, sale: Sale, amount: int) -> Read[tuple[Route, ...]]:
-    """Return the best routes for about `amount`; raises `Infeasible` without a venue."""
+    """Return the best routes for about `amount`.
+
+    Raises:
+        Infeasible: there is no venue.
+        VenueDiverges: its price lies too far from the oracle's.
+    """
     require_venue(inputs)
     found = yield from read_routes(inputs, [sale])
     (ranked,) = yield from rank(inputs, {sale: amount}, found)
+    if ranked.apart is not None:
+        raise too_far(inputs, sale, ranked.apart)
     return ranked.routes
 
 

@@ -13,6 +13,7 @@ from defilev.model.plan import Borrow, Plan, Supply
 from defilev.model.request import Read
 from defilev.plan.assemble import assemble
 from defilev.plan.choose import rank, read_routes
+from defilev.plan.divergence import too_far
 from defilev.plan.goals import Aim
 from defilev.plan.inputs import MAX_ROUNDS
 from defilev.plan.lever_inputs import LeverInputs
@@ -63,6 +64,7 @@ def plan_levering(inputs: LeverInputs) -> Read[Plan]:
         Infeasible: the market, the venue, the floor or the user's own maximum does not allow it; the facts say which
             of them binds, and the leverage that can be reached.
         StalePrice, SequencerDown: the prices that the goal rests on are not up to date.
+        VenueDiverges: the venue's price lies too far from the oracle's.
         UnknownName: a chosen collateral or debt is not in the market.
         PriceMissing: the oracle has no price for it.
     """
@@ -126,6 +128,8 @@ def _routes(inputs: LeverInputs, purchase: Purchase) -> Read[tuple[Route, ...]]:
     found = yield from read_routes(base, [sale])
     threshold = _threshold(inputs, purchase)
     (ranked,) = yield from rank(base, {sale: debt_for(base.account, base.goal, purchase, threshold=threshold)}, found)
+    if ranked.apart is not None:
+        raise too_far(base, sale, ranked.apart)
     return ranked.routes
 
 

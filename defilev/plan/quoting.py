@@ -10,6 +10,7 @@ from math import ceil
 from defilev.errors import Infeasible
 from defilev.model.request import Read
 from defilev.plan.sale import Fill, Sale
+from defilev.plan.splitting import ROUTES_TO_PAIR, best_split, shares_of
 from defilev.plan.words import amount_text, percent_text
 from defilev.venues.contract import Order, Quote, Route, Venue
 
@@ -31,7 +32,7 @@ class Sold:
         """Return the record with one more sale; a fill without a swap changes nothing."""
         if not fill.route:
             return self
-        return Sold((*self.values, (fill.route, fill.amount * sale.unit_value)))
+        return Sold((*self.values, *((part.route, part.amount * sale.unit_value) for part in fill.parts)))
 
     def before(self, route: Route, sale: Sale) -> int:
         """Return how much of the sale's collateral is worth what went through pools of `route` before, rounded up.
@@ -46,19 +47,33 @@ def _directed(route: Route) -> set[tuple[str, str]]:
     return {(hop.pool, hop.token_in.address) for hop in route}
 
 
-def find_fill(venue: Venue, sale: Sale, routes: Sequence[Route], sold: Sold, amount: int) -> Read[Fill]:
+def find_fill(
+    venue: Venue, sale: Sale, routes: Sequence[Route], sold: Sold, amount: int, *, split_gain: int | None = None
+) -> Read[Fill]:
     """Return how to sell `amount`, or the largest tried part of it, for at least the minimum that the oracle allows.
+
+    Args:
+        routes: the best first.
+        split_gain: how many base units of debt more than one route two of them must bring together, to be preferred;
+            `None` to sell along one route only.
 
     Raises:
         Infeasible: no route gives the minimum, even for a small part.
     """
-    offers = yield from _offers(venue, sale, sold, [(route, amount) for route in routes])
+    whole = [(route, amount) for route in routes]
+    shares = () if split_gain is None or len(routes) < 2 else shares_of(amount)
+    of_pairs = [(route, share) for route in routes[:ROUTES_TO_PAIR] for share in shares]
+    found = yield from _offers(venue, sale, sold, [*whole, *of_pairs])
+    offers, parts = found[: len(whole)], found[len(whole) :]
     fills = _acceptable(sale, offers)
-    if fills:
+    split = best_split(sale, amount, _acceptable(sale, parts))
+    if fills and (split is None or _total(split) < _total(_best(fills)) + (split_gain or 0)):
         return _best(fills)
+    if split is not None:
+        return split
     best_first = sorted(offers, key=lambda offer: -_out(offer.quote))[:ROUTES_TO_SPLIT]
-    parts = [(offer.route, amount // share) for share in SHARES for offer in best_first if amount >= share]
-    smaller = yield from _offers(venue, sale, sold, parts)
+    tries = [(offer.route, amount // share) for share in SHARES for offer in best_first if amount >= share]
+    smaller = yield from _offers(venue, sale, sold, tries)
     fills = _acceptable(sale, smaller)
     if not fills:
         raise _shortfall(venue, sale, amount, [*offers, *smaller])
@@ -99,6 +114,10 @@ def _acceptable(sale: Sale, offers: Sequence[Fill]) -> list[Fill]:
 
 def _best(fills: Sequence[Fill]) -> Fill:
     return max(fills, key=lambda fill: (fill.amount, _out(fill.quote)))
+
+
+def _total(fill: Fill) -> int:
+    return sum(_out(part.quote) for part in fill.parts)
 
 
 def _out(quote: Quote | None) -> int:

@@ -109,7 +109,7 @@ def round_amount(path: Path, inputs: PlanInputs, sale: Sale, aim: Aim, *, most: 
     owed = borrow_of(path.first, sale.debt.address)
 
     def after(amount: int) -> Path:
-        return selling(path.since(), inputs, sale, Fill(amount, sale.minimum_out(amount)))
+        return selling(path.since(), inputs, sale, _of_two(sale, amount))
 
     def allowed(amount: int) -> bool:
         return 0 < sale.minimum_out(amount) <= owed and _stays_above(inputs, lambda: after(amount))
@@ -127,7 +127,7 @@ def clearing_amount(path: Path, inputs: PlanInputs, sale: Sale) -> int | None:
     """Return the least to withdraw for a round that repays all of the sale's debt; `None` when it takes more rounds."""
 
     def fill(amount: int) -> Fill:
-        return Fill(amount, sale.minimum_out(amount))
+        return _of_two(sale, amount)
 
     def allowed(amount: int) -> bool:
         return _stays_above(inputs, lambda: sell(path.since(), inputs, sale, fill(amount)))
@@ -145,6 +145,11 @@ def clearing_amount(path: Path, inputs: PlanInputs, sale: Sale) -> int | None:
         return None
     amount = smallest(enough, most)
     return amount if _stays_above(inputs, lambda: clearing(path.since(), inputs, sale, fill(amount))) else None
+
+
+def _of_two(sale: Sale, amount: int) -> Fill:
+    """Return a sale as it is sized: with the time that two swaps take, since it may go along two routes."""
+    return Fill(amount, sale.minimum_out(amount), beside=Fill(0, 0))
 
 
 def wallet_amount(path: Path, debt: Token, held: int, aim: Aim) -> int:

@@ -75,12 +75,24 @@ class Sale:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """A quoted sale: `amount` along `route` (empty without a swap), `minimum_out` allowed, `quote` offered."""
+    """A quoted sale: `amount` along `route` (empty without a swap), `minimum_out` allowed, `quote` offered.
+
+    `beside` is the part of it that goes along another route; amount and minimum are of the whole, the quote is not.
+    """
 
     amount: int
     minimum_out: int
     route: Route = ()
     quote: Quote | None = None
+    beside: Fill | None = None
+
+    @property
+    def parts(self) -> tuple[Fill, ...]:
+        """What goes along each route by itself."""
+        if self.beside is None:
+            return (self,)
+        least = self.minimum_out - self.beside.minimum_out
+        return Fill(self.amount - self.beside.amount, least, self.route, self.quote), self.beside
 
 
 def sale_of(inputs: PlanInputs, collateral: Leg, debt: Leg) -> Sale:
@@ -137,8 +149,12 @@ def exchange(path: Path, inputs: PlanInputs, sale: Sale, fill: Fill) -> Path:
     """Return the path after swapping `fill.amount` of what the wallet holds."""
     venue = require_venue(inputs)
     path = path.approve(sale.collateral, venue.spender, venue.spender_name, fill.amount)
-    quoted = fill.quote.amount_out if fill.quote else fill.minimum_out
-    return path.then(Swap(fill.route, fill.amount, fill.minimum_out, quoted))
+    return path.then(*(_swap(part) for part in fill.parts))
+
+
+def _swap(part: Fill) -> Swap:
+    quoted = part.quote.amount_out if part.quote else part.minimum_out
+    return Swap(part.route, part.amount, part.minimum_out, quoted)
 
 
 def repay(path: Path, debt: Token, amount: int) -> Path:

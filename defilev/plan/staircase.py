@@ -33,6 +33,7 @@ from defilev.plan.rounds import (
     wallet_amount,
 )
 from defilev.plan.sale import Fill, Sale, repay, repay_all, require_venue, sell
+from defilev.plan.splitting import least_gain
 from defilev.plan.words import goal_text, health_text, leverage_text
 from defilev.venues.contract import Route
 
@@ -162,7 +163,8 @@ def fill_round(inputs: PlanInputs, sale: Sale, routes: Sequence[Route], sold: So
     """Return how the venue takes `amount` or part of it; the same token is simply repaid."""
     if not sale.swaps:
         return Fill(amount, amount)
-    return (yield from find_fill(require_venue(inputs), sale, routes, sold, amount))
+    gain = least_gain(inputs, sale, routes, amount)
+    return (yield from find_fill(require_venue(inputs), sale, routes, sold, amount, split_gain=gain))
 
 
 def _workable(path: Path, sales: Sequence[Sale], aim: Aim) -> list[Sale]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +14,10 @@ import pytest
 from defilev.abi import interface
 from defilev.abi.safe import hash_call
 from defilev.model.bundle import Bundle
+from defilev.model.request import Address
 from defilev.units import WAD
 from tests.support.cli import Cli, Printed, assert_refused, credentials, untouched
-from tests.support.safes import SAFE_L2, Treasury, new_safe, open_treasury
+from tests.support.safes import OLD_SAFE, OLD_SAFE_L2, SAFE_L2, Treasury, deploy_old_safes, new_safe, open_treasury
 from tests.support.schemas import schema_problems
 
 pytestmark = pytest.mark.world
@@ -111,6 +115,70 @@ def test_owners_sign_and_anybody_executes(cli: Cli, treasury: Treasury) -> None:
     assert 25 * WAD // 10 <= health(treasury)
     assert "included" == execution["steps"][0]["status"]
     assert 0 == cli("journal", "verify").code
+
+
+@pytest.mark.parametrize("singleton", [OLD_SAFE, OLD_SAFE_L2])
+def test_a_safe_of_the_older_release_is_executed_too(cli: Cli, folder: Path, singleton: Address) -> None:
+    """A Safe 1.3.0, of either kind, made from its own published code: bundled, signed by two, executed, on its goal."""
+    deploy_old_safes(cli.world)
+    treasury = open_treasury(cli.world, singleton=singleton)
+    file = made(cli, treasury)
+    assert "1.3.0" == treasury.call("VERSION")
+    assert [0, 0] == [sign(cli, file, name).code for name in ("loop", "comfortable")]
+
+    sent = execute(cli, file, "loop", "comfortable", more=("--broadcast", "--json"))
+
+    assert 0 == sent.code, sent.err
+    assert 1 == treasury.call("nonce")
+    assert str(health(treasury)) == sent.document["execution"]["got"]
+
+
+def test_an_executed_bundle_is_not_sent_again(cli: Cli, treasury: Treasury) -> None:
+    """Whoever executes the same bundle once more, not knowing that it is in, is told so and sends nothing."""
+    file = made(cli, treasury)
+    assert [0, 0] == [sign(cli, file, name).code for name in ("loop", "comfortable")]
+    assert 0 == execute(cli, file, "loop", "comfortable", more=("--broadcast",)).code
+    before = health(treasury)
+
+    with untouched(cli.world):
+        again = execute(cli, file, "loop", "comfortable", more=("--broadcast",))
+
+    assert_refused(again, code=7, said="nonce")
+    assert (1, before) == (treasury.call("nonce"), health(treasury))
+
+
+def test_killed_between_broadcast_and_receipt_it_is_not_sent_twice(cli: Cli, treasury: Treasury) -> None:
+    """The process dies with its transaction on the way: the next call takes that one up, and sends no other."""
+    file = made(cli, treasury)
+    assert [0, 0] == [sign(cli, file, name).code for name in ("loop", "comfortable")]
+    sender = cli.world.account("empty")
+    given = [word for name in ("loop", "comfortable") for word in ("--signature", f"{name}.sig")]
+    words = cli.words("safe", "execute", file, *given, *credentials(cli.world, "empty"), "--broadcast")
+    cli.world.rpc("evm_setAutomine", False)
+    try:
+        with subprocess.Popen([Path(sys.executable).parent / "defilev", *words], stderr=subprocess.DEVNULL) as process:
+            started = time.monotonic()
+            while pending(cli, sender) == pending(cli, sender, "latest"):
+                assert process.poll() is None
+                assert time.monotonic() - started < 60
+                time.sleep(0.05)
+            process.kill()
+        assert 1 == pending(cli, sender) - pending(cli, sender, "latest")
+        cli.world.rpc("evm_mine")
+    finally:
+        cli.world.rpc("evm_setAutomine", True)
+    sent, before = pending(cli, sender), health(treasury)
+
+    again = execute(cli, file, "loop", "comfortable", more=("--broadcast",))
+
+    assert_refused(again, code=7, said="nonce")
+    assert (sent, 1) == (pending(cli, sender), treasury.call("nonce"))
+    assert before == health(treasury)
+
+
+def pending(cli: Cli, sender: Address, at: str = "pending") -> int:
+    """Return how many transactions an account has sent, with those that are on the way."""
+    return int(cli.world.rpc("eth_getTransactionCount", sender, at), 16)
 
 
 def test_an_owner_who_sends_need_not_sign(cli: Cli, treasury: Treasury) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from random import Random
 
 from defilev.abi import checksum
@@ -32,6 +33,9 @@ DUST_CENTS = 100
 """What is left of a debt that a plan clears to less than this much is dust."""
 
 REASONS = (
+    ("is out of reach", "more leverage is out of reach"),
+    ("leverage cannot be raised at all", "leverage cannot be raised"),
+    ("changes nothing but the interest", "the largest debt is the largest collateral"),
     ("cannot raise the health factor any more", "past the point of no return"),
     ("reaches", "out of reach"),
     ("without going below the floor", "nothing can be withdrawn above the floor"),
@@ -59,12 +63,16 @@ REASONS = (
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What is drawn: an account, a goal, limits. `raised` is in basis points of the present health; 0 closes."""
+    """What is drawn: an account, a goal, limits. `raised` is in basis points of the present health; 0 closes.
+
+    `up` is zero, or how many hundredths of the way to a health factor of 1.05 the goal lies below the present one.
+    """
 
     market: str
     recipe: Recipe
     goal: str
     raised: int
+    up: int
     slippage: Decimal
     floor: Decimal
     wallet: dict[str, int]
@@ -109,6 +117,7 @@ def draw(random: Random, pools: Sequence[str]) -> Trial:
         recipe=recipe,
         goal=random.choice(("health-factor", "health-factor", "leverage", "close")),
         raised=random.randint(50, 12_000),
+        up=random.randint(3, 90) if random.random() < 0.4 else 0,
         slippage=random.choice((Decimal("0.003"), Decimal("0.005"), Decimal("0.02"))),
         floor=random.choice((Decimal("1.02"), Decimal("1.005"), Decimal("1.1"))),
         wallet={symbol: random.randint(1, 500_000) for symbol in debts if random.random() < 0.3},
@@ -150,18 +159,31 @@ def _tried(world: World, trial: Trial) -> Outcome:
 
 def question_of(account: LendingAccount, trial: Trial) -> PlanQuestion:
     """Return what a trial asks for its account."""
-    return PlanQuestion(_goal(account, trial), trial.slippage, trial.floor, 600)
+    return PlanQuestion(_goal(account, trial), trial.slippage, trial.floor, 600, may_lever=bool(trial.up))
 
 
 def _goal(account: LendingAccount, trial: Trial) -> Goal:
     if account.health_factor is None or trial.goal == "close":
         return Goal("close", None)
+    if trial.up:
+        return _goal_up(account, trial)
     if trial.goal == "leverage" and account.equity_value > 0:
         above_one = Decimal(account.debt_value) / account.equity_value
         wanted = 1 + above_one * 10_000 / (10_000 + trial.raised)
         return Goal("leverage", wanted.quantize(Decimal("1e-6")))
     target = Decimal(account.health_factor * (10_000 + trial.raised)) / 10_000 / WAD
     return Goal("health-factor", target.quantize(Decimal("1e-6")))
+
+
+def _goal_up(account: LendingAccount, trial: Trial) -> Goal:
+    """Return a goal of more leverage: by so much of the way to where health is 1.05, or debt by as much again."""
+    part = Decimal(trial.up) / 100
+    health = Decimal(account.health_factor or WAD) / WAD
+    if trial.goal == "leverage" and account.equity_value > 0:
+        now = Decimal(account.collateral_value) / account.equity_value
+        return Goal("leverage", (now + part * (now - 1 + Decimal("0.5"))).quantize(Decimal("1e-6")))
+    lowest = Decimal("1.05")
+    return Goal("health-factor", max(health - (health - lowest) * part, lowest).quantize(Decimal("1e-6")))
 
 
 def reason_of(refusal: Infeasible) -> str:
@@ -173,7 +195,11 @@ def _shape(plan: Plan) -> str:
     swaps = [step.action for step in plan.steps if isinstance(step.action, Swap)]
     sold = {swap.route[0].token_in for swap in swaps}
     repaid = {step.action.asset for step in plan.steps if isinstance(step.action, Repay)}
-    return f"{plan.goal.kind}: {len(sold)} sold, {len(repaid)} repaid"
+    if plan.levers:
+        return f"{plan.goal.kind}: up"
+    actions = [step.action for step in plan.steps]
+    is_split = any(isinstance(one, Swap) and isinstance(other, Swap) for one, other in pairwise(actions))
+    return f"{plan.goal.kind}: {len(sold)} sold, {len(repaid)} repaid{', along two routes at once' if is_split else ''}"
 
 
 def _findings(session: Session, account: LendingAccount, plan: Plan, report: SimulationReport) -> Iterator[Finding]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,7 +16,18 @@ from defilev.model.request import Address
 from tests.support.wallets import give
 from tests.support.world import ROOT, World
 
-__all__ = ["FALLBACK_HANDLER", "OWNERS", "Treasury", "creation_code", "deploy_safes", "new_safe", "open_treasury"]
+__all__ = [
+    "FALLBACK_HANDLER",
+    "OLD_SAFE",
+    "OLD_SAFE_L2",
+    "OWNERS",
+    "Treasury",
+    "creation_code",
+    "deploy_old_safes",
+    "deploy_safes",
+    "new_safe",
+    "open_treasury",
+]
 
 DEPLOYER = Address("0x914d7Fec6aaC8cd542e72Bca78B30650d45643d7")
 """The contract from which the Safe's own are deployed on every chain, by CREATE2 with salt zero."""
@@ -35,6 +48,19 @@ ARTIFACTS = {
     MULTI_SEND: "libraries/MultiSendCallOnly.sol/MultiSendCallOnly.json",
     FALLBACK_HANDLER: "handler/CompatibilityFallbackHandler.sol/CompatibilityFallbackHandler.json",
 }
+OLD_DEPLOYER = Address("0x4e59b44847b379578588920cA78FbF26c0B4956C")
+"""The contract of the same code from which Safe 1.3.0 was deployed."""
+
+OLD_SAFE = Address("0xd9Db270c1B5E3Bd161E8c8503c55cEABeE709552")
+OLD_SAFE_L2 = Address("0x3E5c63644E683549055b9Be8653de26E0B4CD36E")
+OLD_ARTIFACTS = {OLD_SAFE: "GnosisSafe.sol/GnosisSafe.json", OLD_SAFE_L2: "GnosisSafeL2.sol/GnosisSafeL2.json"}
+OLD_PACKAGE = (
+    "@gnosis.pm/safe-contracts",
+    "1.3.0",
+    "sha512-1p+1HwGvxGUVzVkFjNzglwHrLNA67U/axP0Ct85FzzH8yhGJb4t9jDjPYocVMzLorDoWAfKicGy1akPY9jXRVw==",
+)
+"""Name, version and integrity of the package, fetched as the local chain's own are."""
+
 OWNERS = ("comfortable", "mixed", "loop")
 """Accounts of the local chain whose keystores are there."""
 
@@ -51,6 +77,30 @@ def _artifacts() -> Path:
 def creation_code(artifact: str) -> bytes:
     """Return the creation code in the package, by the path of its artifact."""
     return bytes.fromhex(json.loads((_artifacts() / artifact).read_text())["bytecode"][2:])
+
+
+@cache
+def _old_artifacts() -> Path:
+    """Return where the contracts of Safe 1.3.0 are, fetched when they are missing."""
+    program = (
+        "import sys; from localworld.fetch import _fetch_npm; from localworld.pins import NpmPin; "
+        "from localworld.layout import ensure_cache; ensure_cache(); pin = NpmPin(*sys.argv[1:]); "
+        "_fetch_npm(pin); print(pin.folder)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "scripts" / "world.d")}
+    command = [sys.executable, "-c", program, *OLD_PACKAGE]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    return Path(printed.stdout.strip()) / "build" / "artifacts" / "contracts"
+
+
+def deploy_old_safes(world: World) -> None:
+    """Deploy the implementations of Safe 1.3.0 as they are deployed everywhere, to their own addresses."""
+    world.rpc("anvil_setCode", OLD_DEPLOYER, DEPLOYER_CODE)
+    for address, artifact in OLD_ARTIFACTS.items():
+        code = bytes.fromhex(json.loads((_old_artifacts() / artifact).read_text())["bytecode"][2:])
+        sent = world.send(_operator(world), OLD_DEPLOYER, bytes(32) + code, gas=8_000_000)
+        assert "0x1" == sent["status"], artifact
+        assert world.node.code(address), artifact
 
 
 def deploy_safes(world: World) -> None:

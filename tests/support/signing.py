@@ -45,6 +45,9 @@ FUNCTIONS = {
     ),
     "token": ("approve(address,uint256)",),
 }
+LEVERING = {
+    "aave-v3-pool": ("borrow(address,uint256,uint256,uint16,address)", "supply(address,uint256,address,uint16)"),
+}
 LIMITS = {
     "fee_per_gas_gwei": "500",
     "transaction_cost_eth": "0.4",
@@ -89,6 +92,7 @@ def policy_text(
     perp: tuple[str, str] | None = None,
     protected: Sequence[str] = (),
     may_close: bool = True,
+    may_lever: bool = False,
     limits: dict[str, Any] | None = None,
 ) -> str:
     """Return a policy file; `markets` are the isolated ones of `morpho`, `perp` is vault and house; or none."""
@@ -99,6 +103,7 @@ def policy_text(
         places |= dict(zip(("perp-curie-pool", "perp-curie-house"), perp, strict=True))
     head = f'[chain]\nid = {chain_id}\nname = "test"\n\n[account]\nowner = "{owner}"\n'
     head += f"protected = {json.dumps(list(protected))}\nmay_close = {str(may_close).lower()}\n"
+    head += "may_lever = true\n" if may_lever else ""
     bounds = "".join(f"{name} = {json.dumps(value)}\n" for name, value in (LIMITS | (limits or {})).items())
     contracts = [_contract(role, place, markets) for role, place in places.items()]
     return "\n".join([head, *contracts, *(token.table() for token in tokens), "[limits]", bounds])
@@ -108,7 +113,9 @@ def _contract(role: str, place: str | None, markets: Sequence[str]) -> str:
     where = f'name = "{role}"\naddress = "{place}"\n' if place else ""
     where += f"markets = {json.dumps(list(markets))}\n" if role == "morpho-blue-pool" else ""
     functions = "".join(f'"0x{selector(name).hex()}" = "{name}"\n' for name in FUNCTIONS[role])
-    return f'[[contract]]\nrole = "{role}"\n{where}[contract.functions]\n{functions}'
+    raising = "".join(f'"0x{selector(name).hex()}" = "{name}"\n' for name in LEVERING.get(role, ()))
+    levering = f"[contract.levering]\n{raising}" if raising else ""
+    return f'[[contract]]\nrole = "{role}"\n{where}[contract.functions]\n{functions}{levering}'
 
 
 def signer_folder(folder: Path, *, key: bytes, policy: str) -> Path:

@@ -253,7 +253,7 @@ def test_the_settings_file_to_begin_with_means_the_defaults(load: Load) -> None:
     loaded = load(user=uncommented)
     defaults = load(user=text).values
     examples = {"rpc_url", "private_rpc_url", "confirmations", "chain", "address_book", "book", "anvil"}
-    examples |= {"prices", "limits", "tickers"}
+    examples |= {"prices", "limits", "tickers", "max_divergence"}
 
     assert defaults == load().values
     assert {*setting_keys(), "prices.by_asset.WETH"} == set(loaded.origins)

@@ -155,6 +155,13 @@ def test_a_budget_that_is_used_up_holds_in_every_tier(budget: Budget, spent: Spe
     assert "critical" == next(alert.severity for alert in found.alerts if alert.kind == "action-waits")
 
 
+def test_one_action_is_under_way_at_a_time() -> None:
+    """While the account's key is at work nothing else is begun for it, in any tier."""
+    for debt in (LOW, URGENT, EMERGENCY):
+        found = decide(a_rule(), a_reading(debt), Memory(), spent=Spending(), is_key_busy=True).decision
+        assert ("wait", "an action with its key is under way") == (found.verdict, found.reason)
+
+
 def test_a_switch_holds_what_would_be_done_and_says_so() -> None:
     """A paused guard decides as ever, begins nothing, and calls a person."""
     found = judged(a_reading(LOW), held_by="paused since 2026-01-01: by hand")

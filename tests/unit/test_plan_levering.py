@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from defilev.errors import Infeasible, SequencerDown, StalePrice, UnknownName
+from defilev.errors import Infeasible, SequencerDown, StalePrice, UnknownName, VenueDiverges
 from defilev.model.account import LendingAccount, Notice
 from defilev.model.plan import Approve, Borrow, Goal, Plan, Supply, Swap
 from defilev.model.token import TokenBalance
@@ -144,10 +144,10 @@ def test_what_an_earlier_run_left_in_the_wallet_goes_first() -> None:
 
 BORROWED = {"usdc": 2_000_000 * 10**6}
 REFUSED = {
-    "frozen collateral": ({WETH: Terms(flags=FROZEN)}, {}, "refuse to supply: ReserveFrozen"),
-    "frozen debt": ({USDC: Terms(flags=FROZEN)}, {}, "refuse to borrow: ReserveFrozen"),
-    "paused debt": ({USDC: Terms(flags=PAUSED)}, {}, "refuse to borrow: ReservePaused"),
-    "borrowing disabled": ({USDC: Terms(flags=BORROWABLE)}, {}, "refuse to borrow: BorrowingNotEnabled"),
+    "frozen collateral": ({WETH: Terms(flags=FROZEN)}, {}, "refuse to supply WETH: ReserveFrozen"),
+    "frozen debt": ({USDC: Terms(flags=FROZEN)}, {}, "refuse to borrow USDC: ReserveFrozen"),
+    "paused debt": ({USDC: Terms(flags=PAUSED)}, {}, "refuse to borrow USDC: ReservePaused"),
+    "borrowing disabled": ({USDC: Terms(flags=BORROWABLE)}, {}, "refuse to borrow USDC: BorrowingNotEnabled"),
     "nothing to lend": ({USDC: Terms(liquidity=0)}, {}, "not enough liquidity"),
     "a zero loan-to-value": ({WETH: Terms(loan_to_value=0)}, {}, "its loan-to-value is zero"),
     "a borrow cap": ({USDC: Terms(borrow_cap=1_000)}, {USDC: 999_950_000}, "the borrow cap of USDC is reached"),
@@ -283,11 +283,20 @@ def test_borrowing_needs_loan_to_value_and_not_the_threshold() -> None:
 
 
 def test_a_venue_that_gives_too_little_is_refused() -> None:
-    """Where WETH costs two per cent more than the oracle says, half a per cent of slippage buys none."""
+    """Where WETH costs one per cent more than the oracle says, half a per cent of slippage buys none."""
+    pools = Pools()
+    pools.add_at({**PRICES, WETH: 3030 * 10**8}, WETH, USDC, fee=100, value=10**9 * 10**8)
+
+    with pytest.raises(Infeasible, match=r"USDC for WETH costs 1\.0\d% against the oracle"):
+        lever_plan(inputs_for(LENT, TO_1_5), Totals(pools))
+
+
+def test_a_venue_far_from_the_oracle_is_refused_by_its_price() -> None:
+    """Where WETH costs two per cent more than the oracle says, the price itself is what is refused."""
     pools = Pools()
     pools.add_at({**PRICES, WETH: 3060 * 10**8}, WETH, USDC, fee=100, value=10**9 * 10**8)
 
-    with pytest.raises(Infeasible, match=r"USDC for WETH costs 1\.98% against the oracle"):
+    with pytest.raises(VenueDiverges, match=r"USDC in WETH on uniswap-v3 lies 1\.9[67]% under the oracle's"):
         lever_plan(inputs_for(LENT, TO_1_5), Totals(pools))
 
 

@@ -164,21 +164,22 @@ REARRANGING = {
 
 @pytest.mark.parametrize("chain_id", [1, 10, 8453, 42161])
 def test_signer_and_planner_agree_on_what_may_be_called(chain_id: int) -> None:
-    """The shipped lists hold exactly what the signer's own code knows, by role; it knows neither Comet nor Perp v2.
+    """The shipped lists hold what the signer's own code knows, by role, of Perp v2 on Optimism alone.
 
-    Nor does it know the executor, or what rearranges a position.
+    It knows neither Comet nor the executor, nor what rearranges a position.
     """
     listed = load_call_list(chain_id)
 
     assert listed is not None
-    not_its = {"compound-v3-pool", "perp-curie-pool", "perp-curie-house", "leverage-executor"}
-    roles = {entry.role for entry in listed.contracts} - not_its
+    roles = {entry.role for entry in listed.contracts} - {"compound-v3-pool", "leverage-executor"}
     assert {role: ROLES[role] for role in roles} == {
         role: frozenset(name for entry in listed.contracts if entry.role == role for name in entry.functions.values())
         - REARRANGING
         for role in roles
     }
-    assert chain_id != 1 or roles == ROLES.keys() - {"perp-curie-pool", "perp-curie-house"}
+    perpetuals = {role for role in ROLES if role.startswith("perp-curie")}
+    assert chain_id != 1 or roles == ROLES.keys() - perpetuals
+    assert (chain_id == 10) == (perpetuals <= roles)
 
 
 @pytest.mark.parametrize(

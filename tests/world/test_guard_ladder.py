@@ -30,13 +30,21 @@ def cli(world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
 
 
 def rules(cli: Cli, folder: Path, *, trigger: str, goal: str, **said: Any) -> Path:
-    """Write the rules of an account of health 2.07 that the owner's key guards."""
+    """Write the rules of an account of health 2.07 that the owner's key takes from below `trigger` to `goal`."""
+    health = {
+        "goal": f'{{ health_factor = "{goal}" }}',
+        "triggers": f'[[account.trigger]]\nkind = "health"\nbelow = "{trigger}"',
+    }
+    return written(cli, folder, **(health | said))
+
+
+def written(cli: Cli, folder: Path, **said: Any) -> Path:
+    """Write the rules of an account that the owner's key guards, with the trigger and the goal that are said."""
     keystore, password_file = cli.world.credentials(WHO)
     usual: dict[str, Any] = {
         "owner": f'"{cli.world.account(WHO)}"', "payer": None, "authority": '"owner"', "allow_hot_equity": "true",
         "keystore": f'"{keystore}"', "password_file": f'"{password_file}"',
-        "goal": f'{{ health_factor = "{goal}" }}', "guard": {"single_endpoint": "true"},
-        "triggers": f'[[account.trigger]]\nkind = "health"\nbelow = "{trigger}"',
+        "guard": {"single_endpoint": "true"},
         "tiers": '{ normal = { slippage = "2%", divergence = "0.3%" }, urgent = { below = "1.5", slippage = "2%" } }',
     }  # fmt: skip
     return rules_file(folder / "guard.toml", **(usual | said))
@@ -160,3 +168,53 @@ def test_slices_are_within_the_days_budget(cli: Cli, tmp_path: Path) -> None:
     assert [] == tick["acted"]
     assert "1 of 1 actions of 24 hours are used" == tick["decisions"][0]["reason"]
     assert ("critical", "action-waits") in [(alert["severity"], alert["kind"]) for alert in tick["alerts"]]
+
+
+def test_gas_above_the_tier_is_waited_out_unless_liquidation_is_near(cli: Cli, tmp_path: Path) -> None:
+    """The first tier begins nothing above its gas price, and says both; the last pays what a liquidation is worth."""
+    beside = with_a_reserve(cli, 50_000 * USDC)
+    tiers = (
+        '{ normal = { gas_price = "10gwei" }, urgent = { gas_price = "10gwei" }, emergency = { gas_price = "10gwei" } }'
+    )
+    file = rules(cli, tmp_path, trigger="2.1", goal="2.2", tiers=tiers, **beside)
+    cli.world.rpc("anvil_setNextBlockBaseFeePerGas", hex(40 * 10**9))
+    cli.world.rpc("evm_mine")
+    refused = look(cli, file)
+    assert [("refused", None)] == acted(refused)
+    assert "gas costs more than this tier pays" == refused["acted"][0]["text"]
+
+    cli.world.set_price("WETH", 1_480 * 10**8)
+    cli.world.rpc("anvil_setNextBlockBaseFeePerGas", hex(40 * 10**9))
+    cli.world.rpc("evm_mine")
+    near = look(cli, file)
+    assert "emergency" == near["decisions"][0]["tier"]
+    assert ["reserve"] == [way for _, way in acted(near)], near["acted"]
+
+
+def test_a_size_paces_the_way_to_the_goal(cli: Cli, tmp_path: Path) -> None:
+    """No action repays more than the tier's size, and the next one waits for the whole cool-down."""
+    tiers = '{ normal = { slippage = "2%", size = "3000" }, urgent = { below = "1.5", slippage = "2%" } }'
+    file = rules(cli, tmp_path, trigger="2.1", goal="2.2", tiers=tiers)
+    (before,) = cli.world.read("main", [cli.world.account(WHO)])
+    assert [("partial", "wallet-and-sale")] == acted(look(cli, file))
+    (after,) = cli.world.read("main", [cli.world.account(WHO)])
+    cli.world.advance(130)
+
+    assert 2_000 < (before.debt_value - after.debt_value) / 10**8 <= 3_000
+    assert "cooling down" in look(cli, file)["decisions"][0]["reason"]
+    cli.world.advance(600)
+    assert acted(look(cli, file)) in ([("partial", "wallet-and-sale")], [("done", "wallet-and-sale")])
+
+
+def test_the_goal_band_is_the_level_that_target_trades_to(cli: Cli, tmp_path: Path) -> None:
+    """Outside the no-trade band the account is brought to its edge, which is above where it was."""
+    cli.world.set_price("WETH", 1_800 * 10**8)
+    start = health(cli)
+    band = {"goal": "{ band = true }", "triggers": '[[account.trigger]]\nkind = "no-trade-band"'}
+    file = written(cli, tmp_path, volatility='"150%"', **band)
+    tick = look(cli, file)
+
+    assert ["done"] == [outcome for outcome, _ in acted(tick)], tick["acted"]
+    wanted = float(tick["decisions"][0]["goal"]["value"])
+    assert wanted > start
+    assert wanted <= health(cli) < wanted + 0.01

@@ -92,7 +92,8 @@ def test_a_dry_run_plans_a_reduction_and_signs_nothing(cli: Cli, tmp_path: Path)
 
     assert 5 == printed.code, printed.err
     (decision,) = tick(printed)["decisions"]
-    assert ("act", {"kind": "margin-ratio", "value": "2"}) == (decision["verdict"], decision["goal"])
+    goal = decision["goal"]
+    assert ("act", "margin-ratio", "2") == (decision["verdict"], goal["kind"], goal["value"])
     assert "margin-ratio" == decision["fired"][0]["kind"]
     assert [("dry-run", "wallet-and-sale")] == outcomes(printed)
 

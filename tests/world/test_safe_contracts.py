@@ -6,7 +6,16 @@ import pytest
 
 from defilev.abi import keccak
 from defilev.config.safe_contracts import load_safe_contracts
-from tests.support.safes import MULTI_SEND, SAFE, SAFE_L2, deploy_safes, open_treasury
+from tests.support.safes import (
+    MULTI_SEND,
+    OLD_SAFE,
+    OLD_SAFE_L2,
+    SAFE,
+    SAFE_L2,
+    deploy_old_safes,
+    deploy_safes,
+    open_treasury,
+)
 from tests.support.world import World
 
 pytestmark = pytest.mark.world
@@ -32,3 +41,12 @@ def test_a_safe_has_a_position_and_no_ether(world: World) -> None:
     assert (2, 0, "1.4.1") == tuple(treasury.call(name) for name in ("getThreshold", "nonce", "VERSION"))
     assert treasury.owners == treasury.call("getOwners")
     assert 2 * 10**18 < (world.read("main", [treasury.address])[0].health_factor or 0) < 3 * 10**18
+
+
+def test_the_older_package_deploys_to_the_shipped_addresses_too(world: World) -> None:
+    """The creation code of 1.3.0 lands at the addresses of the table, with the table's code."""
+    deploy_old_safes(world)
+    listed = {each.address: each.code_hash for each in load_safe_contracts().singletons if each.version == "1.3.0"}
+
+    for address in (OLD_SAFE, OLD_SAFE_L2):
+        assert listed[address] == "0x" + keccak(world.node.code(address)).hex()

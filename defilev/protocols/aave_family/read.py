@@ -13,10 +13,11 @@ from typing import Any
 from defilev.abi import interface
 from defilev.abi.address import ZERO_ADDRESS
 from defilev.abi.answers import decode_one, decode_optional
-from defilev.errors import NotDeployed
+from defilev.errors import CallReverted, NotDeployed
 from defilev.model.book import MarketEntry
 from defilev.model.request import Address, Block, Call, Read, Results
 from defilev.protocols.aave_family import calls
+from defilev.protocols.aave_family.blame import read_cause
 from defilev.protocols.aave_family.check import checked_accounts
 from defilev.protocols.aave_family.decode import (
     EModeRead,
@@ -95,14 +96,10 @@ def read_accounts(
         PriceMissing: no price for an asset that somebody holds or owes.
     """
     provider = market.entry_points[ENTRY_POINT]
-    known = yield from _known_head(provider, owners, metadata) if metadata else _nothing()
-    if known is None:
-        head = yield from _cold_head(market, owners)
-        reserves, e_modes = yield from _cold_reserves(head)
-        feeds: dict[Address, Feed] = {}
-    else:
-        head, reserves, feeds = known
-        e_modes = {}
+    try:
+        head, reserves, e_modes, feeds = yield from _heads(market, owners, metadata)
+    except CallReverted as reverted:
+        raise (yield from read_cause(provider, reverted)) from reverted
     positions, reserves, e_modes, feeds = yield from _positions(head, reserves, e_modes, feeds)
     if asked := without_round(feeds):
         feeds = with_round(feeds, (yield asked))
@@ -129,6 +126,20 @@ def read_accounts(
         block=block,
     )
     return AccountsRead(accounts, _metadata(head, reserves, feeds))
+
+
+def _heads(
+    market: MarketEntry, owners: Sequence[Address], metadata: Mapping[str, Any] | None
+) -> Read[tuple[_Head, tuple[ReserveRead, ...], dict[int, EModeRead], dict[Address, Feed]]]:
+    """Ask for what positions are decoded with: at once where the market is known, else in two batches more."""
+    provider = market.entry_points[ENTRY_POINT]
+    known = yield from _known_head(provider, owners, metadata) if metadata else _nothing()
+    if known is not None:
+        head, reserves, feeds = known
+        return head, reserves, {}, feeds
+    head = yield from _cold_head(market, owners)
+    reserves, e_modes = yield from _cold_reserves(head)
+    return head, reserves, e_modes, {}
 
 
 def _nothing() -> Read[None]:
