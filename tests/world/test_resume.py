@@ -224,7 +224,7 @@ def _keystore(world: World) -> KeystoreSigner:
 def _question(session: Any) -> Any:
     from defilev.cli.plan_question import plan_question
 
-    nothing: dict[str, Any] = dict.fromkeys(("max_slippage", "floor", "debt", "collateral", "expires", "to_leverage"))
+    nothing: dict[str, Any] = dict.fromkeys(("max_slippage", "floor", "expires", "to_leverage"))
     return plan_question(session.settings, to_health_factor="2.2", close=False, **nothing)
 
 

@@ -23,7 +23,7 @@ from defilev.units import BPS, RAY, Ray, mul_div_down, mul_div_half_up, to_decim
 
 __all__ = ["MarketRates", "RateCurve", "Rates", "rates_after", "read_borrow_market", "read_rates", "utilisation"]
 
-RESERVE_CALLS = 5
+RESERVE_CALLS = 4
 STRATEGY_CALLS = 5
 _V1_GETTERS = (
     "OPTIMAL_USAGE_RATIO",
