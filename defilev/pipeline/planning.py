@@ -15,6 +15,7 @@ from defilev.model.token import Allowance, Token, TokenBalance, Wallet
 from defilev.observe.drive import drive
 from defilev.pipeline.chains import block_seconds
 from defilev.pipeline.exiting import exit_notices
+from defilev.pipeline.exposing import stable_of
 from defilev.pipeline.hubs import native_of, read_hubs
 from defilev.pipeline.levering import lever_inputs
 from defilev.pipeline.market_prices import limits_of
@@ -238,6 +239,7 @@ def _inputs(
         payer=payer,
         divergence=question.divergence,
         rounds=question.rounds,
+        stable=stable_of(account, settings=session.settings),
     )
 
 
