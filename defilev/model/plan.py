@@ -24,6 +24,7 @@ from defilev.model.action import (
     Unwind,
     Withdraw,
 )
+from defilev.model.explained import Bound, LiquidationPrice
 from defilev.model.flow import FlowValue
 from defilev.model.request import Address, Block
 from defilev.model.token import MOST_DECIMALS, Token
@@ -158,7 +159,9 @@ class PlanCost:
     """What the plan costs in quote base units: at the quoted prices, at the worst allowed ones, and its gas.
 
     `gas` is the sum of the gas limits, `gas_price` in wei; `gas_value` is `None` when the market has no price for the
-    native asset. `minutes` is how long the transactions take one after another.
+    native asset. `minutes` is how long the transactions take one after another. `fee` is the part of `expected` that
+    goes to the pools by their fee tiers, rounded up, and `impact` the rest: what the price moves against the sale, less
+    what the venue pays over the oracle, so it may be negative. Both are `None` where a venue does not tell them apart.
     """
 
     expected: int
@@ -169,6 +172,8 @@ class PlanCost:
     transactions: int
     signatures: int
     minutes: Decimal
+    fee: int | None = None
+    impact: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +184,8 @@ class Plan(FlowValue):
     health factor allowed on the way. `expires_at_block` binds the first signature. `nonce` is the actor's at `block`.
     `payer` signs, pays the gas and repays from a wallet of its own on the owner's behalf; the owner when it is `None`.
     `quote` is the currency of all values and `market_label` what people call the market, as in the account.
+    `collateral_value_before` and `debt_value_before` are in quote base units; with `bound_by` they are `None`, and
+    `liquidation_prices` empty, in a plan of a version that did not say. `liquidation_prices` are empty for perpetuals.
     `hash` is the sha256 of the canonical JSON of everything else.
     """
 
@@ -207,6 +214,10 @@ class Plan(FlowValue):
     quote: str = "USD"
     market_label: str = ""
     payer: Address | None = None
+    collateral_value_before: int | None = None
+    debt_value_before: int | None = None
+    liquidation_prices: tuple[LiquidationPrice, ...] = ()
+    bound_by: Bound | None = None
     hash: str = ""
 
     def __post_init__(self) -> None:

@@ -16,6 +16,7 @@ from defilev.observe.drive import drive
 from defilev.pipeline.chains import block_seconds
 from defilev.pipeline.executing import read_atomic, with_grants
 from defilev.pipeline.exiting import exit_notices
+from defilev.pipeline.exposing import stable_of
 from defilev.pipeline.hubs import native_of, read_hubs
 from defilev.pipeline.levering import lever_inputs
 from defilev.pipeline.market_prices import limits_of
@@ -250,6 +251,7 @@ def _inputs(
         divergence=question.divergence,
         rounds=question.rounds,
         atomic=atomic,
+        stable=stable_of(account, settings=session.settings),
     )
 
 

@@ -8,10 +8,12 @@ from defilev.abi import Transaction, interface
 from defilev.model.account import LendingAccount, Notice
 from defilev.model.plan import Action, Approve, Plan, Promise, Step, Swap, Unwind
 from defilev.model.plan_hash import with_hash
+from defilev.plan.binding import bound_of
 from defilev.plan.conditions import post_conditions
 from defilev.plan.cost import cost_of, gas_of
 from defilev.plan.goals import shown_leverage
 from defilev.plan.inputs import PlanInputs
+from defilev.plan.liquidations import liquidation_prices
 from defilev.plan.notices import notices
 from defilev.plan.path import Path
 from defilev.venues import leverage_executor
@@ -53,6 +55,10 @@ def assemble(inputs: PlanInputs, path: Path, label: str, said: Sequence[Notice] 
             quote=account.quote,
             market_label=account.market_label,
             payer=inputs.payer,
+            collateral_value_before=account.collateral_value,
+            debt_value_before=account.debt_value,
+            liquidation_prices=liquidation_prices(inputs, path.last),
+            bound_by=bound_of(inputs, path, label),
         )
     )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from fractions import Fraction
+from math import ceil, prod
 
 from defilev.model.plan import Action, Approve, Execute, PlanCost, Step, Swap, Unwind
 from defilev.model.token import Token
@@ -12,14 +14,19 @@ from defilev.venues import leverage_executor
 
 __all__ = ["cost_of", "gas_of", "spent"]
 
+WHOLE_FEE = 1_000_000
+"""All of what is sold, in hundredths of a basis point, as fee tiers are named."""
+
 
 def cost_of(inputs: PlanInputs, steps: Sequence[Step]) -> PlanCost:
     """Return the cost of `steps`: in quote base units at the quotes and at the worst allowed fills, and their gas."""
     actions = [step.action for step in steps if not isinstance(step.action, Execute)]
-    losses = [_losses(inputs, action) for action in actions if isinstance(action, Swap | Unwind)]
+    trades = [action for action in actions if isinstance(action, Swap | Unwind)]
+    losses = [_losses(inputs, action) for action in trades]
     gas = sum(step.gas_limit for step in steps)
+    expected, fee = sum(quoted for quoted, _ in losses), sum(_fee(inputs, action) for action in trades)
     return PlanCost(
-        expected=sum(expected for expected, _ in losses),
+        expected=expected,
         worst=sum(worst for _, worst in losses),
         gas=gas,
         gas_price=inputs.gas_price,
@@ -27,6 +34,8 @@ def cost_of(inputs: PlanInputs, steps: Sequence[Step]) -> PlanCost:
         transactions=len(steps),
         signatures=len(steps),
         minutes=(Decimal(SECONDS_PER_STEP) * len(steps) / 60).quantize(Decimal("0.1")),
+        fee=fee,
+        impact=expected - fee,
     )
 
 
@@ -62,6 +71,15 @@ def _losses(inputs: PlanInputs, action: Swap | Unwind) -> tuple[int, int]:
 
 def _value(inputs: PlanInputs, token: Token, amount: int) -> int:
     return inputs.protocol.value_down(inputs.account, token.address, amount)
+
+
+def _fee(inputs: PlanInputs, action: Swap | Unwind) -> int:
+    """Return what the pools on the way keep of what is sold, by their fee tiers, and a lender takes, rounded up."""
+    kept = prod((1 - Fraction(hop.fee, WHOLE_FEE) for hop in action.route), start=Fraction(1))
+    if isinstance(action, Unwind):
+        sold = _value(inputs, action.collateral, action.quoted)
+        return ceil(sold * (1 - kept)) + _value(inputs, action.asset, action.fee)
+    return ceil(_value(inputs, action.route[0].token_in, action.amount_in) * (1 - kept))
 
 
 def _gas_value(inputs: PlanInputs, gas: int) -> int | None:

@@ -75,7 +75,8 @@ class PlanInputs:
     is not the owner: then nothing but repaying on the owner's behalf can be planned. `divergence` says how far the
     price along a route may lie from the oracle's for anything to be sold along it. `rounds` is the most
     that the plan may have. With `rules`, those of `protocol`, what counts as collateral and the e-mode may be
-    changed where nothing else reaches the goal. `atomic` is the executor, `None` to do without it.
+    changed where nothing else reaches the goal. `atomic` is the executor, `None` to do without it. `stable` are the
+    assets that are meant to stay at one.
     """
 
     protocol: LendingProtocol
@@ -97,6 +98,7 @@ class PlanInputs:
     divergence: Divergence = USUAL_DIVERGENCE
     rounds: int = MAX_ROUNDS
     rules: RearrangingProtocol | None = None
+    stable: frozenset[Address] = frozenset()
 
     def spendable(self, token: Token) -> int:
         """Return the base units of `token` in the wallet that the plan may take from it."""

@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from defilev.abi import Transaction, interface
 from defilev.model.account import LendingAccount, Notice
+from defilev.model.explained import Bound
 from defilev.model.plan import (
     Action,
     Approve,
@@ -22,6 +23,7 @@ from defilev.model.plan import (
 )
 from defilev.model.plan_hash import with_hash
 from defilev.model.token import Token
+from defilev.plan.binding import target_bound
 from defilev.plan.goals import MARGIN
 from defilev.plan.inputs import APPROVE_GAS, SECONDS_PER_STEP
 from defilev.plan.reduce_inputs import ReduceInputs
@@ -32,6 +34,8 @@ __all__ = ["RATIO_ROOM", "assembled"]
 LEVERAGE_PLACES = 6
 RATIO_ROOM = 500
 """A margin ratio is sized for one part in this many above its goal: prices of averages move in the wait."""
+
+_SPENT = Bound("wallet", "the wallet, or what may be spent of it")
 
 
 def assembled(inputs: ReduceInputs, actions: tuple[Action, ...], *, label: str = "") -> Plan:
@@ -45,7 +49,6 @@ def assembled(inputs: ReduceInputs, actions: tuple[Action, ...], *, label: str =
         states.append(protocol.apply(states[-1], action))
     steps = tuple(_step(inputs, place, action, states) for place, action in enumerate(actions))
     cost, blocks = _cost(inputs, steps, states), -(-inputs.window // inputs.block_seconds)
-    healths = [state.health_factor for state in states if state.health_factor is not None]
     return with_hash(
         Plan(
             chain_id=account.chain_id,
@@ -60,13 +63,7 @@ def assembled(inputs: ReduceInputs, actions: tuple[Action, ...], *, label: str =
             floor=Wad(WAD),
             max_slippage=inputs.max_slippage,
             steps=steps,
-            promise=Promise(
-                health_factor=states[-1].health_factor,
-                leverage=_leverage(inputs, states[-1]),
-                collateral_value=states[-1].collateral_value,
-                debt_value=states[-1].debt_value,
-                lowest_health_factor=min(healths, default=None),
-            ),
+            promise=_promise(inputs, states),
             post_conditions=tuple(_conditions(inputs, actions, states[-1], label)),
             cost=cost,
             quote_decimals=account.quote_decimals,
@@ -76,7 +73,24 @@ def assembled(inputs: ReduceInputs, actions: tuple[Action, ...], *, label: str =
             warnings=(*account.warnings, *_notices(inputs, cost)),
             quote=account.quote,
             payer=None if inputs.payer == account.owner else inputs.payer,
+            collateral_value_before=account.collateral_value,
+            debt_value_before=account.debt_value,
+            bound_by=Bound("wallet", "the wallet, or the most that may be spent of it")
+            if label
+            else target_bound(inputs.goal),
         )
+    )
+
+
+def _promise(inputs: ReduceInputs, states: Sequence[LendingAccount]) -> Promise:
+    last = states[-1]
+    healths = [state.health_factor for state in states if state.health_factor is not None]
+    return Promise(
+        health_factor=last.health_factor,
+        leverage=_leverage(inputs, last),
+        collateral_value=last.collateral_value,
+        debt_value=last.debt_value,
+        lowest_health_factor=min(healths, default=None),
     )
 
 

@@ -26,10 +26,11 @@ from defilev.model.token import Token
 from defilev.plan.words import goal_text
 from defilev.report import figures
 from defilev.report.ink import Ink
+from defilev.report.plan_cost import cost_table, gas_of, value_of
+from defilev.report.plan_effect import effect_table, health_of, in_words
 from defilev.report.switch_text import how_switched, switched
 from defilev.report.table import LABEL_WIDTH, Cell, Column, flow, labelled, table
 from defilev.report.unwind_text import enforced, lent, unwound
-from defilev.units import to_decimal
 
 __all__ = ["plan_text"]
 
@@ -55,10 +56,14 @@ def plan_text(plan: Plan, *, width: int, ink: Ink) -> str:
     room = width - LABEL_WIDTH - 2
     heading = ink(f"plan {plan.hash}", "strong")
     facts = [line for label, text in _facts(plan) for line in labelled(label, _wrapped(text, width=room, ink=ink))]
+    effect = effect_table(plan, width=width, ink=ink)
     steps = _rounds(plan, width=width, ink=ink) if len(plan.steps) > LISTED else _steps(plan, width=width, ink=ink)
+    costs = [*cost_table(plan, width=width, ink=ink), ""] if _trades(plan) else []
     closing = [line for label, text in _after(plan) for line in labelled(label, _wrapped(text, width=room, ink=ink))]
     warnings = [line for notice in plan.warnings for line in _notice(notice, width=room, ink=ink)]
-    return "\n".join([heading, *_label(plan, width=width, ink=ink), *facts, "", *steps, "", *closing, *warnings])
+    return "\n".join(
+        [heading, *_label(plan, width=width, ink=ink), *facts, "", *effect, "", *steps, "", *costs, *closing, *warnings]
+    )
 
 
 def _wrapped(text: str, *, width: int, ink: Ink, style: str | None = None) -> list[str]:
@@ -91,17 +96,17 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
         is_perp = any(isinstance(step.action, Reduce) for step in plan.steps)
         owed = "closes every position" if is_perp else "repays everything that is owed"
         yield "close", f"{owed}, withdraws everything that is {'left' if is_perp else 'supplied'}"
-    else:
-        if plan.goal.rearranges:
-            yield plan.goal.kind, figures.clean(goal_text(plan.goal))
-        yield "leverage", f"{figures.leverage(plan.leverage_before)} → {figures.leverage(plan.promise.leverage)}"
-    if plan.levers:
-        yield "raises risk", _levering(plan)
-    if plan.health_factor_before is not None or plan.levers:
-        yield "health factor", f"{_health(plan.health_factor_before)} → {_promised(plan)}"
+    elif plan.goal.rearranges:
+        yield plan.goal.kind, figures.clean(goal_text(plan.goal))
+    yield ("raises risk", _levering(plan)) if plan.levers else ("in words", in_words(plan))
+    if plan.bound_by is not None:
+        yield "bound by", figures.clean(plan.bound_by.text)
+    if plan.promise.lowest_health_factor is not None:
+        lowest = health_of(plan.promise.lowest_health_factor)
+        yield "on the way", f"health never below {lowest} (floor {health_of(plan.floor)})"
     for condition in plan.post_conditions:
         if condition.kind == "margin-ratio-at-least":
-            yield "margin ratio", f"at least {_health(condition.limit)} afterwards"
+            yield "margin ratio", f"at least {health_of(condition.limit)} afterwards"
 
 
 def _levering(plan: Plan) -> str:
@@ -123,21 +128,13 @@ def _market(plan: Plan) -> str:
     return f"{plan.protocol} {figures.clean(plan.market_label or plan.market)}"
 
 
-def _promised(plan: Plan) -> str:
-    promise = plan.promise
-    after = "nothing owed" if promise.health_factor is None else f"at least {_health(promise.health_factor)}"
-    if promise.lowest_health_factor is None:
-        return after
-    return f"{after}, never below {_health(promise.lowest_health_factor)} on the way (floor {_health(plan.floor)})"
-
-
 def _steps(plan: Plan, *, width: int, ink: Ink) -> list[str]:
     rows = [
         [
             Cell(str(step.index)),
             Cell(step.action.kind),
             Cell(_joined(iter(step.actions))),
-            Cell(_health(step.health_factor)),
+            Cell(health_of(step.health_factor)),
             Cell(lent(step.action) if isinstance(step.action, Unwind) else _how(plan, step)),
         ]
         for step in plan.steps
@@ -200,8 +197,8 @@ def _rounds(plan: Plan, *, width: int, ink: Ink) -> list[str]:
                 Cell(numbers),
                 Cell(_joined(step.action for step in steps if isinstance(step.action, taken))),
                 Cell(_joined(step.action for step in steps if isinstance(step.action, brought))),
-                Cell(_health(min(healths, default=None))),
-                Cell(_health(steps[-1].health_factor)),
+                Cell(health_of(min(healths, default=None))),
+                Cell(health_of(steps[-1].health_factor)),
             ]
         )
     columns = _round_columns("borrow", "supply") if plan.levers else _round_columns("withdraw", "repay")
@@ -224,35 +221,24 @@ def _joined(actions: Iterator[Action]) -> str:
 
 def _after(plan: Plan) -> Iterator[tuple[str, str]]:
     cost = plan.cost
-    if any(isinstance(step.action, Swap | Reduce | Unwind) for step in plan.steps):
-        yield "cost", _cost(plan)
     if cost.worst > cost.expected and any(isinstance(step.action, Swap | Unwind) for step in plan.steps):
-        left = _value(plan, cost.worst - cost.expected)
+        left = value_of(plan, cost.worst - cost.expected)
         yield "left over", f"what better fills bring, about {left}, stays in the wallet"
     for step in plan.steps:
         if isinstance(step.action, Unwind):
             yield "enforced", enforced(step.action)
     for text in _wallet(plan):
         yield "in the wallet", text
-    yield "gas", f"at most {_gas(plan)} for {figures.grouped(Decimal(cost.gas), 0)}"
+    if not _trades(plan):
+        yield "gas", f"at most {gas_of(plan)} for {figures.grouped(Decimal(cost.gas), 0)}"
     yield "effort", _effort(plan)
     begun = f"{figures.duration(plan.expires_at - plan.block.timestamp)} after block"
     at = figures.block_number(plan.expires_at_block)
     yield "expires", f"at block {at}, {begun} {figures.block_number(plan.block.number)}, for the first signature"
 
 
-def _gas(plan: Plan) -> str:
-    """Return what the gas may cost: a value where the market prices the native asset, else so much of that."""
-    cost = plan.cost
-    if cost.gas_value is not None:
-        return _value(plan, cost.gas_value)
-    return f"{to_decimal(cost.gas * cost.gas_price, 18):.6f} of the native currency"
-
-
-def _cost(plan: Plan) -> str:
-    expected, worst = _value(plan, plan.cost.expected), _value(plan, plan.cost.worst)
-    slippage = figures.percent(plan.max_slippage)
-    return f"{expected} at the quotes, {worst} at worst: {slippage} below the oracle"
+def _trades(plan: Plan) -> bool:
+    return any(isinstance(action, Swap | Reduce | Unwind) for step in plan.steps for action in step.actions)
 
 
 def _effort(plan: Plan) -> str:
@@ -282,11 +268,3 @@ def _wallet(plan: Plan) -> Iterator[str]:
 
 def _amount(raw: int, token: Token) -> str:
     return f"{figures.amount(raw, token.decimals)} {figures.clean(token.symbol)}"
-
-
-def _value(plan: Plan, raw: int) -> str:
-    return figures.worth(to_decimal(raw, plan.quote_decimals), plan.quote)
-
-
-def _health(wad: int | None) -> str:
-    return figures.health(None if wad is None else to_decimal(wad, 18))

@@ -16,6 +16,7 @@ __all__ = [
     "Crossing",
     "DriverLiquidation",
     "RatioLiquidation",
+    "Side",
     "asset_liquidations",
     "crossing",
     "driver_liquidations",
