@@ -134,8 +134,8 @@ def _reasons(drills: Sequence[tuple[str, Document]]) -> str:
 
 def _faults(drills: Sequence[tuple[str, Document]]) -> str:
     head = (
-        "path", "blocks", "too soon", "kills", "processes that told a tick", "their first tick led, within a block", "runs",
-        "duplicates", "infeasible and liquidated", "told of beforehand", "infeasible and saved",
+        "path", "blocks", "too soon", "kills", "processes that told a tick", "their first tick led, within a block",
+        "runs", "duplicates", "infeasible and liquidated", "told of beforehand", "infeasible and saved",
     )  # fmt: skip
     rows = [
         (
