@@ -194,6 +194,7 @@ def _result(
         "killed": len(watchman.lives) - 1,
         "resumed": len(first),
         "resumed_late": sum(not tick.is_leader or tick.blocks > 1 for tick in first),
+        "hurried": watchman.hurried,
         "actions": runs_of(watchman),
         "why": why,
         "by_authority": _by_authority(parts, able, lost, taken),

@@ -50,12 +50,16 @@ class Life:
 
 @dataclass
 class Watchman:
-    """Keeps one guard running; `lives` are its processes, the newest last."""
+    """Keeps one guard running; `lives` are its processes, the newest last.
+
+    `hurried` counts the blocks that came while the guard still had something to do.
+    """
 
     world: World
     rules: Path
     folder: Path
     lives: list[Life] = field(default_factory=list)
+    hurried: int = 0
 
     def start(self) -> None:
         """Start a guard."""
@@ -118,6 +122,7 @@ class Watchman:
             if has_seen and (now[1] >= self._in_flight() or time.monotonic() - since > QUIET):
                 return
             time.sleep(LOOK)
+        self.hurried += 1
 
     def _in_flight(self) -> int:
         return len(self.lives[-1].ticks[-1]["in_flight"])
