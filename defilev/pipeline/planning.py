@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_DOWN, Decimal
 
-from defilev.abi.wallet import decode_wallet, wallet_calls
 from defilev.errors import UsageError
 from defilev.model.account import LendingAccount
 from defilev.model.plan import Goal, Plan
 from defilev.model.request import Address, Read
-from defilev.model.token import Allowance, Token, TokenBalance, Wallet
+from defilev.model.token import TokenBalance, Wallet
 from defilev.observe.drive import drive
 from defilev.pipeline.chains import block_seconds
 from defilev.pipeline.executing import read_atomic, with_grants
@@ -22,6 +20,7 @@ from defilev.pipeline.levering import lever_inputs
 from defilev.pipeline.market_prices import limits_of
 from defilev.pipeline.rearranging import rearrangement
 from defilev.pipeline.session import Session
+from defilev.pipeline.wallets import read_wallet
 from defilev.plan import (
     ANYTHING,
     LOAN_WAYS,
@@ -45,7 +44,7 @@ from defilev.risk.prices import price_notices
 from defilev.units import WAD, Wad
 from defilev.venues import venue_of
 
-__all__ = ["PlanQuestion", "emergency_floor", "loan_inputs", "make_plan", "make_repayment", "read_wallet"]
+__all__ = ["PlanQuestion", "emergency_floor", "loan_inputs", "make_plan", "make_repayment"]
 
 
 _LOWEST_FLOOR = Decimal("1.0001")
@@ -270,31 +269,6 @@ def _require_meant(account: LendingAccount, question: PlanQuestion) -> None:
             target=" ".join(question.meant_for),
             position=" ".join(position),
         )
-
-
-def read_wallet(session: Session, owner: Address, *, tokens: Sequence[Token], spenders: Sequence[Address]) -> Wallet:
-    """Return what `owner` holds at the session's block, and what each of `spenders` may take of each of `tokens`.
-
-    Raises:
-        CallReverted: a token does not tell a balance or an allowance.
-    """
-    node, block = session.node, session.block
-    balances, allowances = drive(_read_tokens(owner, tokens, spenders), session.fetch)
-    return Wallet(
-        owner=owner,
-        native=node.balance(owner, block=block),
-        nonce=node.nonce(owner, block=block),
-        has_code=bool(node.code(owner, block=block)),
-        balances=balances,
-        allowances=allowances,
-    )
-
-
-def _read_tokens(
-    owner: Address, tokens: Sequence[Token], spenders: Sequence[Address]
-) -> Read[tuple[tuple[TokenBalance, ...], tuple[Allowance, ...]]]:
-    grants = [(token, spender) for token in tokens for spender in spenders]
-    return decode_wallet(tokens, grants, (yield wallet_calls(owner, tokens, grants)))
 
 
 def _gas_price(session: Session) -> int:

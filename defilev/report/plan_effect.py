@@ -103,18 +103,23 @@ def _phrases(actions: Iterable[Action]) -> Iterator[tuple[str, str]]:
     for (verb, token, bought), (amount, least) in sums.items():
         yield verb, _amount(amount, token) + (f" for at least {_amount(least, bought)}" if bought else "")
     for action in actions:
-        match action:
-            case Reduce(asset, side, amount):
-                yield "reduces", f"{_amount(amount, asset)} {side}"
-            case RepayWithSupply():
-                yield "repays", f"{switched(action)} with what is supplied of it"
-            case SetCollateral(_, enabled):
-                yield "lets", f"{switched(action)} count as collateral{'' if enabled else ' no more'}"
-            case Unwind(asset, amount, collateral, limit=limit):
-                yield "repays", _amount(amount, asset)
-                yield "sells", f"at most {_amount(limit, collateral)} for it, in one transaction"
-            case SetEMode(category):
-                yield ("enters", f"e-mode {switched(action)}") if category else ("leaves", "its e-mode")
+        yield from _phrases_of(action)
+
+
+def _phrases_of(action: Action) -> Iterator[tuple[str, str]]:
+    """Yield what is done once: it is summed up with nothing."""
+    match action:
+        case Reduce(asset, side, amount):
+            yield "reduces", f"{_amount(amount, asset)} {side}"
+        case RepayWithSupply():
+            yield "repays", f"{switched(action)} with what is supplied of it"
+        case SetCollateral(_, enabled):
+            yield "lets", f"{switched(action)} count as collateral{'' if enabled else ' no more'}"
+        case Unwind(asset, amount, collateral, limit=limit):
+            yield "repays", _amount(amount, asset)
+            yield "sells", f"at most {_amount(limit, collateral)} for it, in one transaction"
+        case SetEMode(category):
+            yield ("enters", f"e-mode {switched(action)}") if category else ("leaves", "its e-mode")
 
 
 _VERBS = {"withdraw": "withdraws", "repay": "repays", "supply": "supplies", "borrow": "borrows"}
