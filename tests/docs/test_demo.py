@@ -17,7 +17,7 @@ def test_the_demo_runs_the_main_job_and_leaves_nothing_behind(repository: Path, 
     assert "DRY RUN: nothing was signed." in said
     assert re.search(r"before +promised +got", said)
     assert re.search(r"health factor +1\.663 +2\.000 +2\.000", said)
-    assert len(re.findall(r"^\$ defilev ", said, re.MULTILINE)) == 13
+    assert len(re.findall(r"^\$ defilev ", said, re.MULTILINE)) == 14
     assert "60 transactions and signatures" in said
     assert re.search(r"unwind +repay 110\.38\d WETH", said)
     assert "the executor at 0x8230AEA3663e42890612ad2fd677860D4e2d31C1 on local is ours" in said
