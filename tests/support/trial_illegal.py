@@ -301,7 +301,10 @@ ILLEGAL: Mapping[str, Make] = {
     "approve to repay all and keep": _approve_to_repay_all_and_keep,
     "borrow": _pool("borrow(address,uint256,uint256,uint16,address)", _is(USDC.address), _amount, _is(2), _is(0),
                     _any_address),
-    "supply": _pool("supply(address,uint256,address,uint16)", _is(USDC.address), _amount, _any_address, _is(0)),
+    "supply for a stranger": _pool("supply(address,uint256,address,uint16)", _is(USDC.address), _amount, stranger,
+                                   _is(0)),
+    "supply with a referral": _pool("supply(address,uint256,address,uint16)", _is(USDC.address), _amount, _is(OWNER),
+                                    lambda random: random.randrange(1, 2**16)),
     "set the e-mode": _pool("setUserEMode(uint8)", lambda random: random.randrange(256)),
     "stop using collateral": _pool("setUserUseReserveAsCollateral(address,bool)", _is(WETH.address), _is(False)),
     "delegate credit": _token("approveDelegation(address,uint256)", stranger, _amount),
@@ -329,8 +332,11 @@ ILLEGAL: Mapping[str, Make] = {
         f"borrow{_MARKET},uint256,uint256,address,address)", _HERE, _amount, _NO_SHARES, _is(OWNER), _any_address),
     "supply an isolated market": _morpho(
         f"supply{_MARKET},uint256,uint256,address,bytes)", _HERE, _amount, _NO_SHARES, _any_address, _is(b"")),
-    "supply collateral": _morpho(
-        f"supplyCollateral{_MARKET},uint256,address,bytes)", _HERE, _amount, _any_address, _is(b"")),
+    "supply collateral for a stranger": _morpho(
+        f"supplyCollateral{_MARKET},uint256,address,bytes)", _HERE, _amount, stranger, _is(b"")),
+    "supply collateral with a callback": _morpho(
+        f"supplyCollateral{_MARKET},uint256,address,bytes)", _HERE, _amount, _is(OWNER),
+        lambda random: random.randbytes(8)),
     "flash loan of all markets": _morpho(
         "flashLoan(address,uint256,bytes)", _is(USDC.address), _amount, lambda random: random.randbytes(8)),
     "liquidate": _morpho(f"liquidate{_MARKET},address,uint256,uint256,bytes)",

@@ -299,8 +299,8 @@ ROWS = (
             Mutant(SIGNER_SUMMARY, "signing hash 0x{transaction.signing_hash.hex()}", "signing hash 0x{'00' * 32}"),
             Mutant(
                 POLICY,
-                'Check(f"signed {each.name}", found == wanted, found, wanted)',
-                'Check(f"signed {each.name}", True, found, wanted)',
+                'Check(f"signed {field.name}", found == wanted, found, wanted)',
+                'Check(f"signed {field.name}", True, found, wanted)',
             ),
         ),
     ),
