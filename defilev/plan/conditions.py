@@ -106,7 +106,7 @@ def _moves(walked: Path, action: object, granted: dict[tuple[Token, Address], in
         case Approve(asset, spender, _, amount):
             granted[asset, spender] = amount
         case Withdraw(asset, amount):
-            yield asset, supply_of(walked.first, asset.address) if amount is None else amount
+            yield asset, _withdrawn(walked, asset) if amount is None else amount
         case Repay(asset, amount):
             yield asset, -(granted[asset, walked.protocol.spender(walked.first)] if amount is None else amount)
         case Borrow(asset, amount):
@@ -116,10 +116,14 @@ def _moves(walked: Path, action: object, granted: dict[tuple[Token, Address], in
         case Swap(route, amount_in, minimum_out):
             yield route[0].token_in, -amount_in
             yield route[-1].token_out, minimum_out
-        case Supply(asset, amount):
-            yield asset, -amount
         case Unwind(asset=asset, collateral=collateral):
             yield asset, 0
             yield collateral, 0
         case _:
             return
+
+
+def _withdrawn(walked: Path, asset: Token) -> int:
+    """Return what withdrawing all brings at least: less at the latest where a dearer debt was repaid from it."""
+    first, last = supply_of(walked.first, asset.address), supply_of(walked.last, asset.address)
+    return first if last >= first else max(last - ROUNDING, 0)
