@@ -20,19 +20,9 @@ from tests.support.cli import Cli, Printed, assert_refused, credentials, untouch
 from tests.support.safes import OLD_SAFE, OLD_SAFE_L2, SAFE_L2, Treasury, deploy_old_safes, new_safe, open_treasury
 from tests.support.schemas import schema_problems
 
-pytestmark = pytest.mark.world
+pytestmark = [pytest.mark.world, pytest.mark.usefixtures("folder")]
 
 GOAL = ("-p", "aave-v3", "--to-health-factor", "2.5")
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Run in a working directory of the test's own, with a journal of its own."""
-    monkeypatch.setenv("DEFILEV_JOURNAL", str(tmp_path / "journal.db"))
-    inside = tmp_path / "work"
-    inside.mkdir()
-    monkeypatch.chdir(inside)
-    return inside
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,20 +15,10 @@ from tests.support.safes import FACTORY, Treasury, open_treasury
 from tests.support.wallets import give
 from tests.support.world import World
 
-pytestmark = pytest.mark.world
+pytestmark = [pytest.mark.world, pytest.mark.usefixtures("folder")]
 
 GOAL = 2 * WAD
 ISOLATED_MARKET = "wstETH/USDC"
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Run in a working directory of the test's own, with a journal of its own."""
-    monkeypatch.setenv("DEFILEV_JOURNAL", str(tmp_path / "journal.db"))
-    inside = tmp_path / "work"
-    inside.mkdir()
-    monkeypatch.chdir(inside)
-    return inside
 
 
 def by_the_safe(treasury: Treasury, calls: list[tuple[str, bytes]]) -> None:

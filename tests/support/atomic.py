@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
 from defilev.abi import interface
-from defilev.config.settings import Settings
 from defilev.model.account import LendingAccount
 from defilev.model.plan import Goal, Plan, Unwind
 from defilev.model.request import Address
 from defilev.pipeline.planning import PlanQuestion, make_plan
-from defilev.pipeline.session import Session, connect
+from defilev.pipeline.session import Session
 from defilev.plan import Constraints
 from tests.support.world import World
 
-__all__ = ["atomic_plan", "carry_out", "connected", "left_at_executor", "unwind_of"]
+__all__ = ["atomic_plan", "carry_out", "left_at_executor", "unwind_of"]
 
 SLIPPAGE = Decimal("0.01")
-
-
-@contextmanager
-def connected(world: World) -> Iterator[Session]:
-    """Connect to the world as production does, at its newest block."""
-    session = connect(Settings(rpc_url=(world.rpc_url,), address_book=(world.address_book,)))
-    try:
-        yield session
-    finally:
-        session.close()
 
 
 def atomic_plan(

@@ -17,10 +17,9 @@ from defilev.pipeline.planning import make_plan
 from defilev.pipeline.session import Session
 from defilev.plan import Constraints
 from defilev.protocols import PROTOCOLS
-from tests.support.atomic import carry_out, connected, left_at_executor
-from tests.support.fuzzing import Finding, Trial, draw, goal_findings, question_of, reason_of
-from tests.support.positions import amount_of, give, open_position
-from tests.support.wallets import spend
+from tests.support.atomic import carry_out, left_at_executor
+from tests.support.fuzzing import Finding, Trial, draw, goal_findings, open_account, question_of, reason_of
+from tests.support.sessions import connected, put_back
 from tests.support.world import World
 
 __all__ = ["KINDS", "AtomicOutcome", "draw_indebted", "try_atomically"]
@@ -53,22 +52,10 @@ def draw_indebted(world: World, random: Random) -> Trial:
 
 def try_atomically(world: World, trial: Trial) -> AtomicOutcome:
     """Make the account, plan for it through the executor, carry that out, and put the chain back as it was."""
-    snapshot = world.rpc("evm_snapshot")
-    try:
-        _open(world, trial)
+    with put_back(world):
+        open_account(world, trial)
         with connected(world) as session:
             return _tried(world, session, trial)
-    finally:
-        world.rpc("evm_revert", snapshot)
-
-
-def _open(world: World, trial: Trial) -> None:
-    open_position(world, trial.market, trial.recipe)
-    for symbol in trial.recipe.borrows:
-        spend(world, symbol, trial.recipe.owner)
-    for symbol, cents in trial.wallet.items():
-        give(world, symbol, trial.recipe.owner, amount_of(world, symbol, cents))
-    world.rpc("anvil_setBalance", trial.recipe.owner, hex(10**20))
 
 
 def _tried(world: World, session: Session, trial: Trial) -> AtomicOutcome:

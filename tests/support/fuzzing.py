@@ -9,19 +9,19 @@ from itertools import pairwise
 from random import Random
 
 from defilev.abi import checksum
-from defilev.config.settings import Settings
 from defilev.errors import Infeasible
 from defilev.model.account import LendingAccount
 from defilev.model.plan import Goal, Plan, Repay, Swap
 from defilev.model.simulation import SimulationReport
 from defilev.pipeline.look import read_account
 from defilev.pipeline.planning import PlanQuestion, make_plan
-from defilev.pipeline.session import Session, connect
+from defilev.pipeline.session import Session
 from defilev.pipeline.trying import try_plan
 from defilev.units import WAD
 from tests.support.conditions import CALM, Conditions, bring_about, draw_conditions
 from tests.support.positions import Recipe, amount_of, give, open_position
 from tests.support.recipes import E_MODE_ASSETS, SYMBOLS
+from tests.support.sessions import connected, put_back
 from tests.support.wallets import spend
 from tests.support.world import World
 
@@ -127,34 +127,33 @@ def draw(random: Random, pools: Sequence[str]) -> Trial:
 
 def try_one(world: World, trial: Trial) -> Outcome:
     """Make the account, plan, try the plan, and put the chain back as it was."""
-    snapshot = world.rpc("evm_snapshot")
-    try:
-        return _tried(world, trial)
-    finally:
-        world.rpc("evm_revert", snapshot)
+    with put_back(world):
+        open_account(world, trial)
+        bring_about(world, trial.market, trial.conditions)
+        with connected(world) as session:
+            return _tried(world, session, trial)
 
 
-def _tried(world: World, trial: Trial) -> Outcome:
+def open_account(world: World, trial: Trial) -> None:
+    """Make the account of a trial, with what its wallet has and ether for gas."""
     open_position(world, trial.market, trial.recipe)
     for symbol in trial.recipe.borrows:
         spend(world, symbol, trial.recipe.owner)
     for symbol, cents in trial.wallet.items():
         give(world, symbol, trial.recipe.owner, amount_of(world, symbol, cents))
     world.rpc("anvil_setBalance", trial.recipe.owner, hex(10**20))
-    bring_about(world, trial.market, trial.conditions)
-    session = connect(Settings(rpc_url=(world.rpc_url,), address_book=(world.address_book,)))
+
+
+def _tried(world: World, session: Session, trial: Trial) -> Outcome:
+    entry = world.market(trial.market)
+    account = read_account(session, trial.recipe.owner, protocol=entry.protocol, market=entry.market)
     try:
-        entry = world.market(trial.market)
-        account = read_account(session, trial.recipe.owner, protocol=entry.protocol, market=entry.market)
-        try:
-            plan = make_plan(session, account, question_of(account, trial))
-        except Infeasible as refusal:
-            return Outcome(refused=reason_of(refusal))
-        report = try_plan(session, plan, engine="simulate-v1")
-        findings = tuple(_findings(session, account, plan, report))
-        return Outcome(whole=not plan.label, shape=_shape(plan), findings=findings)
-    finally:
-        session.close()
+        plan = make_plan(session, account, question_of(account, trial))
+    except Infeasible as refusal:
+        return Outcome(refused=reason_of(refusal))
+    report = try_plan(session, plan, engine="simulate-v1")
+    findings = tuple(_findings(session, account, plan, report))
+    return Outcome(whole=not plan.label, shape=_shape(plan), findings=findings)
 
 
 def question_of(account: LendingAccount, trial: Trial) -> PlanQuestion:

@@ -25,8 +25,8 @@ def acting(cli: Cli, *mode: str, goal: Sequence[str] = GOAL) -> list[str]:
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
-    """Wait for something that another process does."""
-    deadline = time.monotonic() + 60
+    """Wait for something that another process does, minutes where others keep the machine busy."""
+    deadline = time.monotonic() + 180
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.02)

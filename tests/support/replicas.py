@@ -11,12 +11,11 @@ from defilev.chain.anvil import Anvil, find_anvil
 from defilev.chain.endpoint import Endpoint
 from defilev.chain.endpoints import Endpoints
 from defilev.chain.transport import Transport
-from defilev.config.settings import Settings
 from defilev.model.request import Block
-from defilev.pipeline.session import Session, connect
+from defilev.pipeline.session import Session
 from tests.support.world import World
 
-__all__ = ["Replica", "connected", "replica", "through"]
+__all__ = ["Replica", "replica", "through"]
 
 
 @dataclass(frozen=True)
@@ -51,16 +50,6 @@ def replica(world: World, *, at: Block | None = None) -> Iterator[Replica]:
     with Anvil(find_anvil(os.environ.get("DEFILEV_ANVIL"))) as anvil:
         anvil.fork(world.rpc_url, block=at or world.head(), chain_id=world.chain_id)
         yield Replica(world, anvil)
-
-
-@contextmanager
-def connected(world: World, *urls: str) -> Iterator[Session]:
-    """Connect to some nodes of the local chain as production does."""
-    session = connect(Settings(rpc_url=urls, address_book=(world.address_book,)))
-    try:
-        yield session
-    finally:
-        session.close()
 
 
 def through(session: Session, *transports: Transport) -> Session:

@@ -22,8 +22,9 @@ from defilev.pipeline.trying import require_kept, try_plan
 from defilev.pipeline.unfinished import Unfinished
 from defilev.protocols import PROTOCOLS
 from defilev.simulate import EngineChoice
-from tests.support.atomic import atomic_plan, carry_out, connected, left_at_executor, unwind_of
+from tests.support.atomic import atomic_plan, carry_out, left_at_executor, unwind_of
 from tests.support.executors import deploy_executor
+from tests.support.sessions import connected
 from tests.support.world import World
 
 pytestmark = pytest.mark.world

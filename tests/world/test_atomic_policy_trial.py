@@ -19,8 +19,9 @@ from defilev.model.request import Address
 from defilev.model.token import Token
 from defilev.pipeline.acting import policy_of
 from defilev.venues import leverage_executor
-from tests.support.atomic import atomic_plan, connected
+from tests.support.atomic import atomic_plan
 from tests.support.executors import deploy_executor
+from tests.support.sessions import connected
 from tests.support.world import World
 
 pytestmark = pytest.mark.world

@@ -144,7 +144,6 @@ def test_a_halt_cancels_nothing_that_is_in_flight(world: World, tmp_path: Path) 
     assert 2 == world.node.nonce(world.account(PAYER))
 
 
-@pytest.mark.full
 def test_a_killed_reserve_beside_an_owners_key_is_followed_to_its_end(world: World, tmp_path: Path) -> None:
     """Whose transaction a dead process left waiting is known: the next start has it included, and nothing twice."""
     owner, payer = world.account(WHO), world.account(PAYER)

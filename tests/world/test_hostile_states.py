@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
 
 import pytest
 
 from defilev.abi import interface
-from defilev.config.settings import Settings
 from defilev.errors import Infeasible, PriceMissing, SimulationFailed, TokenMisbehaves, VenueDiverges
 from defilev.model.account import LendingAccount
 from defilev.model.plan import Goal, Plan, Swap
@@ -17,7 +15,7 @@ from defilev.model.request import Address
 from defilev.model.token import Token
 from defilev.pipeline.look import read_account
 from defilev.pipeline.planning import PlanQuestion, make_plan
-from defilev.pipeline.session import Session, connect
+from defilev.pipeline.session import Session
 from defilev.pipeline.trying import require_kept, try_plan
 from tests.chaos.tokens import charging
 from tests.support.conditions import drain, govern, thin
@@ -29,14 +27,6 @@ pytestmark = pytest.mark.world
 
 ELSEWHERE = Address("0x" + "e1" * 20)
 RAISED = Decimal("1.1")
-
-
-@pytest.fixture
-def session(world: World) -> Iterator[Session]:
-    """A connection to the world as production makes it."""
-    connected = connect(Settings(rpc_url=(world.rpc_url,), address_book=(world.address_book,)))
-    yield connected
-    connected.close()
 
 
 def seen(session: Session, world: World, who: str = "comfortable") -> tuple[Session, LendingAccount]:

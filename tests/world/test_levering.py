@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -29,6 +27,7 @@ from defilev.plan import goes_up
 from defilev.units import WAD
 from tests.support.positions import Recipe, open_position
 from tests.support.recipes import SYMBOLS
+from tests.support.sessions import connected, put_back
 from tests.support.wallets import spend
 from tests.support.world import World
 
@@ -37,26 +36,6 @@ pytestmark = pytest.mark.world
 FLOOR = Decimal("1.02")
 LEVER_UPS = 26
 HUNDREDTH = WAD // 100
-
-
-@contextmanager
-def at_newest(world: World) -> Iterator[Session]:
-    """Open a session at the newest block of the local chain."""
-    session = connect(Settings(rpc_url=(world.rpc_url,), address_book=(world.address_book,)))
-    try:
-        yield session
-    finally:
-        session.close()
-
-
-@contextmanager
-def put_back(world: World) -> Iterator[None]:
-    """Put the chain back as it was."""
-    snapshot = world.rpc("evm_snapshot")
-    try:
-        yield
-    finally:
-        world.rpc("evm_revert", snapshot)
 
 
 def drawn(random: Random) -> tuple[str, Recipe]:
@@ -99,7 +78,7 @@ def test_random_lever_ups_hold_on_a_fork(world_session: World) -> None:
             for symbol in recipe.borrows:
                 spend(world_session, symbol, recipe.owner)
             world_session.rpc("anvil_setBalance", recipe.owner, hex(10**19))
-            with at_newest(world_session) as session:
+            with connected(world_session) as session:
                 entry = world_session.market(market)
                 account = read_account(session, recipe.owner, protocol=entry.protocol, market=entry.market)
                 if account.health_factor is None or not goes_up(account, goal := goal_above(random, account)):

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import pytest
 
-from defilev.config.settings import Settings
 from defilev.model.book_file import MarketChoice
 from defilev.model.request import Address
 from defilev.pipeline.look import Looked, look
 from defilev.pipeline.markets import markets_of
-from defilev.pipeline.session import Session, connect
+from defilev.pipeline.session import Session
 from tests.support.world import World
 
 pytestmark = pytest.mark.world
 
 OWNERS = 50
 MORE_ROUND_TRIPS = 2
-
-
-@pytest.fixture
-def session(world: World) -> Iterator[Session]:
-    """Connect to the local chain."""
-    connected = connect(Settings(rpc_url=(world.rpc_url,), address_book=(Path(world.address_book),)))
-    yield connected
-    connected.close()
 
 
 def _owners(world: World) -> list[Address]:

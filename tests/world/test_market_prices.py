@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
-from defilev.config.settings import Settings
 from defilev.pipeline.look import read_account
 from defilev.pipeline.market_prices import market_health
-from defilev.pipeline.session import Session, connect
+from defilev.pipeline.session import Session
 from tests.support.world import World
 
 pytestmark = pytest.mark.world
 
 HOURS = 3600
 PRICE = 3000 * 10**8
-
-
-@pytest.fixture
-def session(world: World) -> Iterator[Session]:
-    """Connect to the local chain."""
-    connected = connect(Settings(rpc_url=(world.rpc_url,), address_book=(Path(world.address_book),)))
-    yield connected
-    connected.close()
 
 
 def healths(session: Session, world: World, who: str = "comfortable") -> tuple[Decimal, Decimal | None]:

@@ -1,29 +1,19 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
 
-from defilev.config.settings import Settings
 from defilev.execute.policy import check_plan
 from defilev.model.plan import Goal
 from defilev.pipeline.acting import policy_of
 from defilev.pipeline.planning import PlanQuestion, make_plan
-from defilev.pipeline.session import Session, connect
+from defilev.pipeline.session import Session
 from tests.support.world import MARKETS, World
 
 pytestmark = pytest.mark.world
 
 STEP = Decimal("0.05")
-
-
-@pytest.fixture
-def session(world: World) -> Iterator[Session]:
-    """A connection to the world as production makes it."""
-    connected = connect(Settings(rpc_url=(world.rpc_url,), address_book=(world.address_book,)))
-    yield connected
-    connected.close()
 
 
 POSITIONS = [(market, who) for market in MARKETS for who in ("comfortable", "mixed", "loop", "short")]

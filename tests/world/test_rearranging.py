@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
 from random import Random
@@ -10,42 +8,25 @@ from typing import Any
 import pytest
 
 from defilev.abi import interface
-from defilev.config.settings import Settings
 from defilev.errors import Infeasible
 from defilev.model.account import LendingAccount
 from defilev.model.plan import Goal, Plan, Withdraw
 from defilev.model.request import Address
 from defilev.pipeline.look import read_account
 from defilev.pipeline.planning import PlanQuestion, make_plan
-from defilev.pipeline.session import Session, connect
+from defilev.pipeline.session import Session
 from defilev.pipeline.trying import try_plan
 from defilev.plan import Constraints
 from defilev.units import UINT256_MAX
 from tests.support.positions import Recipe, approve, give, open_position
 from tests.support.rearranging import drawn_goal, drawn_position, executed, rearranged
+from tests.support.sessions import connected
 from tests.support.wallets import spend
 from tests.support.world import MARKETS, World
 
 pytestmark = pytest.mark.world
 
 EXCHANGES = 40
-
-
-@contextmanager
-def at_newest(world: World) -> Iterator[Session]:
-    """Open a session at the newest block of the local chain."""
-    session = connect(Settings(rpc_url=(world.rpc_url,), address_book=(world.address_book,)))
-    try:
-        yield session
-    finally:
-        session.close()
-
-
-@pytest.fixture
-def session(world: World) -> Iterator[Session]:
-    """A connection to the world as production makes it."""
-    with at_newest(world) as connected:
-        yield connected
 
 
 def account_of(session: Session, world: World, who: str, market: str) -> LendingAccount:
@@ -135,7 +116,7 @@ def test_an_e_mode_is_left(session: Session, world: World) -> None:
     entered = account_of(session, world, "debt-free", "main")
     plan = rearranged(session, entered, Goal("e-mode", Decimal(1)))
     assert world.send(entered.owner, plan.steps[0].to, bytes.fromhex(plan.steps[0].data[2:]))["status"] == "0x1"
-    with at_newest(world) as later:
+    with connected(world) as later:
         inside = account_of(later, world, "debt-free", "main")
         executed(later, inside, rearranged(later, inside, Goal("e-mode", Decimal(0))))
 
@@ -171,7 +152,7 @@ def test_random_exchanges_hold_on_a_fork(world_session: World) -> None:
         for symbol in recipe.borrows:
             spend(world_session, symbol, recipe.owner)
         world_session.rpc("anvil_setBalance", recipe.owner, hex(10**19))
-        with at_newest(world_session) as session:
+        with connected(world_session) as session:
             entry = world_session.market(market)
             account = read_account(session, recipe.owner, protocol=entry.protocol, market=entry.market)
             try:
@@ -194,7 +175,7 @@ def rescued(session: Session, account: LendingAccount, health: str, **question: 
 def test_an_idle_supply_rescues_a_position_that_nothing_can_leave(world: World) -> None:
     """After a fall that no pool has seen yet nothing is sold; enabling what lies idle is enough, and is said."""
     world.set_price("WETH", 1_200 * 10**8)
-    with at_newest(world) as session:
+    with connected(world) as session:
         account = account_of(session, world, "not-enabled", "main")
         plan = rescued(session, account, "1.5")
         executed(session, account, plan)
@@ -212,7 +193,7 @@ def test_collateral_of_zero_ltv_steps_aside(world: World) -> None:
     approve(world, "WETH", owner, world.pool("main"))
     call = interface("aave_v3_pool")["supply"].encode(world.token("WETH"), 100 * 10**18, owner, 0)
     assert "0x1" == world.send(owner, world.pool("main"), call)["status"]
-    with at_newest(world) as session:
+    with connected(world) as session:
         account = account_of(session, world, "ltv-zero", "main")
         assert account.health_factor is not None
         plan = rescued(
@@ -235,7 +216,7 @@ def test_an_e_mode_makes_a_goal_reachable(world: World) -> None:
     open_position(world, "main", recipe)
     spend(world, "WETH", owner)
     world.rpc("anvil_setBalance", owner, hex(10**19))
-    with at_newest(world) as session:
+    with connected(world) as session:
         account = read_account(session, owner, protocol="aave-v3", market="main")
         plan = rescued(session, account, "1.2", max_slippage=Decimal("0.000001"))
         report = executed(session, account, plan)
@@ -257,7 +238,7 @@ def test_a_debt_is_repaid_with_the_supply_of_its_own_asset(world: World, market:
     open_position(world, market, recipe)
     spend(world, "USDC", owner)
     world.rpc("anvil_setBalance", owner, hex(10**19))
-    with at_newest(world) as session:
+    with connected(world) as session:
         entry = world.market(market)
         account = read_account(session, owner, protocol=entry.protocol, market=entry.market)
         assert account.health_factor is not None

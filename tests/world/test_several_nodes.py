@@ -28,8 +28,9 @@ from defilev.pipeline.session import Session
 from tests.support.cli import Cli, assert_refused, credentials
 from tests.support.faults import FaultyTransport
 from tests.support.http_node import http_node
-from tests.support.replicas import Replica, connected, replica, through
+from tests.support.replicas import Replica, replica, through
 from tests.support.schemas import schema_problems
+from tests.support.sessions import connected
 from tests.support.world import World
 
 pytestmark = pytest.mark.world

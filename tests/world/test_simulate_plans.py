@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 
@@ -27,14 +26,6 @@ ENGINES: tuple[EngineChoice, ...] = ("anvil", "simulate-v1")
 RAISED = Decimal("0.05")
 ACCOUNTS = ("comfortable", "mixed", "loop", "short", "not-enabled")
 CASES = [*((who, goal) for who in ACCOUNTS for goal in ("health-factor", "close")), ("dust", "close")]
-
-
-@pytest.fixture
-def session(world: World) -> Iterator[Session]:
-    """A connection to the world as production makes it."""
-    connected = connect(Settings(rpc_url=(world.rpc_url,), address_book=(world.address_book,)))
-    yield connected
-    connected.close()
 
 
 def planned(session: Session, account: LendingAccount, goal: str) -> Plan:

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
 
 from defilev.abi import interface
-from defilev.config.settings import Settings
 from defilev.model.account import LendingAccount
 from defilev.model.plan import Goal, Hop, Plan, Swap
 from defilev.model.request import Address
@@ -14,7 +12,7 @@ from defilev.model.token import Token
 from defilev.observe.drive import drive
 from defilev.pipeline.look import read_account
 from defilev.pipeline.planning import PlanQuestion, make_plan
-from defilev.pipeline.session import Session, connect
+from defilev.pipeline.session import Session
 from defilev.pipeline.trying import require_kept, try_plan
 from defilev.plan import Divergence
 from defilev.venues import Order, Route
@@ -26,14 +24,6 @@ pytestmark = pytest.mark.world
 
 RAISED = Decimal("1.2")
 HALF_A_PER_CENT = Decimal("0.005")
-
-
-@pytest.fixture
-def session(world: World) -> Iterator[Session]:
-    """A connection to the world as production makes it."""
-    connected = connect(Settings(rpc_url=(world.rpc_url,), address_book=(world.address_book,)))
-    yield connected
-    connected.close()
 
 
 def routes_of(world: World, sold: Token, bought: Token, *through: Token) -> tuple[Route, ...]:
