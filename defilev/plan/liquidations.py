@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import Decimal
 
 from defilev.model.account import Leg, LendingAccount
 from defilev.model.explained import LiquidationPrice
 from defilev.model.request import Address
 from defilev.plan.inputs import PlanInputs
-from defilev.risk.liquidation import Crossing, Side, asset_liquidations, driver_liquidations
+from defilev.risk.liquidation import COMPUTED, Crossing, Side, asset_liquidations, driver_liquidations
 from defilev.units import to_decimal
 
 __all__ = ["liquidation_prices"]
-
-_COMPUTED = Context(prec=12, rounding=ROUND_HALF_EVEN)
-"""What a figure computed in floating point is rounded to: far inside its precision."""
 
 
 def liquidation_prices(inputs: PlanInputs, after: LendingAccount) -> tuple[LiquidationPrice, ...]:
@@ -57,4 +54,4 @@ def _crossings(inputs: PlanInputs, account: LendingAccount) -> Mapping[Address, 
 def _price(now: Decimal, crossing: Crossing | None, side: Side) -> Decimal | None:
     if crossing is None or crossing.side != side:
         return None
-    return Decimal(f"{_COMPUTED.multiply(now, Decimal(crossing.factor)):f}")
+    return Decimal(f"{COMPUTED.multiply(now, Decimal(crossing.factor)):f}")

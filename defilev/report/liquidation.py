@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import Decimal
 from typing import TypeAlias
 
 from defilev.model.account import LendingAccount
@@ -12,6 +12,7 @@ from defilev.model.exposure import Driver, Exposure, Term
 from defilev.model.perp import PerpAccount
 from defilev.model.request import Address
 from defilev.risk.liquidation import (
+    COMPUTED,
     AssetLiquidation,
     DriverLiquidation,
     RatioLiquidation,
@@ -41,9 +42,6 @@ STABLE_SHOWN_WITHIN = Decimal("0.2")
 RISE_SHOWN_WITHIN = Decimal(9)
 
 _Prices: TypeAlias = Mapping[Address, Decimal]
-
-_COMPUTED = Context(prec=12, rounding=ROUND_HALF_EVEN)
-"""What a figure computed in floating point is rounded to: far inside its precision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +96,7 @@ class RatioView:
 
 def decimal_figure(value: float) -> Decimal:
     """Return a figure computed in floating point as a decimal of twelve significant digits."""
-    return _COMPUTED.create_decimal_from_float(value)
+    return COMPUTED.create_decimal_from_float(value)
 
 
 def liquidations_by_asset(account: LendingAccount, *, exposure: Exposure) -> tuple[LiquidationView, ...]:
@@ -195,7 +193,7 @@ def _prices(account: LendingAccount | PerpAccount) -> _Prices:
 
 def _moved(prices: _Prices, term: Term, factor: float) -> MovedAsset:
     price_now = prices[term.asset]
-    return MovedAsset(term.symbol, term.asset, price_now, _COMPUTED.multiply(price_now, Decimal(factor)))
+    return MovedAsset(term.symbol, term.asset, price_now, COMPUTED.multiply(price_now, Decimal(factor)))
 
 
 def _ratio_view(at: RatioLiquidation) -> RatioView:

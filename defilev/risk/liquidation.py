@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Context
 from math import fsum
 from typing import Literal
 
@@ -12,6 +13,7 @@ from defilev.model.request import Address
 from defilev.risk.forms import fixed_feeds, held_terms, margin, terms_of
 
 __all__ = [
+    "COMPUTED",
     "AssetLiquidation",
     "Crossing",
     "DriverLiquidation",
@@ -25,6 +27,9 @@ __all__ = [
 ]
 
 Side = Literal["below", "above"]
+
+COMPUTED = Context(prec=12, rounding=ROUND_HALF_EVEN)
+"""What a figure computed in floating point is rounded to: far inside its precision."""
 
 
 @dataclass(frozen=True, slots=True)
